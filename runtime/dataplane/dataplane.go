@@ -1,0 +1,172 @@
+// Package dataplane is the contract between the store, which decides what the
+// tables hold, and the engines that carry packets: runtime/kernel (eBPF),
+// runtime/sim (ir/exec with ports) and runtime/remote (a P4Runtime device).
+//
+// In: a core program and entries in machine form. Out: acknowledgements that
+// mean "in the datapath", counters, ports, packets for the CPU port.
+// Must not import: store, adapters, protobuf.
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+)
+
+// Content is what one table holds when a generation is filled.
+type Content struct {
+	Entries []ir.Entry // in order of insertion; handles chosen by the store, from 1
+	Default ir.Entry   // handle 0
+}
+
+// Config is a pipeline to load.
+type Config struct {
+	Program *ir.Program // core level; indices of tables below are into Program.Tables
+	Content []Content   // one a table
+	// KeepState: counters, registers and other state of the live generation are
+	// kept by name and shape (D1, D7); else they start at zero.
+	KeepState bool
+	// Sequence identifies the generation; it only rises (D3).
+	Sequence uint64
+}
+
+// OpKind tells what an Op does.
+type OpKind uint8
+
+const (
+	Insert OpKind = iota
+	Modify        // same handle and match, new action or arguments
+	Delete
+	SetDefault // Entry.Handle 0
+)
+
+// Op is one change of a table of the live generation.
+type Op struct {
+	Kind  OpKind
+	Table int
+	Entry ir.Entry // Delete: Handle and Match and Priority are read
+}
+
+// Counter is the reading of one direct or indirect counter cell.
+type Counter struct {
+	Packets, Bytes uint64
+}
+
+// Port is a connection between a netdev and a P4 port number.
+type Port struct {
+	Number  uint32
+	Netdev  string
+	Hook    string // "xdp", "tc", or "" for the engine's choice by kind of device
+	MTU     int
+	Up      bool   // status only
+	Problem string // status only: why it is not attached
+}
+
+// Stats are counts of one port since attachment.
+type Stats struct {
+	RxPackets, RxBytes, TxPackets, TxBytes uint64
+	Drops                                  uint64
+}
+
+// Generation is a prepared pipeline that carries no traffic yet.
+type Generation interface {
+	// Commit switches all ports to it with one store and frees the old one after
+	// a grace period. After an error the old one still runs.
+	Commit() error
+	// Abort frees it.
+	Abort()
+}
+
+// Plane is one device's datapath. Prepare, Apply, Attach and Close are called
+// from one goroutine at a time (the store's applier); Counters, Ports and Stats
+// from any.
+type Plane interface {
+	// Name says what engine this is: "kernel", "sim".
+	Name() string
+	// Check tells whether the program can run here, without changing anything.
+	// Errors are *Unsupported where a construct is the reason.
+	Check(p *ir.Program) error
+	Prepare(c Config) (Generation, error)
+	// Apply makes the changes in order on the live generation; one error an op
+	// (nil slice = all done). When it returns the changes are in the datapath.
+	Apply(ops []Op) []error
+	// Counters fills out with the direct counters of the handles.
+	Counters(table int, handles []uint32, out []Counter) error
+	// InstanceCounters reads cells of an indirect counter by control-plane name.
+	InstanceCounters(name string, index []uint32, out []Counter) error
+	// Attach connects a port; with no pipeline loaded packets pass to the kernel.
+	Attach(p Port) error
+	// Detach gives the port's netdev back.
+	Detach(number uint32) error
+	Ports() []Port
+	PortStats(number uint32) (Stats, error)
+	// AppliedSequence is the journal sequence that MarkApplied stored last, from
+	// a cell that survives the daemon (D6); 0 when there is none.
+	AppliedSequence() uint64
+	MarkApplied(seq uint64)
+	// Close ends the daemon's part and leaves the datapath running where the
+	// engine can do that (kernel).
+	Close() error
+	// DetachAll removes everything this instance put into the system.
+	DetachAll() error
+}
+
+// ErrFull is returned for an op on a table without room; ErrNoEntry for a
+// Modify or Delete of what is not there.
+var (
+	ErrFull    = errors.New("table full")
+	ErrNoEntry = errors.New("no such entry")
+	ErrNoPort  = errors.New("no such port")
+)
+
+// Unsupported says that a program, or a part of it, cannot run on an engine.
+type Unsupported struct {
+	Construct string // "multicast", "table acl: match kind ternary"
+	File      string
+	Line      int
+	Reason    string
+	Remedy    string
+}
+
+func (u *Unsupported) Error() string {
+	s := u.Construct + ": " + u.Reason
+	if u.File != "" {
+		s = fmt.Sprintf("%s:%d: %s", u.File, u.Line, s)
+	}
+	if u.Remedy != "" {
+		s += " (" + u.Remedy + ")"
+	}
+	return s
+}
+
+// Foreign is a program of somebody else where ours should go (D18).
+type Foreign struct {
+	Netdev, Hook  string
+	Program       string
+	ProgramID     uint32
+	LinkID        uint32
+	Pin, Instance string // pin path when known; the other p4nic instance when it is one
+	PID           int
+	Command       string
+}
+
+func (f *Foreign) Error() string {
+	s := fmt.Sprintf("%s: %s already has program %q (id %d", f.Netdev, f.Hook, f.Program, f.ProgramID)
+	if f.LinkID != 0 {
+		s += fmt.Sprintf(", link id %d", f.LinkID)
+	}
+	if f.Pin != "" {
+		s += ", pinned at " + f.Pin
+	}
+	if f.PID != 0 {
+		s += fmt.Sprintf(", held by process %d %s", f.PID, f.Command)
+	}
+	s += ")"
+	if f.Instance != "" {
+		s += fmt.Sprintf("; it belongs to p4nic instance %q: stop it with `nicctl --instance %s detach`", f.Instance, f.Instance)
+	} else {
+		s += "; detach it first"
+	}
+	return s
+}
