@@ -78,7 +78,7 @@ func writeSnippet(w *bufio.Writer, set *source.Set, sp source.Span) {
 	}
 	pos := set.Physical(sp.Lo)
 	line := f.Line(pos.Line)
-	lo := f.Offset(sp.Lo) - (f.Offset(sp.Lo) - byteCol(line, pos.Col))
+	lo := byteCol(line, pos.Col)
 	hi := len(line)
 	if set.File(sp.Hi) == f && sp.Hi >= sp.Lo {
 		if n := lo + int(sp.Hi-sp.Lo); n < hi {
