@@ -238,20 +238,20 @@ func (op Op) String() string {
 	}[op]
 }
 
-// Precedence of the binary operators and `?:`, higher binds tighter
-// (specification, "Expressions"; concatenation and shifts as in the
-// appendix's grammar).
+// Precedence of the operators, higher binds tighter (specification,
+// "Expressions" and appendix "P4 grammar"). Unlike in C, the bitwise operators
+// bind tighter than the comparisons: `a & b == c` is `(a & b) == c`.
 const (
 	PrecLowest = iota
 	PrecKeyset // &&& and .., which only keysets have
 	PrecCond   // ?:
 	PrecLOr
 	PrecLAnd
+	PrecEq
+	PrecRel
 	PrecOr
 	PrecXor
 	PrecAnd
-	PrecEq
-	PrecRel
 	PrecShift
 	PrecAdd // + - |+| |-| ++
 	PrecMul
