@@ -123,9 +123,12 @@ type TypedefDecl struct {
 }
 
 // ExternDecl declares an extern object type with its constructors and methods.
+// With IsForward it is `extern name;`, which only says that name is an extern
+// type declared further on.
 type ExternDecl struct {
 	source.Span
 	Annotations []*Annotation
+	IsForward   bool
 	Name        *Ident
 	TypeParams  []*Ident
 	Methods     []*Method

@@ -27,18 +27,16 @@ type BlockStmt struct {
 // IfStmt is a conditional; Else is nil when not written.
 type IfStmt struct {
 	source.Span
-	Annotations []*Annotation
-	Cond        Expr
-	Then        Stmt
-	Else        Stmt
+	Cond Expr
+	Then Stmt
+	Else Stmt
 }
 
 // SwitchStmt is a switch on `t.apply().action_run` or on an expression.
 type SwitchStmt struct {
 	source.Span
-	Annotations []*Annotation
-	Tag         Expr
-	Cases       []*SwitchCase
+	Tag   Expr
+	Cases []*SwitchCase
 }
 
 // SwitchCase is one label. Body is nil when the label falls through to the
@@ -61,13 +59,11 @@ type ForStmt struct {
 }
 
 // ForInStmt is the draft's `for (T x in coll) body`. Coll may be a BinaryExpr
-// with OpRange. Exactly one of Var and Ref is set: Var declares the loop
-// variable (its Init is nil), Ref names an existing one.
+// with OpRange. Var declares the loop variable; its Init is nil.
 type ForInStmt struct {
 	source.Span
 	Annotations []*Annotation
 	Var         *VarDecl
-	Ref         *PathExpr
 	Coll        Expr
 	Body        Stmt
 }
@@ -99,11 +95,9 @@ type DeclStmt struct {
 
 // Annots of the statements that can have annotations.
 
-func (s *BlockStmt) Annots() []*Annotation  { return s.Annotations }
-func (s *IfStmt) Annots() []*Annotation     { return s.Annotations }
-func (s *SwitchStmt) Annots() []*Annotation { return s.Annotations }
-func (s *ForStmt) Annots() []*Annotation    { return s.Annotations }
-func (s *ForInStmt) Annots() []*Annotation  { return s.Annotations }
+func (s *BlockStmt) Annots() []*Annotation { return s.Annotations }
+func (s *ForStmt) Annots() []*Annotation   { return s.Annotations }
+func (s *ForInStmt) Annots() []*Annotation { return s.Annotations }
 
 func (*AssignStmt) stmt()   {}
 func (*CallStmt) stmt()     {}

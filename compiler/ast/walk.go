@@ -314,11 +314,9 @@ func stmtChildren(c *children, s Stmt) {
 		add(c, s.Annotations...)
 		c.stmt(s.Stmts...)
 	case *IfStmt:
-		add(c, s.Annotations...)
 		c.expr(s.Cond)
 		c.stmt(s.Then, s.Else)
 	case *SwitchStmt:
-		add(c, s.Annotations...)
 		c.expr(s.Tag)
 		add(c, s.Cases...)
 	case *ForStmt:
@@ -330,7 +328,6 @@ func stmtChildren(c *children, s Stmt) {
 	case *ForInStmt:
 		add(c, s.Annotations...)
 		add(c, s.Var)
-		add(c, s.Ref)
 		c.expr(s.Coll)
 		c.stmt(s.Body)
 	case *ReturnStmt:
