@@ -1,0 +1,24 @@
+// Package p4src carries the P4 sources that ship with the toolchain: the
+// include tree that `#include <core.p4>` and `#include <v1model.p4>` find
+// after the folders given with -I.
+//
+// In: nothing. Out: a read-only file system. It imports nothing of p4nic.
+package p4src
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed arch
+var files embed.FS
+
+// Include returns the embedded include tree: core.p4, v1model.p4 at its root.
+func Include() fs.FS {
+	sub, err := fs.Sub(files, "arch")
+	if err != nil {
+		// fs.Sub fails only for an invalid path, and this one is constant.
+		panic(err)
+	}
+	return sub
+}
