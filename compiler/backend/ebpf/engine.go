@@ -1,0 +1,353 @@
+package ebpf
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+)
+
+// Kind names a match structure.
+type Kind uint8
+
+const (
+	// KindNone: a table without keys; every look-up gives handle 0.
+	KindNone Kind = iota
+	// KindArray: one exact key of at most 16 bits; ARRAY of u32 handles indexed
+	// by the key, 0 = no entry.
+	KindArray
+	// KindHash: exact keys; HASH from EncodeKey to u32 handle.
+	KindHash
+	// KindLPM: exact keys and one lpm; LPM_TRIE from EncodeKey to u32 handle.
+	KindLPM
+	// KindLinear: everything else; rows in order of priority, scanned.
+	KindLinear
+)
+
+func (k Kind) String() string { return [...]string{"none", "array", "hash", "lpm", "linear"}[k] }
+
+// Engine is a match structure: which maps it has, how a match is written into
+// them, and (by emit) the code that turns a key into a handle.
+//
+// How it is filled depends on Kind: Array, Hash and LPM by one element an entry
+// (Keyed), Linear by whole halves (*Linear), None not at all.
+type Engine interface {
+	Kind() Kind
+	// Maps lists the maps; empty for KindNone.
+	Maps() []*MapSpec
+	// emit generates the look-up: the limbs of all keys, in order, to a handle
+	// of 32 bits, 0 for a miss.
+	emit(g *gen, keys []vreg, handle vreg)
+}
+
+// Keyed is an engine with one map element an entry: key EncodeKey, value the
+// handle as a native-endian u32. In KindArray an entry is removed by writing 0,
+// in the others by deleting the element.
+type Keyed interface {
+	Engine
+	// Map is the map to write.
+	Map() *MapSpec
+	// EncodeKey gives the map key of an entry's match.
+	EncodeKey(e *ir.Entry) ([]byte, error)
+	// DecodeKey is its inverse, for tests and dumps.
+	DecodeKey(key []byte) ([]ir.Match, error)
+}
+
+// keyLayout is what engines know about the table's keys.
+type keyLayout struct {
+	table *ir.Table
+	width []int // bits, one a key
+}
+
+func (l *Layout) chooseEngine(t *Table) (Engine, error) {
+	bad := func(pos ir.Pos, reason, remedy string) error {
+		return unsupported(l.Prog, pos, "table "+t.IR.Name, reason, remedy)
+	}
+	kl := keyLayout{table: t.IR}
+	var lpms, others, bits int
+	for _, k := range t.IR.Keys {
+		w := ir.Width(k.Expr.Type())
+		if w < 0 {
+			return nil, bad(k.Pos, fmt.Sprintf("key %s has type %s, which is no scalar", k.Name, k.Expr.Type()), "")
+		}
+		kl.width = append(kl.width, w)
+		bits += w
+		switch k.Kind {
+		case ir.MatchExact:
+		case ir.MatchLPM:
+			lpms++
+		case ir.MatchTernary, ir.MatchRange, ir.MatchOptional:
+			others++
+		default:
+			return nil, bad(k.Pos, fmt.Sprintf("key %s: match kind %s is not supported on eBPF", k.Name, k.Kind), "")
+		}
+	}
+	name := "match:" + t.IR.Name
+	switch {
+	case bits == 0:
+		return noEngine{}, nil
+	case others > 0 || lpms > 1:
+		return newLinear(l, t, kl)
+	case lpms == 1:
+		e := &lpmEngine{keyLayout: kl}
+		e.place()
+		if e.size > 4+maxLPMKey {
+			return nil, bad(t.IR.Pos, fmt.Sprintf("a key of %d bytes, the kernel's prefix tables take %d", e.size-4, maxLPMKey), "")
+		}
+		e.spec = &MapSpec{Name: name, Type: ebpf.LPMTrie, KeySize: uint32(e.size), ValueSize: 4,
+			MaxEntries: t.Size, Flags: fNoPrealloc, Role: Content}
+		return e, nil
+	case len(kl.width) == 1 && bits <= maxArrayKeyBits:
+		return &arrayEngine{keyLayout: kl, spec: &MapSpec{Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: 4,
+			MaxEntries: 1 << bits, Flags: fMmapable, Role: Content}}, nil
+	}
+	e := &hashEngine{keyLayout: kl}
+	e.place()
+	if e.size > maxHashKey {
+		return nil, bad(t.IR.Pos, fmt.Sprintf("a key of %d bytes, the limit is %d", e.size, maxHashKey), "")
+	}
+	e.spec = &MapSpec{Name: name, Type: ebpf.Hash, KeySize: uint32(e.size), ValueSize: 4, MaxEntries: t.Size, Role: Content}
+	return e, nil
+}
+
+// value reads the match of key i as limbs.
+func (k *keyLayout) value(e *ir.Entry, i int) ([]uint64, error) {
+	if i >= len(e.Match) {
+		return nil, fmt.Errorf("table %s: entry has %d matches, the key %d fields", k.table.Name, len(e.Match), len(k.width))
+	}
+	return bytesToLimbs(e.Match[i].Value, k.width[i]), nil
+}
+
+// bytesToLimbs cuts a big-endian byte string of width bits into limbs, the most
+// significant first. Missing bytes are 0, as are bits beyond the width.
+func bytesToLimbs(b []byte, width int) []uint64 {
+	ls := limbsOf(width)
+	out := make([]uint64, len(ls))
+	end := len(b)
+	for i := len(ls) - 1; i >= 0; i-- {
+		for s := 0; s < 8 && end > 0; s++ {
+			end--
+			out[i] |= uint64(b[end]) << (8 * s)
+		}
+		out[i] &= maskOf(ls[i].Width)
+	}
+	return out
+}
+
+// limbsToBytes is its inverse.
+func limbsToBytes(ls []uint64, width int) []byte {
+	b := make([]byte, ir.ByteWidth(width))
+	at := len(b)
+	for i := len(ls) - 1; i >= 0; i-- {
+		for s := 0; s < 8 && at > 0; s++ {
+			at--
+			b[at] = byte(ls[i] >> (8 * s))
+		}
+	}
+	return b
+}
+
+// maskOf has the low w bits set.
+func maskOf(w int) uint64 {
+	if w >= 64 {
+		return ^uint64(0)
+	}
+	return 1<<w - 1
+}
+
+func putLimb(b []byte, l Limb, v uint64) {
+	for i := range l.Size {
+		b[l.Off+i] = byte(v >> (8 * i))
+	}
+}
+
+func getLimb(b []byte, l Limb) uint64 {
+	var v uint64
+	for i := range l.Size {
+		v |= uint64(b[l.Off+i]) << (8 * i)
+	}
+	return v
+}
+
+// noEngine is the table without keys.
+type noEngine struct{}
+
+func (noEngine) Kind() Kind       { return KindNone }
+func (noEngine) Maps() []*MapSpec { return nil }
+
+// arrayEngine indexes an array by the key.
+type arrayEngine struct {
+	keyLayout
+	spec *MapSpec
+}
+
+func (e *arrayEngine) Kind() Kind       { return KindArray }
+func (e *arrayEngine) Maps() []*MapSpec { return []*MapSpec{e.spec} }
+func (e *arrayEngine) Map() *MapSpec    { return e.spec }
+
+func (e *arrayEngine) EncodeKey(en *ir.Entry) ([]byte, error) {
+	v, err := e.value(en, 0)
+	if err != nil {
+		return nil, err
+	}
+	return nativeEndian.AppendUint32(nil, uint32(v[0])), nil
+}
+
+func (e *arrayEngine) DecodeKey(key []byte) ([]ir.Match, error) {
+	if len(key) != 4 {
+		return nil, fmt.Errorf("table %s: key of %d bytes, want 4", e.table.Name, len(key))
+	}
+	return []ir.Match{{Value: limbsToBytes([]uint64{uint64(nativeEndian.Uint32(key))}, e.width[0])}}, nil
+}
+
+// hashEngine looks all keys up in a kernel hash table. The limbs lie in the key
+// in native byte order, large ones first, the end padded to 4 bytes with zeros.
+type hashEngine struct {
+	keyLayout
+	spec  *MapSpec
+	limbs [][]Limb
+	size  int
+}
+
+func (e *hashEngine) place() {
+	var all []*Limb
+	for _, w := range e.width {
+		e.limbs = append(e.limbs, limbsOf(w))
+	}
+	for i := range e.limbs {
+		for j := range e.limbs[i] {
+			all = append(all, &e.limbs[i][j])
+		}
+	}
+	e.size = (placeLimbs(all, 0) + 3) &^ 3
+}
+
+func (e *hashEngine) Kind() Kind       { return KindHash }
+func (e *hashEngine) Maps() []*MapSpec { return []*MapSpec{e.spec} }
+func (e *hashEngine) Map() *MapSpec    { return e.spec }
+
+func (e *hashEngine) EncodeKey(en *ir.Entry) ([]byte, error) {
+	b := make([]byte, e.size)
+	for i, ls := range e.limbs {
+		vs, err := e.value(en, i)
+		if err != nil {
+			return nil, err
+		}
+		for j, l := range ls {
+			putLimb(b, l, vs[j])
+		}
+	}
+	return b, nil
+}
+
+func (e *hashEngine) DecodeKey(key []byte) ([]ir.Match, error) {
+	if len(key) != e.size {
+		return nil, fmt.Errorf("table %s: key of %d bytes, want %d", e.table.Name, len(key), e.size)
+	}
+	ms := make([]ir.Match, len(e.limbs))
+	for i, ls := range e.limbs {
+		vs := make([]uint64, len(ls))
+		for j, l := range ls {
+			vs[j] = getLimb(key, l)
+		}
+		ms[i].Value = limbsToBytes(vs, e.width[i])
+	}
+	return ms, nil
+}
+
+// lpmEngine is the kernel's LPM_TRIE. The key is a u32 prefix length, the exact
+// keys' limbs as in hashEngine, then the lpm key's limbs in big-endian order.
+// A limb narrower than its bytes has leading zeros, which count as prefix.
+type lpmEngine struct {
+	keyLayout
+	spec  *MapSpec
+	limbs [][]Limb
+	lpm   int // index of the lpm key
+	fixed int // bits that every prefix covers: the exact keys and leading zeros
+	size  int
+}
+
+func (e *lpmEngine) place() {
+	var exact []*Limb
+	for i, w := range e.width {
+		e.limbs = append(e.limbs, limbsOf(w))
+		if e.table.Keys[i].Kind == ir.MatchLPM {
+			e.lpm = i
+		}
+	}
+	for i := range e.limbs {
+		if i == e.lpm {
+			continue
+		}
+		for j := range e.limbs[i] {
+			exact = append(exact, &e.limbs[i][j])
+		}
+	}
+	// Offset 4 is not aligned for 8-byte limbs; the code stores them as two
+	// halves (see storeLimb).
+	off := placeLimbs(exact, 4)
+	e.fixed = (off - 4) * 8
+	for j := range e.limbs[e.lpm] {
+		l := &e.limbs[e.lpm][j]
+		l.Off = off
+		off += l.Size
+		e.fixed += 8*l.Size - l.Width
+	}
+	e.size = off
+}
+
+func (e *lpmEngine) Kind() Kind       { return KindLPM }
+func (e *lpmEngine) Maps() []*MapSpec { return []*MapSpec{e.spec} }
+func (e *lpmEngine) Map() *MapSpec    { return e.spec }
+
+func (e *lpmEngine) EncodeKey(en *ir.Entry) ([]byte, error) {
+	b := make([]byte, e.size)
+	for i, ls := range e.limbs {
+		vs, err := e.value(en, i)
+		if err != nil {
+			return nil, err
+		}
+		if i != e.lpm {
+			for j, l := range ls {
+				putLimb(b, l, vs[j])
+			}
+			continue
+		}
+		plen := en.Match[i].PrefixLen
+		if plen < 0 || plen > e.width[i] {
+			return nil, fmt.Errorf("table %s: prefix length %d of key %s is not in 0..%d", e.table.Name, plen, e.table.Keys[i].Name, e.width[i])
+		}
+		nativeEndian.PutUint32(b, uint32(e.fixed+plen))
+		for j, l := range ls {
+			for n := range l.Size {
+				b[l.Off+n] = byte(vs[j] >> (8 * (l.Size - 1 - n)))
+			}
+		}
+	}
+	return b, nil
+}
+
+func (e *lpmEngine) DecodeKey(key []byte) ([]ir.Match, error) {
+	if len(key) != e.size {
+		return nil, fmt.Errorf("table %s: key of %d bytes, want %d", e.table.Name, len(key), e.size)
+	}
+	ms := make([]ir.Match, len(e.limbs))
+	for i, ls := range e.limbs {
+		vs := make([]uint64, len(ls))
+		for j, l := range ls {
+			if i != e.lpm {
+				vs[j] = getLimb(key, l)
+				continue
+			}
+			for n := range l.Size {
+				vs[j] = vs[j]<<8 | uint64(key[l.Off+n])
+			}
+		}
+		ms[i].Value = limbsToBytes(vs, e.width[i])
+		if i == e.lpm {
+			ms[i].PrefixLen = int(nativeEndian.Uint32(key)) - e.fixed
+		}
+	}
+	return ms, nil
+}
