@@ -77,6 +77,7 @@ const (
 
 	// Extern objects. Sym = *ir.Instance. Effects.
 	OpCounterInc // Args: index
+	// Indices have Type 32.
 	OpRegRead    // Args: index; Limb; result Type = limb width. Out of range: 0
 	OpRegWrite   // Args: index, limbs. Out of range: dropped
 
@@ -86,7 +87,10 @@ const (
 	OpCRC16
 	OpCRC32
 
-	// Deparser effects. After the first of them no OpLoad may be evaluated.
+	// Deparser effects. After the first Store, Splice or Trim no OpLoad and no
+	// TermCheck may be evaluated on that path, but for checks that yield the
+	// pointers of further stores (the packet keeps its length until Splice or
+	// Trim). Scratch writes beside the packet: loads and checks may follow it.
 	OpStore   // Args: Ptr, value (Type 8*N). Aux = byte offset, N bytes, big-endian
 	OpScratch // Args: offset (Type 32), value (Type 8*N). Aux added to the offset: writes the new header image
 	OpSplice  // Args: new length, old length (bytes, Type 32): the packet's first old bytes become the first new bytes of the image. Result Type 1: 0 when the packet could not be resized (then drop)
