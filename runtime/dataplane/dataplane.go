@@ -16,7 +16,10 @@ import (
 
 // Content is what one table holds when a generation is filled.
 type Content struct {
-	Entries []ir.Entry // in order of insertion; handles chosen by the store, from 1
+	// Entries are in order of insertion. The store chooses the handles, from
+	// 1..n where n is the table's size (1024 where it has none, never less than
+	// the number of its entries in the program).
+	Entries []ir.Entry
 	Default ir.Entry   // handle 0
 }
 
@@ -25,7 +28,10 @@ type Config struct {
 	Program *ir.Program // core level; indices of tables below are into Program.Tables
 	Content []Content   // one a table
 	// KeepState: counters, registers and other state of the live generation are
-	// kept by name and shape (D1, D7); else they start at zero.
+	// kept by name and shape (D1, D7); else they start at zero. The shape of a
+	// direct counter is that its table has one and holds as many entries as
+	// before; of an instance, its type and size. The store keeps the bases of
+	// counters (D12) by the same rule.
 	KeepState bool
 	// Sequence identifies the generation; it only rises (D3).
 	Sequence uint64
@@ -110,6 +116,14 @@ type Plane interface {
 	Close() error
 	// DetachAll removes everything this instance put into the system.
 	DetachAll() error
+}
+
+// Gracer is a Plane that can tell when no packet uses what earlier calls of
+// Apply took away (D11). The store calls Grace before it gives the handle of a
+// deleted entry to a new one; a Plane without it promises that Apply returns
+// only after that time.
+type Gracer interface {
+	Grace() error
 }
 
 // ErrFull is returned for an op on a table without room; ErrNoEntry for a
