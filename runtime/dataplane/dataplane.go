@@ -20,7 +20,7 @@ type Content struct {
 	// 1..n where n is the table's size (1024 where it has none, never less than
 	// the number of its entries in the program).
 	Entries []ir.Entry
-	Default ir.Entry   // handle 0
+	Default ir.Entry // handle 0
 }
 
 // Config is a pipeline to load.
