@@ -1,0 +1,271 @@
+// Package p4rtclient is nicctl's P4Runtime client: connections, mastership for
+// the length of one command (D15), batches with readable errors, and entries by
+// name.
+//
+// In: names and values as people write them. Out: P4Runtime requests.
+// Must not import: runtime, compiler.
+package p4rtclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
+	p4 "github.com/p4lang/p4runtime/go/p4/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+)
+
+// maxMessage is the largest message to accept: a Get carries a whole bundle.
+const maxMessage = 256 << 20
+
+// Client is a connection to one device.
+type Client struct {
+	Conn    *grpc.ClientConn
+	P4RT    p4.P4RuntimeClient
+	Device  uint64
+	Address string
+	stream  p4.P4Runtime_StreamChannelClient
+	cancel  context.CancelFunc
+	id      *p4.Uint128
+}
+
+// Dial connects to address: unix:///PATH, /PATH, or HOST:PORT, which has no
+// certificate yet and so wants allowInsecure (D21).
+func Dial(address string, device uint64, allowInsecure bool) (*Client, error) {
+	target := address
+	switch {
+	case strings.HasPrefix(address, "/"):
+		target = "unix://" + address
+	case strings.HasPrefix(address, "unix:"):
+	default:
+		if !allowInsecure {
+			return nil, fmt.Errorf("%s is a TCP address without a certificate: add --insecure to talk to it in the clear", address)
+		}
+	}
+	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", address, err)
+	}
+	return &Client{Conn: conn, P4RT: p4.NewP4RuntimeClient(conn), Device: device, Address: address}, nil
+}
+
+// Close leaves the arbitration, if any, and closes the connection.
+func (c *Client) Close() error {
+	if c.stream != nil {
+		_ = c.stream.CloseSend()
+		for { // until the server has seen it, so that the primary's place is free
+			if _, err := c.stream.Recv(); err != nil {
+				break
+			}
+		}
+		c.cancel()
+	}
+	return c.Conn.Close()
+}
+
+// PrimaryError says that another controller is primary (D15).
+type PrimaryError struct {
+	Device   uint64
+	High     uint64
+	Low      uint64
+	Takeover bool // taking over was tried
+}
+
+func (e *PrimaryError) Error() string {
+	id := fmt.Sprintf("%d", e.Low)
+	if e.High != 0 {
+		id = fmt.Sprintf("%d:%d", e.High, e.Low)
+	}
+	if e.Takeover {
+		return fmt.Sprintf("device %d: another controller became primary meanwhile (election id %s)", e.Device, id)
+	}
+	return fmt.Sprintf("device %d is controlled by a primary with election id %s; --takeover makes nicctl primary in its place", e.Device, id)
+}
+
+// BecomePrimary makes this client primary until Close. It never disturbs a live
+// primary unless takeover is true.
+func (c *Client) BecomePrimary(ctx context.Context, takeover bool) error {
+	if c.stream != nil {
+		return nil
+	}
+	sctx, cancel := context.WithCancel(ctx)
+	stream, err := c.P4RT.StreamChannel(sctx)
+	if err != nil {
+		cancel()
+		return c.explain(err)
+	}
+	fail := func(err error) error {
+		cancel()
+		return err
+	}
+	high, low, code, err := c.arbitrate(stream, nil)
+	if err != nil {
+		return fail(err)
+	}
+	switch codes.Code(code) {
+	case codes.NotFound:
+		if high == 0 && low == 0 {
+			low = 1
+		}
+	case codes.AlreadyExists:
+		if !takeover {
+			return fail(&PrimaryError{Device: c.Device, High: high, Low: low})
+		}
+		if low++; low == 0 {
+			high++
+		}
+	}
+	want := &p4.Uint128{High: high, Low: low}
+	gotHigh, gotLow, code, err := c.arbitrate(stream, want)
+	if err != nil {
+		return fail(err)
+	}
+	if codes.Code(code) != codes.OK {
+		return fail(&PrimaryError{Device: c.Device, High: gotHigh, Low: gotLow, Takeover: true})
+	}
+	c.stream, c.cancel, c.id = stream, cancel, want
+	return nil
+}
+
+// arbitrate sends one update and waits for its answer.
+func (c *Client) arbitrate(stream p4.P4Runtime_StreamChannelClient, id *p4.Uint128) (high, low uint64, code int32, err error) {
+	req := &p4.StreamMessageRequest{Update: &p4.StreamMessageRequest_Arbitration{
+		Arbitration: &p4.MasterArbitrationUpdate{DeviceId: c.Device, ElectionId: id},
+	}}
+	if err := stream.Send(req); err != nil && !errors.Is(err, io.EOF) {
+		return 0, 0, 0, c.explain(err)
+	}
+	for {
+		m, err := stream.Recv()
+		if err != nil {
+			return 0, 0, 0, c.explain(err)
+		}
+		if a := m.GetArbitration(); a != nil {
+			return a.GetElectionId().GetHigh(), a.GetElectionId().GetLow(), a.GetStatus().GetCode(), nil
+		}
+	}
+}
+
+// explain turns transport errors into something an operator can act on.
+func (c *Client) explain(err error) error {
+	s, ok := status.FromError(err)
+	if !ok {
+		return err
+	}
+	if s.Code() == codes.Unavailable {
+		return fmt.Errorf("no nicd answers at %s: is it running? (%s)", c.Address, s.Message())
+	}
+	if s.Code() == codes.Unimplemented {
+		return fmt.Errorf("%s does not offer this: %s", c.Address, s.Message())
+	}
+	return fmt.Errorf("%s (%s)", s.Message(), s.Code())
+}
+
+// Explain is explain for calls on Conn made outside of this package.
+func (c *Client) Explain(err error) error { return c.explain(err) }
+
+// Capabilities returns the P4Runtime version of the server.
+func (c *Client) Capabilities(ctx context.Context) (string, error) {
+	r, err := c.P4RT.Capabilities(ctx, &p4.CapabilitiesRequest{})
+	if err != nil {
+		return "", c.explain(err)
+	}
+	return r.GetP4RuntimeApiVersion(), nil
+}
+
+// P4Info reads the running pipeline's P4Info; nil when none is loaded.
+func (c *Client) P4Info(ctx context.Context) (*p4config.P4Info, error) {
+	r, err := c.P4RT.GetForwardingPipelineConfig(ctx, &p4.GetForwardingPipelineConfigRequest{
+		DeviceId:     c.Device,
+		ResponseType: p4.GetForwardingPipelineConfigRequest_P4INFO_AND_COOKIE,
+	})
+	if status.Code(err) == codes.FailedPrecondition { // other servers (p4rt:F11)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	return r.GetConfig().GetP4Info(), nil
+}
+
+// SetPipeline sends a Set; the client must be primary for all but VERIFY.
+func (c *Client) SetPipeline(ctx context.Context, action p4.SetForwardingPipelineConfigRequest_Action, info *p4config.P4Info, device []byte) error {
+	_, err := c.P4RT.SetForwardingPipelineConfig(ctx, &p4.SetForwardingPipelineConfigRequest{
+		DeviceId:   c.Device,
+		ElectionId: c.id,
+		Action:     action,
+		Config:     &p4.ForwardingPipelineConfig{P4Info: info, P4DeviceConfig: device},
+	})
+	if err != nil {
+		return c.explain(err)
+	}
+	return nil
+}
+
+// UpdateError is the refusal of one update of a batch.
+type UpdateError struct {
+	Index   int
+	Code    codes.Code
+	Message string
+}
+
+func (e UpdateError) Error() string { return fmt.Sprintf("%s (%s)", e.Message, e.Code) }
+
+// Write sends one batch. Where updates are refused it returns them all.
+func (c *Client) Write(ctx context.Context, updates []*p4.Update) ([]UpdateError, error) {
+	_, err := c.P4RT.Write(ctx, &p4.WriteRequest{DeviceId: c.Device, ElectionId: c.id, Updates: updates})
+	if err == nil {
+		return nil, nil
+	}
+	s, _ := status.FromError(err)
+	if s.Code() != codes.Unknown || len(s.Details()) != len(updates) {
+		return nil, c.explain(err)
+	}
+	var refused []UpdateError
+	for i, d := range s.Details() {
+		if e, ok := d.(*p4.Error); ok && e.GetCanonicalCode() != 0 {
+			refused = append(refused, UpdateError{Index: i, Code: codes.Code(e.GetCanonicalCode()), Message: e.GetMessage()})
+		}
+	}
+	return refused, nil
+}
+
+// Read calls each with every entity that the server returns.
+func (c *Client) Read(ctx context.Context, entities []*p4.Entity, each func(*p4.Entity) error) error {
+	stream, err := c.P4RT.Read(ctx, &p4.ReadRequest{DeviceId: c.Device, Entities: entities})
+	if err != nil {
+		return c.explain(err)
+	}
+	for {
+		r, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return c.readError(err)
+		}
+		for _, e := range r.GetEntities() {
+			if err := each(e); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// readError names the first request that a server refused (p4rt:E6).
+func (c *Client) readError(err error) error {
+	s, _ := status.FromError(err)
+	for _, d := range s.Details() {
+		if e, ok := d.(*p4.Error); ok && e.GetCanonicalCode() != 0 {
+			return fmt.Errorf("%s (%s)", e.GetMessage(), codes.Code(e.GetCanonicalCode()))
+		}
+	}
+	return c.explain(err)
+}

@@ -1,0 +1,185 @@
+package sim
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// wire is an AF_PACKET socket on one netdev: whole Ethernet frames in and out.
+//
+// Frames that this host sends on the netdev are not received (they belong to
+// nobody's ingress). A VLAN tag that the kernel took into metadata is put back,
+// and a checksum that the sender left to its hardware is completed, so that a
+// frame here is what it would be on a cable.
+type wire struct {
+	netdev string
+	fd     int
+	stop   int // eventfd that wakes the reader
+	mtu    int
+	once   sync.Once
+}
+
+const (
+	maxFrame = 65536 + 64
+	vlanTag  = 4
+
+	// linux/if_packet.h
+	packetIgnoreOutgoing = 23
+	statusCsumNotReady   = 1 << 3
+	statusVLANValid      = 1 << 4
+	statusVLANTPIDValid  = 1 << 6
+)
+
+func htons(v uint16) uint16 { return v<<8 | v>>8 }
+
+func openWire(netdev string) (*wire, error) {
+	ifi, err := net.InterfaceByName(netdev)
+	if err != nil {
+		return nil, fmt.Errorf("netdev %s: %w", netdev, err)
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		if errors.Is(err, unix.EPERM) {
+			return nil, fmt.Errorf("netdev %s: packet socket: %w: CAP_NET_RAW is missing in this network namespace", netdev, err)
+		}
+		return nil, fmt.Errorf("netdev %s: packet socket: %w", netdev, err)
+	}
+	w := &wire{netdev: netdev, fd: fd, mtu: ifi.MTU}
+	fail := func(what string, err error) (*wire, error) {
+		unix.Close(fd)
+		return nil, fmt.Errorf("netdev %s: %s: %w", netdev, what, err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, packetIgnoreOutgoing, 1); err != nil {
+		return fail("PACKET_IGNORE_OUTGOING", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
+		return fail("PACKET_AUXDATA", err)
+	}
+	mreq := unix.PacketMreq{Ifindex: int32(ifi.Index), Type: unix.PACKET_MR_PROMISC}
+	if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &mreq); err != nil {
+		return fail("promiscuous mode", err)
+	}
+	// Bursts must fit: without the privilege to exceed the limit take what it gives.
+	for _, opt := range []int{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF} {
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt, 32<<20) == nil {
+			break
+		}
+	}
+	for _, opt := range []int{unix.SO_SNDBUFFORCE, unix.SO_SNDBUF} {
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt, 8<<20) == nil {
+			break
+		}
+	}
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: ifi.Index}); err != nil {
+		return fail("bind", err)
+	}
+	w.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return fail("eventfd", err)
+	}
+	return w, nil
+}
+
+// read calls deliver for each frame until close. The slice is valid during the
+// call only.
+func (w *wire) read(deliver func(frame []byte)) error {
+	buf := make([]byte, vlanTag+maxFrame)
+	oob := make([]byte, 256)
+	fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}, {Fd: int32(w.stop), Events: unix.POLLIN}}
+	for {
+		n, oobn, _, _, err := unix.Recvmsg(w.fd, buf[vlanTag:], oob, 0)
+		switch {
+		case err == nil:
+			deliver(restore(buf, n, oob[:oobn]))
+			continue
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ENETDOWN):
+		case errors.Is(err, unix.EAGAIN):
+		default:
+			return fmt.Errorf("netdev %s: receive: %w", w.netdev, err)
+		}
+		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("netdev %s: poll: %w", w.netdev, err)
+		}
+		if fds[1].Revents != 0 {
+			return nil
+		}
+	}
+}
+
+// restore gives the frame of n bytes at buf[vlanTag:] its tag and checksum back.
+func restore(buf []byte, n int, oob []byte) []byte {
+	frame := buf[vlanTag : vlanTag+n]
+	aux, ok := auxdata(oob)
+	if !ok {
+		return frame
+	}
+	if aux.Status&statusCsumNotReady != 0 {
+		completeChecksum(frame)
+	}
+	if aux.Status&statusVLANValid != 0 && n >= 12 {
+		tpid := uint16(unix.ETH_P_8021Q)
+		if aux.Status&statusVLANTPIDValid != 0 {
+			tpid = aux.Vlan_tpid
+		}
+		copy(buf[0:12], buf[vlanTag:vlanTag+12])
+		binary.BigEndian.PutUint16(buf[12:], tpid)
+		binary.BigEndian.PutUint16(buf[14:], aux.Vlan_tci)
+		frame = buf[:vlanTag+n]
+	}
+	return frame
+}
+
+func auxdata(oob []byte) (unix.TpacketAuxdata, bool) {
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return unix.TpacketAuxdata{}, false
+	}
+	for _, m := range msgs {
+		if m.Header.Level == unix.SOL_PACKET && m.Header.Type == unix.PACKET_AUXDATA &&
+			len(m.Data) >= int(unsafe.Sizeof(unix.TpacketAuxdata{})) {
+			return *(*unix.TpacketAuxdata)(unsafe.Pointer(&m.Data[0])), true
+		}
+	}
+	return unix.TpacketAuxdata{}, false
+}
+
+// send puts one frame on the netdev.
+func (w *wire) send(frame []byte) error {
+	for {
+		_, err := unix.Write(w.fd, frame)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
+			// The queue is full: wait for room, as a switch port's queue would.
+			fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}
+			if _, err := unix.Poll(fds, 10); err != nil && !errors.Is(err, unix.EINTR) {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// interrupt makes read return.
+func (w *wire) interrupt() {
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	_, _ = unix.Write(w.stop, one[:])
+}
+
+// close frees the descriptors; read must have returned.
+func (w *wire) close() {
+	w.once.Do(func() {
+		unix.Close(w.fd)
+		unix.Close(w.stop)
+	})
+}
