@@ -1,0 +1,52 @@
+# Run `make` for the list of what can be made.
+
+GO      ?= go
+BIN     := bin
+VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X github.com/p4nic/p4nic/internal/version.Version=$(VERSION)
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## nicctl and nicd, static, into bin/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+.PHONY: demo
+demo: build ## a P4 router carries real traffic on this machine (root: eBPF; else the simulator)
+	$(BIN)/nicctl demo
+
+.PHONY: test
+test: ## all tests; as root also those of the kernel datapath
+	$(GO) test ./...
+
+.PHONY: race
+race: ## all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+.PHONY: lint
+lint: ## gofmt, vet (amd64 and arm64), staticcheck, import rules
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt would change:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	GOARCH=arm64 $(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test ./internal/importrules
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s each)
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-10s} $$p || exit 1; done; done
+
+.PHONY: generate
+generate: ## Go code of proto/*.proto (needs protoc, protoc-gen-go, protoc-gen-go-grpc)
+	cd proto && protoc --go_out=. --go_opt=module=github.com/p4nic/p4nic/proto \
+	  --go-grpc_out=. --go-grpc_opt=module=github.com/p4nic/p4nic/proto nicd.proto
+
+.PHONY: golden
+golden: ## rewrite golden files; review the diff
+	$(GO) test ./compiler/... ./nicctl/... -update
