@@ -12,6 +12,8 @@
 //
 // "Host" is port 509: the network stack of the netdev the packet came in on. It
 // answers ARP and ND, sends ICMP errors and runs the routing protocols.
+//
+// With -D ROUTED_DSCP=N every routed packet leaves with that DSCP.
 
 #include <core.p4>
 #include <v1model.p4>
@@ -539,6 +541,14 @@ control RouterEgress(inout headers_t hdr,
             } else {
                 hdr.ipv6.hop_limit = hdr.ipv6.hop_limit - 1;
             }
+#ifdef ROUTED_DSCP
+            // Marks what this router forwarded (RFC 2474).
+            if (hdr.ipv4.isValid()) {
+                hdr.ipv4.diffserv[7:2] = ROUTED_DSCP;
+            } else {
+                hdr.ipv6.traffic_class[7:2] = ROUTED_DSCP;
+            }
+#endif
             if (meta.out_vid != 0) {
                 if (!hdr.vlan.isValid()) {
                     hdr.vlan.setValid();
