@@ -110,7 +110,7 @@ const (
 	SubSatAssign // |-|=
 	ConcatAssign // ++=
 
-	Other  // a character no rule covers; only in annotation bodies and errors
+	Other // a character no rule covers; only in annotation bodies and errors
 
 	numKinds
 )

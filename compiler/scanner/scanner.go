@@ -1,6 +1,6 @@
 // Package scanner turns preprocessing tokens into the tokens of P4
 // (specification, "Lexical constructs"): it tells keywords from names, reads
-// integer and string literals, and reports characters that are no token.
+// integer and string literals.
 //
 // In: a preproc.Result. Out: tokens for compiler/parser.
 //
@@ -19,11 +19,11 @@ import (
 	"github.com/p4nic/p4nic/compiler/source"
 )
 
-// Codes of the scanner.
+// Codes of the scanner. A character that is no token is not among them: it is
+// allowed in the body of an unstructured annotation, so the parser reports it.
 const (
-	CodeChar    diag.Code = "bad-character" // a character that starts no token
-	CodeInteger diag.Code = "bad-integer"   // malformed integer literal
-	CodeString  diag.Code = "open-string"   // string literal without closing quote
+	CodeInteger diag.Code = "bad-integer" // malformed integer literal
+	CodeString  diag.Code = "open-string" // string literal without closing quote
 )
 
 // Token is a token of P4.
@@ -104,7 +104,6 @@ func Scan(pp *preproc.Result, rep *diag.List) []Token {
 		case preproc.Punct:
 			k, ok := names[p.Text]
 			if !ok {
-				rep.Errorf(CodeChar, p.Span, "unexpected `%s`", p.Text)
 				k = Other
 			}
 			t.Kind = k
@@ -116,8 +115,6 @@ func Scan(pp *preproc.Result, rep *diag.List) []Token {
 				t.Kind, t.Text = String, Unquote(p.Text+`"`)
 				break
 			}
-			r, _ := utf8.DecodeRuneInString(p.Text)
-			rep.Errorf(CodeChar, p.Span, "unexpected character %q", r)
 		}
 		out = append(out, t)
 	}
