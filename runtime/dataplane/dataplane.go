@@ -64,9 +64,11 @@ type Port struct {
 	Number  uint32
 	Netdev  string
 	Hook    string // "xdp", "tc", or "" for the engine's choice by kind of device
+	Host    string // simulator only: the netdev that leads to the host's stack (D8)
 	MTU     int
 	Up      bool   // status only
 	Problem string // status only: why it is not attached
+	Note    string // status only: what the operator should know though it works ("generic XDP")
 }
 
 // Stats are counts of one port since attachment.
