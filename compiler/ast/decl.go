@@ -22,7 +22,8 @@ type VarDecl struct {
 
 // Instantiation is `T(args) name;`, where T names a control, parser, extern or
 // package, or the same with an initializer block that supplies the bodies of
-// abstract methods: `T(args) name = { ... };`.
+// abstract methods: `T(args) name = { ... };`. In `T(args) name[3];` Type is a
+// StackType of T.
 type Instantiation struct {
 	source.Span
 	Annotations []*Annotation

@@ -128,7 +128,7 @@ func (p *parser) instantiation(lo source.Pos, annots []*ast.Annotation) *ast.Ins
 	d := &ast.Instantiation{Annotations: annots}
 	d.Type = p.typ()
 	d.Args = p.args()
-	d.Name = p.name("of the instance")
+	d.Name, d.Type = p.declarator(d.Type, "of the instance")
 	p.declare(d.Name.Name, false)
 	if p.got(scanner.Assign) {
 		d.Init = p.objectInit()
@@ -410,9 +410,13 @@ func (p *parser) controlDecl(lo source.Pos, annots []*ast.Annotation) ast.Decl {
 			p.unexpected(scanner.RBrace.String(), "after the apply block")
 			return
 		}
-		if p.word(0, "apply") && p.peek(1) == scanner.LBrace {
+		if k := p.peek(1); p.word(0, "apply") && (k == scanner.LBrace || k == scanner.At) {
 			p.advance()
-			d.Apply = p.block("after `apply`")
+			lo := p.lo()
+			annots := p.annotations()
+			p.push()
+			d.Apply = p.openBlock(lo, annots, "after `apply`")
+			p.pop()
 			return
 		}
 		lo := p.lo()

@@ -152,7 +152,7 @@ func (lx *lexer) blank(stay bool) (skipped bool) {
 // next returns the next token of the file.
 func (lx *lexer) next() Token {
 	space := lx.blank(false)
-	t := lx.token()
+	t := lx.token(false)
 	t.space = space
 	return t
 }
@@ -163,7 +163,7 @@ func (lx *lexer) nextInLine() (t Token, ok bool) {
 	if lx.off >= len(lx.text) || lx.text[lx.off] == '\n' {
 		return Token{Kind: EOF, Span: lx.span(lx.off, lx.off)}, false
 	}
-	t = lx.token()
+	t = lx.token(true)
 	t.space = space
 	return t, true
 }
@@ -205,8 +205,9 @@ func isLetter(c byte) bool {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// token reads one token; white space has been skipped.
-func (lx *lexer) token() Token {
+// token reads one token; white space has been skipped. Within a directive it
+// does not leave the line.
+func (lx *lexer) token(inLine bool) Token {
 	t := Token{lineStart: lx.lineStart}
 	lx.lineStart = false
 	lo := lx.off
@@ -216,7 +217,7 @@ func (lx *lexer) token() Token {
 		return t
 	}
 	n := 0
-	t.Kind, n = lexOne(lx.text[lo:])
+	t.Kind, n = lexOne(lx.text[lo:], inLine)
 	lx.off += n
 	t.Text = lx.text[lo:lx.off]
 	t.Span = lx.span(lo, lx.off)
@@ -224,8 +225,9 @@ func (lx *lexer) token() Token {
 }
 
 // lexOne returns kind and length of the token at the start of s, which is not
-// empty and starts with no white space.
-func lexOne(s string) (Kind, int) {
+// empty and starts with no white space. A string may reach over several lines,
+// unless inLine is set; one that is closed nowhere ends with its line.
+func lexOne(s string, inLine bool) (Kind, int) {
 	c := s[0]
 	switch {
 	case isLetter(c), isDigit(c):
@@ -238,17 +240,19 @@ func lexOne(s string) (Kind, int) {
 		}
 		return Name, n
 	case c == '"':
-		for n := 1; n < len(s); n++ {
+		end := strings.IndexByte(s, '\n')
+		if end < 0 {
+			end = len(s)
+		}
+		for n := 1; n < len(s) && (n < end || !inLine); n++ {
 			switch s[n] {
 			case '\\':
 				n++
 			case '"':
 				return String, n + 1
-			case '\n':
-				return Bad, n
 			}
 		}
-		return Bad, len(s)
+		return Bad, end
 	}
 	if n := punct(s); n > 0 {
 		return Punct, n

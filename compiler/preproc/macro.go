@@ -369,7 +369,7 @@ func (p *preproc) paste(left, right []Token, use Token) []Token {
 	}
 	l, r := left[len(left)-1], right[0]
 	text := l.Text + r.Text
-	if kind, n := lexOne(text); n == len(text) && kind != Bad {
+	if kind, n := lexOne(text, true); n == len(text) && kind != Bad {
 		l.Kind, l.Text, l.noExpand = kind, text, false
 		l.Span = use.Span
 		left[len(left)-1] = l
