@@ -1,0 +1,323 @@
+package types
+
+import (
+	"math/big"
+
+	"github.com/p4nic/p4nic/compiler/ast"
+)
+
+func andNot(a, b *big.Int) bool { return new(big.Int).AndNot(a, b).Sign() != 0 }
+
+func (c *checker) tableDecl(d *ast.TableDecl) {
+	o := &Object{Kind: TableObj, Name: d.Name.Name, Type: &TableType{Decl: d}, Node: d, Span: d.Name.Span, ReadOnly: true}
+	var keys []Type
+	var kinds []string
+	if d.Key != nil {
+		for _, k := range d.Key.Elems {
+			t, kind := c.keyElem(k)
+			keys = append(keys, t)
+			kinds = append(kinds, kind)
+		}
+	}
+	if d.Actions == nil {
+		c.errorf(codeBadTable, d.Name, "table %s has no actions", d.Name.Name)
+	} else {
+		c.actionList(d)
+	}
+	seen := map[string]*ast.Property{}
+	for _, p := range d.Props {
+		if old := seen[p.Name.Name]; old != nil {
+			c.note(codeRedeclared, p.Name.Span, declaredHere(old.Name), "property %s is given twice", p.Name.Name)
+			continue
+		}
+		seen[p.Name.Name] = p
+		c.property(d, p)
+	}
+	if d.Entries != nil {
+		c.entries(d, keys, kinds)
+	}
+	c.declare(o)
+}
+
+func (c *checker) keyElem(k *ast.KeyElem) (Type, string) {
+	tv := c.rvalue(k.Expr)
+	t := tv.Type
+	switch {
+	case isInteger(t):
+		c.errorf(codeBadKey, k.Expr, "the width of the key is unknown")
+		t = bad()
+	case !selectable(t):
+		c.errorf(codeBadKey, k.Expr, "a key cannot have type %s", t)
+		t = bad()
+	}
+	kind := k.Match.Name
+	if _, ok := c.matchKinds[kind]; !ok {
+		msg := ""
+		if n := nearest(kind, sortedKeys(c.matchKinds)); n != "" {
+			msg = "; did you mean " + n + "?"
+		}
+		c.errorf(codeBadKey, k.Match, "there is no match kind %s%s", kind, msg)
+	}
+	if (kind == "lpm" || kind == "range") && !isBad(t) {
+		if asBits(Underlying(t)) == nil {
+			c.errorf(codeBadKey, k, "match kind %s needs an integer, not %s", kind, t)
+		}
+	}
+	c.info.Keys[k] = kind
+	return t, kind
+}
+
+// actionOf resolves the action of a reference.
+func (c *checker) actionOf(p *ast.Path) (*Object, *Func) {
+	o := c.lookup(p)
+	if o == nil {
+		return nil, nil
+	}
+	if o.Kind != ActionObj {
+		c.note(codeBadAction, p.Span, declaredHere(o.Span), "%s is a %s, not an action", o.Name, o.Kind)
+		return nil, nil
+	}
+	return o, o.Type.(*Func)
+}
+
+func (c *checker) actionList(d *ast.TableDecl) {
+	seen := map[*Object]*ast.ActionRef{}
+	for i, r := range d.Actions.Refs {
+		o, f := c.actionOf(r.Path)
+		if o == nil {
+			c.checkArgsOnly(r.Args)
+			continue
+		}
+		if old := seen[o]; old != nil {
+			c.note(codeRedeclared, r.Span, declaredHere(old), "action %s is listed twice", o.Name)
+		}
+		seen[o] = r
+		use := &ActionUse{Obj: o, Func: f, Index: i, Args: make([]ast.Expr, len(f.Params))}
+		c.info.Actions[r] = use
+		c.bindAction(use, r.Args, r, true, false)
+		if has(r.Annotations, "tableonly") && has(r.Annotations, "defaultonly") {
+			c.errorf(codeBadAction, r, "an action cannot be both @tableonly and @defaultonly")
+		}
+	}
+}
+
+// bindAction checks the arguments of an action reference. In an action list
+// they are for the parameters with a direction; elsewhere (data) they are for
+// those without, possibly after a repetition of the first.
+func (c *checker) bindAction(use *ActionUse, args []*ast.Arg, at ast.Node, inList, data bool) {
+	f := use.Func
+	var directed, plain []int
+	for i, p := range f.Params {
+		if p.Dir == ast.DirNone {
+			plain = append(plain, i)
+		} else {
+			directed = append(directed, i)
+		}
+	}
+	var slots []int
+	switch {
+	case inList:
+		slots = directed
+	case len(args) == len(f.Params):
+		slots = append(append(slots, directed...), plain...)
+	default:
+		slots = plain
+	}
+	named := len(args) > 0 && args[0].Name != nil
+	if !named && len(args) != len(slots) {
+		if inList && len(args) > len(slots) {
+			c.note(codeArgCount, span(at), declaredHere(headOf(f.Decl)), "action %s takes %s in an action list, those with a direction; %d given", f.Name, plural(len(slots), "argument"), len(args))
+		} else {
+			c.note(codeArgCount, span(at), declaredHere(headOf(f.Decl)), "action %s takes %s, %d given", f.Name, plural(len(slots), "argument"), len(args))
+		}
+		c.checkArgsOnly(args)
+		return
+	}
+	for i, a := range args {
+		j := -1
+		if a.Name == nil {
+			if named {
+				c.errorf(codeArgCount, a, "a positional argument cannot follow a named one")
+				c.expr(a.Value)
+				continue
+			}
+			j = slots[i]
+		} else {
+			for k, p := range f.Params {
+				if p.Name == a.Name.Name {
+					j = k
+				}
+			}
+			if j < 0 {
+				c.note(codeArgCount, a.Name.Span, declaredHere(headOf(f.Decl)), "action %s has no parameter %s", f.Name, a.Name.Name)
+				c.expr(a.Value)
+				continue
+			}
+		}
+		use.Args[j] = a.Value
+		if c.argument(f.Params[j], a.Value, &Call{Kind: ActionCall}) {
+			c.warnOverflow(f.Params[j].Type, a.Value)
+			if tv := c.info.Types[a.Value]; data && f.Params[j].Dir == ast.DirNone && tv.Mode != Constant && tv.Mode != Compile {
+				c.errorf(codeNotConstant, a.Value, "the argument for %s is not known at compile time", f.Params[j].Name)
+			}
+		}
+	}
+	if named {
+		for _, j := range slots {
+			if use.Args[j] == nil {
+				c.errorf(codeArgCount, at, "the argument for parameter %s of action %s is missing", f.Params[j].Name, f.Name)
+			}
+		}
+	}
+}
+
+// listed finds the element of the action list that refers to o.
+func (c *checker) listed(d *ast.TableDecl, o *Object) (*ast.ActionRef, int) {
+	if d.Actions != nil {
+		for i, r := range d.Actions.Refs {
+			if u := c.info.Actions[r]; u != nil && u.Obj == o {
+				return r, i
+			}
+		}
+	}
+	return nil, -1
+}
+
+func (c *checker) property(d *ast.TableDecl, p *ast.Property) {
+	switch p.Name.Name {
+	case "default_action":
+		c.defaultAction(d, p)
+	case "size":
+		tv := c.rvalue(p.Value)
+		switch {
+		case isBad(tv.Type):
+		case !isNumeric(tv.Type):
+			c.errorf(codeBadTable, p.Value, "size must be an integer, not %s", tv.Type)
+		case tv.Mode == Constant && tv.Value.Int.Sign() < 0:
+			c.errorf(codeBadTable, p.Value, "size cannot be negative")
+		case tv.Mode != Constant && tv.Mode != Compile:
+			c.errorf(codeNotConstant, p.Value, "size is not known at compile time")
+		}
+	default:
+		c.expr(p.Value)
+	}
+}
+
+func (c *checker) defaultAction(d *ast.TableDecl, p *ast.Property) {
+	var path *ast.Path
+	var args []*ast.Arg
+	switch v := p.Value.(type) {
+	case *ast.PathExpr:
+		path = v.Path
+	case *ast.CallExpr:
+		if f, ok := v.Fun.(*ast.PathExpr); ok {
+			path, args = f.Path, v.Args
+		}
+	case *ast.BadExpr:
+		return
+	}
+	if path == nil {
+		c.errorf(codeBadAction, p.Value, "default_action must name an action")
+		return
+	}
+	o, f := c.actionOf(path)
+	if o == nil {
+		c.checkArgsOnly(args)
+		return
+	}
+	use := &ActionUse{Obj: o, Func: f, Args: make([]ast.Expr, len(f.Params))}
+	c.info.Defaults[p] = use
+	r, i := c.listed(d, o)
+	if r == nil {
+		c.note(codeBadAction, span(p.Value), declaredHere(d.Name), "%s is not in the action list of table %s", o.Name, d.Name.Name)
+	} else if has(r.Annotations, "tableonly") {
+		c.note(codeBadAction, span(p.Value), declaredHere(r), "%s is @tableonly and cannot be the default action", o.Name)
+	}
+	use.Index = i
+	c.bindAction(use, args, p.Value, false, true)
+}
+
+func (c *checker) entries(d *ast.TableDecl, keys []Type, kinds []string) {
+	if len(keys) == 0 && len(d.Entries.List) > 0 {
+		c.errorf(codeBadEntry, d.Entries, "a table without key cannot have entries")
+	}
+	for _, e := range d.Entries.List {
+		if e.Priority != nil {
+			tv := c.rvalue(e.Priority)
+			switch {
+			case isBad(tv.Type):
+			case d.Entries.IsConst:
+				c.errorf(codeBadEntry, e.Priority, "const entries have no priorities; the first entry that matches wins")
+			case !isNumeric(tv.Type) || tv.Mode != Constant && tv.Mode != Compile:
+				c.errorf(codeBadEntry, e.Priority, "a priority must be an integer known at compile time")
+			case tv.Mode == Constant && (tv.Value.Int.Sign() < 0 || !tv.Value.Int.IsInt64() || tv.Value.Int.Int64() > 1<<31-1):
+				c.errorf(codeBadEntry, e.Priority, "a priority must be from 0 to 2147483647")
+			}
+		}
+		if len(keys) > 0 {
+			c.keyset(e.Keys, keys, "key")
+			c.entryKinds(e, kinds)
+		} else {
+			for _, k := range e.Keys {
+				c.expr(k)
+			}
+		}
+		if e.Action == nil {
+			continue
+		}
+		o, f := c.actionOf(e.Action.Path)
+		if o == nil {
+			c.checkArgsOnly(e.Action.Args)
+			continue
+		}
+		use := &ActionUse{Obj: o, Func: f, Args: make([]ast.Expr, len(f.Params))}
+		c.info.Actions[e.Action] = use
+		r, i := c.listed(d, o)
+		if r == nil {
+			c.note(codeBadEntry, e.Action.Span, declaredHere(d.Name), "%s is not in the action list of table %s", o.Name, d.Name.Name)
+		} else if has(r.Annotations, "defaultonly") {
+			c.note(codeBadEntry, e.Action.Span, declaredHere(r), "%s is @defaultonly and cannot be the action of an entry", o.Name)
+		}
+		use.Index = i
+		c.bindAction(use, e.Action.Args, e.Action, false, true)
+	}
+}
+
+// entryKinds checks that the sets suit the match kinds: only exact values for
+// exact keys, ranges for range keys, masks for ternary and lpm.
+func (c *checker) entryKinds(e *ast.Entry, kinds []string) {
+	if len(e.Keys) != len(kinds) {
+		return
+	}
+	for i, k := range e.Keys {
+		b, ok := k.(*ast.BinaryExpr)
+		switch kinds[i] {
+		case "exact":
+			if _, any := k.(*ast.DontCareExpr); any {
+				c.errorf(codeBadEntry, k, "an exact key cannot match anything; give a value")
+			}
+			if _, any := k.(*ast.DefaultExpr); any {
+				c.errorf(codeBadEntry, k, "an exact key cannot match anything; give a value")
+			}
+			if ok && (b.Op == ast.OpMask || b.Op == ast.OpRange) {
+				c.errorf(codeBadEntry, k, "an exact key needs a value, not a set")
+			}
+		case "optional":
+			if ok && (b.Op == ast.OpMask || b.Op == ast.OpRange) {
+				c.errorf(codeBadEntry, k, "an optional key needs a value or _, not a set")
+			}
+		case "lpm":
+			if ok && b.Op == ast.OpRange {
+				c.errorf(codeBadEntry, k, "an lpm key needs a value or value &&& mask, not a range")
+			}
+		case "ternary":
+			if ok && b.Op == ast.OpRange {
+				c.errorf(codeBadEntry, k, "a ternary key needs a value or value &&& mask, not a range")
+			}
+		case "range":
+			if ok && b.Op == ast.OpMask {
+				c.errorf(codeBadEntry, k, "a range key needs a value or low .. high, not a mask")
+			}
+		}
+	}
+}
