@@ -66,7 +66,12 @@ func Current() (*NS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("current network namespace: %w", err)
 	}
-	return newNS("", fd)
+	// Not newNS: entering a namespace takes CAP_SYS_ADMIN even when one is in it.
+	nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("netlink: %w", err), unix.Close(fd))
+	}
+	return &NS{fd: fd, nl: nl}, nil
 }
 
 // Remove takes the name of a namespace away; the namespace ends with its last user.
@@ -175,6 +180,20 @@ func (n *NS) Do(f func() error) error {
 		done <- f()
 	}()
 	return <-done
+}
+
+// DoHere is Do, but on the calling thread when that is in the namespace
+// already, which takes no privilege.
+func (n *NS) DoHere(f func() error) error {
+	runtime.LockOSThread()
+	var here, there unix.Stat_t
+	same := unix.Stat(threadNS(), &here) == nil && unix.Fstat(n.fd, &there) == nil &&
+		here.Dev == there.Dev && here.Ino == there.Ino
+	defer runtime.UnlockOSThread()
+	if same {
+		return f()
+	}
+	return n.Do(f)
 }
 
 // Up sets a device up.
