@@ -1,0 +1,213 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/p4nic/p4nic/runtime/dataplane"
+	"github.com/p4nic/p4nic/runtime/entity"
+)
+
+// Batch is a list of updates that are tried in order.
+type Batch struct {
+	Pipeline *Pipeline // what the updates were validated against
+	Updates  []entity.Update
+}
+
+type request struct {
+	batch Batch
+	call  func() error // instead of a batch
+	reply chan reply
+}
+
+type reply struct {
+	each []error
+	err  error
+}
+
+// groupLimit bounds the updates of batches that share one write to the journal
+// and one call of Apply, and so the time that the first of them waits.
+const groupLimit = 8192
+
+// Apply makes the changes and returns when each is in the journal and in the
+// datapath, or refused. The slice has one error an update, nil where it was
+// done; a nil slice means that all were. The error concerns the whole batch, of
+// which nothing was done then: ErrPipelineChanged (decode it again),
+// ErrNotStarted, ErrClosed, ErrNoPipeline or an *entity.Error.
+func (s *Store) Apply(b Batch) ([]error, error) {
+	r := request{batch: b, reply: make(chan reply, 1)}
+	if err := s.enqueue(r); err != nil {
+		return nil, err
+	}
+	a := <-r.reply
+	return a.each, a.err
+}
+
+// run is the applier.
+func (s *Store) run() {
+	defer close(s.done)
+	var ahead *request // taken from the channel, but not part of the last group
+	for {
+		var r request
+		if ahead != nil {
+			r, ahead = *ahead, nil
+		} else {
+			var ok bool
+			if r, ok = <-s.reqs; !ok {
+				return
+			}
+		}
+		if r.call != nil {
+			r.reply <- reply{err: r.call()}
+			continue
+		}
+		group, n := []request{r}, len(r.batch.Updates)
+	gather:
+		for n < groupLimit {
+			select {
+			case more, ok := <-s.reqs:
+				if !ok {
+					break gather // seen again by the next receive
+				}
+				if more.call != nil {
+					ahead = &more
+					break gather
+				}
+				group = append(group, more)
+				n += len(more.batch.Updates)
+			default:
+				break gather
+			}
+		}
+		s.apply(group)
+	}
+}
+
+// apply takes a group of batches through D6.
+func (s *Store) apply(group []request) {
+	replies := make([]reply, len(group))
+	defer func() {
+		for i, r := range group {
+			r.reply <- replies[i]
+		}
+	}()
+	if s.fault != nil {
+		for i := range replies {
+			replies[i].err = s.fault
+		}
+		return
+	}
+	p := newPlan(s)
+	var records [][]byte
+	seqs := make([]uint64, len(group))
+	for i, r := range group {
+		switch {
+		case s.pipe == nil:
+			replies[i].err = ErrNoPipeline
+			continue
+		case r.batch.Pipeline != s.pipe:
+			replies[i].err = ErrPipelineChanged
+			continue
+		}
+		first := len(p.items)
+		for j := range r.batch.Updates {
+			if err := p.add(i, j, &r.batch.Updates[j]); err != nil {
+				replies[i].set(len(r.batch.Updates), j, err)
+			}
+		}
+		if n := len(p.items) - first; n > 0 {
+			s.seq++
+			seqs[i] = s.seq
+			b := binary.AppendUvarint([]byte{recBatch}, s.seq)
+			b = binary.AppendUvarint(b, uint64(n))
+			for k := range n {
+				b = appendChange(b, &p.items[first+k].change)
+			}
+			records = append(records, b)
+		}
+	}
+	if len(p.items) == 0 {
+		return
+	}
+	if err := s.journal.append(records...); err != nil {
+		s.journalFailed(err, false)
+		p.giveBack()
+		for i := range replies {
+			replies[i] = reply{err: &entity.Error{Reason: entity.Unavailable, Msg: err.Error(), Err: err}}
+		}
+		return
+	}
+	if p.perform() {
+		p.settle()
+	}
+	if more := p.afterwards(seqs); len(more) > 0 {
+		if err := s.journal.append(more...); err != nil {
+			s.journalFailed(err, true)
+		}
+	}
+	p.publish()
+	s.plane.MarkApplied(s.seq)
+	for i := range p.items {
+		if it := &p.items[i]; it.err != nil {
+			replies[it.req].set(len(group[it.req].batch.Updates), it.update, it.err)
+		}
+	}
+	s.compactIfLarge()
+}
+
+func (r *reply) set(n, i int, err error) {
+	if r.each == nil {
+		r.each = make([]error, n)
+	}
+	r.each[i] = err
+}
+
+// journalFailed stops all writing where the file disagrees with the content, or
+// may.
+func (s *Store) journalFailed(err error, disagrees bool) {
+	s.log.Error("the journal cannot be written", "error", err)
+	var torn *tornError
+	if disagrees || errors.As(err, &torn) {
+		s.fault = &entity.Error{Reason: entity.Unavailable, Msg: "the journal cannot be written, nothing is accepted until nicd is restarted: " + err.Error(), Err: err}
+	}
+}
+
+func (s *Store) grace() error {
+	g, ok := s.plane.(dataplane.Gracer)
+	if !ok {
+		return nil
+	}
+	if err := g.Grace(); err != nil {
+		return entity.Errorf(entity.Internal, "%s: grace: %w", s.plane.Name(), err)
+	}
+	return nil
+}
+
+// sum is what the dataplane counted on a handle, whoever owned it.
+func (s *Store) sum(table int, handle uint32) (entity.Counter, error) {
+	var out [1]dataplane.Counter
+	if err := s.plane.Counters(table, []uint32{handle}, out[:]); err != nil {
+		return entity.Counter{}, entity.Errorf(entity.Internal, "table %s: read counter: %w", s.tables[table].schema.Name, err)
+	}
+	return entity.Counter(out[0]), nil
+}
+
+// compactIfLarge rewrites a journal that is mostly history. It is the applier's
+// work: writers wait, readers do not.
+func (s *Store) compactIfLarge() {
+	j := s.journal
+	if s.fault != nil || j.size < s.opts.CompactBytes || j.size < 2*j.snapshot {
+		return
+	}
+	settle, err := j.rotate(s.image(), false)
+	if err == nil {
+		err = settle(true)
+	}
+	if err != nil {
+		s.journalFailed(err, false)
+	}
+}
+
+func (s *Store) image() *image {
+	return &image{pipe: s.pipe, tables: s.tables, cells: s.cells, elections: s.elections, boot: s.opts.BootID, seq: s.seq}
+}

@@ -1,0 +1,227 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/p4nic/p4nic/runtime/dataplane"
+	"github.com/p4nic/p4nic/runtime/entity"
+)
+
+// perform applies the items to the dataplane, in order, and tells whether any
+// failed.
+func (p *plan) perform() (failures bool) {
+	var ops []dataplane.Op
+	var at []int                // item of each op
+	dead := map[handleID]bool{} // handles whose new owner could not come
+	flush := func() {
+		if len(ops) == 0 {
+			return
+		}
+		errs := p.plane.Apply(ops)
+		if errs != nil && len(errs) != len(ops) {
+			err := fmt.Errorf("%d results for %d changes", len(errs), len(ops))
+			errs = make([]error, len(ops))
+			for i := range errs {
+				errs[i] = err
+			}
+		}
+		for i, err := range errs {
+			if err != nil {
+				it := &p.items[at[i]]
+				it.err = p.applyError(it, err)
+				failures = true
+			}
+		}
+		ops, at = ops[:0], at[:0]
+	}
+	for i := range p.items {
+		it := &p.items[i]
+		if it.change.kind == chCells {
+			continue
+		}
+		id := handleID{it.change.table, it.change.entry.Handle}
+		if it.reuse {
+			flush()
+			it.err = p.takeOver(i)
+			dead[id] = it.err != nil
+		} else if dead[id] {
+			it.err = earlierFailed(p.tables[it.change.table].schema, it)
+		}
+		switch {
+		case it.err != nil:
+			failures = true
+		case it.hasOp:
+			ops, at = append(ops, it.op), append(at, i)
+		}
+	}
+	flush()
+	return failures
+}
+
+// takeOver makes the handle of item i, whose last owner the donor deleted just
+// now, fit for the new owner: grace, then a base that hides the old owner's
+// counts. So far the bases of the group's items for it are relative to zero.
+func (p *plan) takeOver(i int) error {
+	it := &p.items[i]
+	t := p.tables[it.change.table].schema
+	if p.items[it.donor].err != nil {
+		return entity.Errorf(entity.Full, "table %s is full: its size is %d", t.Name, t.Capacity)
+	}
+	if err := p.grace(); err != nil {
+		return err
+	}
+	if t.Counter == "" {
+		return nil
+	}
+	id := handleID{it.change.table, it.change.entry.Handle}
+	diff, err := p.sum(id.table, id.handle)
+	if err != nil {
+		return err
+	}
+	for k := i; k < len(p.items); k++ {
+		c := &p.items[k].change
+		if c.kind == chCells || c.kind == chDelete || c.table != id.table || c.entry.Handle != id.handle {
+			continue
+		}
+		if k > i && p.items[k].reuse {
+			break // the next owner
+		}
+		c.entry.Base.Packets += diff.Packets
+		c.entry.Base.Bytes += diff.Bytes
+	}
+	if p.reused[id] == i {
+		p.shifts[i] = handleShift{id: id, diff: diff}
+	}
+	return nil
+}
+
+func earlierFailed(t *entity.Table, it *item) error {
+	return entity.Errorf(entity.NotFound, "table %s: %s: an earlier update of the batch failed", t.Name, it.what(t))
+}
+
+func (it *item) what(t *entity.Table) string {
+	if it.change.entry.Handle == 0 {
+		return "default action"
+	}
+	return "entry " + t.FormatKey(it.change.entry.Key, it.change.entry.Priority)
+}
+
+// applyError names the entry that the dataplane refused.
+func (p *plan) applyError(it *item, err error) error {
+	t := p.tables[it.change.table].schema
+	e := &entity.Error{Reason: entity.Internal, Err: err}
+	var un *dataplane.Unsupported
+	switch {
+	case errors.Is(err, dataplane.ErrFull):
+		e.Reason = entity.Full
+	case errors.Is(err, dataplane.ErrNoEntry):
+		e.Reason = entity.NotFound
+	case errors.As(err, &un):
+		e.Reason = entity.Unsupported
+	}
+	e.Msg = fmt.Sprintf("table %s: %s: %s: %v", t.Name, it.what(t), p.plane.Name(), err)
+	return e
+}
+
+// settle finds the items that the dataplane did not refuse, but that rest on one
+// it refused.
+func (p *plan) settle() {
+	now := map[handleID]*entity.Entry{}
+	for i := range p.items {
+		it := &p.items[i]
+		c := &it.change
+		if it.err != nil || c.kind == chCells {
+			continue
+		}
+		id := handleID{c.table, c.entry.Handle}
+		e, ok := now[id]
+		if !ok {
+			e = p.tables[c.table].get(id.handle)
+		}
+		if c.kind == chInsert {
+			now[id] = c.entry
+			continue
+		}
+		if e == nil || e.Key != c.entry.Key || e.Priority != c.entry.Priority {
+			it.err = earlierFailed(p.tables[c.table].schema, it)
+			continue
+		}
+		now[id] = merge(c, e)
+	}
+}
+
+// afterwards gives the records that follow the batches': what failed, and bases
+// that were read after the append.
+func (p *plan) afterwards(seqs []uint64) [][]byte {
+	var out [][]byte
+	for i := 0; i < len(p.items); {
+		req := p.items[i].req
+		var failed []int
+		for n := 0; i < len(p.items) && p.items[i].req == req; n, i = n+1, i+1 {
+			if p.items[i].err != nil {
+				failed = append(failed, n)
+			}
+		}
+		if failed != nil {
+			out = append(out, encodeFail(seqs[req], failed))
+		}
+	}
+	for _, i := range sortedKeys(p.shifts) {
+		if s := p.shifts[i]; p.items[i].err == nil {
+			out = append(out, encodeShift(s.id.table, s.id.handle, s.diff))
+		}
+	}
+	return out
+}
+
+// publish makes what was applied visible to readers, all at once.
+func (p *plan) publish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	epoch := p.epoch.Load()
+	for i := range p.items {
+		it := &p.items[i]
+		c := &it.change
+		if c.kind == chCells {
+			p.setCells(c, epoch)
+			continue
+		}
+		t := p.tables[c.table]
+		switch {
+		case c.kind == chInsert && it.err != nil:
+			if !it.reuse || p.items[it.donor].err == nil {
+				t.free.release(c.entry.Handle)
+			}
+		case it.err != nil:
+		case c.kind == chInsert:
+			p.birth++
+			c.entry.Birth = p.birth
+			t.insert(c.entry, epoch)
+		case c.kind == chDelete:
+			t.remove(t.get(c.entry.Handle), epoch)
+			if !it.given {
+				t.free.release(c.entry.Handle)
+			}
+		default:
+			t.set(c.entry.Handle, merge(c, t.get(c.entry.Handle)), epoch)
+		}
+	}
+}
+
+func (s *Store) setCells(ch *change, epoch uint64) {
+	c := s.cells[ch.instance]
+	if c == nil || c.epoch != epoch {
+		d := &cells{epoch: epoch, base: make(map[uint32]entity.Counter, len(ch.bases))}
+		if c != nil {
+			for i, b := range c.base {
+				d.base[i] = b
+			}
+		}
+		c = d
+		s.cells[ch.instance] = c
+	}
+	for i, b := range ch.bases {
+		c.base[ch.first+uint32(i)] = b
+	}
+}

@@ -1,0 +1,292 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/p4nic/p4nic/runtime/entity"
+)
+
+// A journal is the magic and then records: length u32 and CRC-32C u32 of the
+// payload, little endian, and the payload, whose first byte is its type. A file
+// starts with a snapshot (everything up to recSnapEnd), written whole before the
+// file gets its name, so only what follows it can be torn.
+const (
+	magic      = "P4NICJ1\n"
+	headerSize = 8
+)
+
+// Types of records. Numbers are a file format: never reuse one.
+const (
+	recPipeline byte = 1  // flags, cookie, p4info, device
+	recTable    byte = 2  // table, first handle never used
+	recEntries  byte = 3  // table, entries in order of insertion; handle 0 = default
+	recCells    byte = 4  // instance, {index, base}
+	recElection byte = 5  // boot id, role, high, low
+	recSnapEnd  byte = 6  // sequence
+	recBatch    byte = 7  // sequence, changes
+	recFail     byte = 8  // sequence, numbers of the batch's changes that failed
+	recShift    byte = 9  // table, handle, difference: a base read after the append
+	recStart    byte = 10 // sequence, 1 = counters are zero
+)
+
+// changeKind tells what a change does. Numbers are a file format.
+type changeKind byte
+
+const (
+	chInsert     changeKind = 1
+	chModify     changeKind = 2
+	chModifyKeep changeKind = 3 // the action stays as it is
+	chDelete     changeKind = 4
+	chDefault    changeKind = 5
+	chBase       changeKind = 6
+	chCells      changeKind = 7
+)
+
+// change is one journaled change of content, after validation.
+type change struct {
+	kind     changeKind
+	table    int
+	entry    *entity.Entry // chDelete and chBase: the entry it is about, Handle and Base are written
+	instance string        // chCells
+	first    uint32
+	bases    []entity.Counter
+}
+
+func appendBytes(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+func appendCounter(b []byte, c entity.Counter) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(b, c.Packets), c.Bytes)
+}
+
+const extraFlag = 0x80 // beside entity.Flags: an Extra follows
+
+func appendEntry(b []byte, e *entity.Entry) []byte {
+	flags := byte(e.Flags)
+	if !e.Extra.IsZero() {
+		flags |= extraFlag
+	}
+	b = append(b, flags)
+	b = binary.AppendUvarint(b, uint64(e.Handle))
+	b = binary.AppendVarint(b, int64(e.Priority))
+	b = binary.AppendUvarint(b, uint64(e.Action))
+	b = appendBytes(b, e.Key)
+	b = appendBytes(b, e.Args)
+	b = appendCounter(b, e.Base)
+	if flags&extraFlag != 0 {
+		b = appendBytes(b, string(e.Extra.Metadata))
+		b = binary.AppendUvarint(b, e.Extra.ControllerMetadata)
+		b = binary.AppendVarint(b, e.Extra.IdleTimeout)
+	}
+	return b
+}
+
+func appendChange(b []byte, c *change) []byte {
+	b = append(b, byte(c.kind))
+	if c.kind == chCells {
+		b = appendBytes(b, c.instance)
+		b = binary.AppendUvarint(b, uint64(c.first))
+		b = binary.AppendUvarint(b, uint64(len(c.bases)))
+		for _, v := range c.bases {
+			b = appendCounter(b, v)
+		}
+		return b
+	}
+	b = binary.AppendUvarint(b, uint64(c.table))
+	switch c.kind {
+	case chDelete:
+		b = binary.AppendUvarint(b, uint64(c.entry.Handle))
+	case chBase:
+		b = binary.AppendUvarint(b, uint64(c.entry.Handle))
+		b = appendCounter(b, c.entry.Base)
+	default:
+		b = appendEntry(b, c.entry)
+	}
+	return b
+}
+
+func encodePipeline(c Config) []byte {
+	b := []byte{recPipeline, 0}
+	if c.HasCookie {
+		b[1] = 1
+	}
+	b = binary.AppendUvarint(b, c.Cookie)
+	b = appendBytes(b, string(c.P4Info))
+	return appendBytes(b, string(c.Device))
+}
+
+func encodeElection(boot, role string, e Election) []byte {
+	b := appendBytes([]byte{recElection}, boot)
+	b = appendBytes(b, role)
+	return binary.AppendUvarint(binary.AppendUvarint(b, e.High), e.Low)
+}
+
+func encodeStart(seq uint64, fresh bool) []byte {
+	b := binary.AppendUvarint([]byte{recStart}, seq)
+	if fresh {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func encodeFail(seq uint64, failed []int) []byte {
+	b := binary.AppendUvarint([]byte{recFail}, seq)
+	b = binary.AppendUvarint(b, uint64(len(failed)))
+	for _, n := range failed {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	return b
+}
+
+func encodeShift(table int, handle uint32, d entity.Counter) []byte {
+	b := binary.AppendUvarint([]byte{recShift}, uint64(table))
+	return appendCounter(binary.AppendUvarint(b, uint64(handle)), d)
+}
+
+var errShort = errors.New("record ends early")
+
+// decoder reads the fields of one record. After the first error everything
+// reads zero; nothing it allocates is larger than the record.
+type decoder struct {
+	b   []byte
+	err error
+}
+
+func (d *decoder) fail(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+	d.b = nil
+}
+
+func (d *decoder) byte() byte {
+	if len(d.b) == 0 {
+		d.fail(errShort)
+		return 0
+	}
+	c := d.b[0]
+	d.b = d.b[1:]
+	return c
+}
+
+func (d *decoder) uint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.fail(errShort)
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) uint32() uint32 {
+	v := d.uint()
+	if v > math.MaxUint32 {
+		d.fail(fmt.Errorf("%d does not fit 32 bits", v))
+		return 0
+	}
+	return uint32(v)
+}
+
+func (d *decoder) int() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.fail(errShort)
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// count reads a number of elements of which each takes a byte at least.
+func (d *decoder) count() int {
+	v := d.uint()
+	if v > uint64(len(d.b)) {
+		d.fail(errShort)
+		return 0
+	}
+	return int(v)
+}
+
+func (d *decoder) str() string {
+	n := d.count()
+	s := string(d.b[:n])
+	d.b = d.b[n:]
+	return s
+}
+
+func (d *decoder) counter() entity.Counter {
+	p := d.uint()
+	return entity.Counter{Packets: p, Bytes: d.uint()}
+}
+
+func (d *decoder) entry() *entity.Entry {
+	flags := d.byte()
+	e := &entity.Entry{Flags: entity.Flags(flags &^ extraFlag)}
+	e.Handle = d.uint32()
+	prio := d.int()
+	if prio < 0 || prio > math.MaxInt32 {
+		d.fail(fmt.Errorf("priority %d", prio))
+	}
+	e.Priority = int32(prio)
+	action := d.uint()
+	if action > math.MaxUint16 {
+		d.fail(fmt.Errorf("action %d", action))
+	}
+	e.Action = uint16(action)
+	e.Key = d.str()
+	e.Args = d.str()
+	e.Base = d.counter()
+	if flags&extraFlag != 0 {
+		x := &entity.Extra{Metadata: []byte(d.str())}
+		x.ControllerMetadata = d.uint()
+		x.IdleTimeout = d.int()
+		e.Extra = x
+	}
+	return e
+}
+
+func (d *decoder) change() change {
+	c := change{kind: changeKind(d.byte())}
+	switch c.kind {
+	case chCells:
+		c.instance = d.str()
+		c.first = d.uint32()
+		n := d.count()
+		if uint64(c.first)+uint64(n) > math.MaxUint32 {
+			d.fail(fmt.Errorf("cells %d..+%d", c.first, n))
+			return c
+		}
+		for range n {
+			c.bases = append(c.bases, d.counter())
+		}
+	case chDelete, chBase:
+		c.table = d.count32()
+		c.entry = &entity.Entry{Handle: d.uint32()}
+		if c.kind == chBase {
+			c.entry.Base = d.counter()
+		}
+	case chInsert, chModify, chModifyKeep, chDefault:
+		c.table = d.count32()
+		c.entry = d.entry()
+	default:
+		d.fail(fmt.Errorf("unknown change %d", c.kind))
+	}
+	return c
+}
+
+// count32 reads a table's index; whoever uses it checks it against the program.
+func (d *decoder) count32() int { return int(d.uint32()) }
+
+// end reports what went wrong, bytes left over included.
+func (d *decoder) end() error {
+	if d.err == nil && len(d.b) != 0 {
+		return fmt.Errorf("%d bytes too many", len(d.b))
+	}
+	return d.err
+}

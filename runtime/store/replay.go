@@ -1,0 +1,393 @@
+package store
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/runtime/entity"
+)
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// CorruptError says that the journal is damaged before its end, where a crash
+// cannot have torn it.
+type CorruptError struct {
+	Path   string
+	Offset int64 // what precedes it is good
+	Size   int64
+	Reason string
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("%s: record at byte %d of %d: %s; move the file away to start empty, or cut it to %d bytes to keep what precedes",
+		e.Path, e.Offset, e.Size, e.Reason, e.Offset)
+}
+
+func (s *Store) openJournal() error {
+	j := &journal{dir: s.opts.Dir, power: s.opts.Durability == Power}
+	for _, stale := range []string{tempName, prevName} {
+		if err := os.Remove(j.path(stale)); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("store: %w", err)
+		}
+	}
+	f, err := os.OpenFile(j.path(journalName), os.O_RDWR, 0o600)
+	if os.IsNotExist(err) {
+		f, size, err := writeSnapshot(j.path(tempName), &image{})
+		if err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		if err := os.Rename(j.path(tempName), j.path(journalName)); err != nil {
+			f.Close()
+			return fmt.Errorf("store: %w", err)
+		}
+		j.f, j.size, j.snapshot = f, size, size
+		s.journal = j
+		return j.syncDir()
+	}
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	raw, err := os.ReadFile(j.path(journalName))
+	if err != nil {
+		f.Close()
+		return fmt.Errorf("store: %w", err)
+	}
+	img, snapshot, good, err := replay(raw, s.opts)
+	if err != nil {
+		f.Close()
+		if c, ok := err.(*CorruptError); ok {
+			c.Path, c.Size = j.path(journalName), int64(len(raw))
+		}
+		return err
+	}
+	if good < int64(len(raw)) {
+		s.log.Warn("journal has a torn end, as a crash leaves it", "path", j.path(journalName), "kept", good, "cut", int64(len(raw))-good)
+		if err := f.Truncate(good); err != nil {
+			f.Close()
+			return fmt.Errorf("store: %w", err)
+		}
+	}
+	j.f, j.size, j.snapshot = f, good, snapshot
+	s.journal = j
+	s.pipe, s.tables, s.cells, s.elections, s.seq, s.birth = img.pipe, img.tables, img.cells, img.elections, img.seq, img.birth
+	return nil
+}
+
+// replayed is an image with what only replay knows.
+type replayed struct {
+	image
+	birth uint64
+}
+
+// next cuts the first record off raw. size is 0 where none can be cut: raw is
+// empty, or its beginning is no whole record.
+func next(raw []byte) (payload []byte, size int64) {
+	if len(raw) < headerSize {
+		return nil, 0
+	}
+	n := binary.LittleEndian.Uint32(raw)
+	if n == 0 || uint64(n) > uint64(len(raw)-headerSize) {
+		return nil, 0
+	}
+	payload = raw[headerSize : headerSize+int(n)]
+	if crc32.Checksum(payload, castagnoli()) != binary.LittleEndian.Uint32(raw[4:]) {
+		return nil, 0
+	}
+	return payload, headerSize + int64(n)
+}
+
+// replay reads a whole journal: the content, the size of the snapshot that it
+// starts with and the number of good bytes.
+func replay(raw []byte, o Options) (img *replayed, snapshot, good int64, err error) {
+	if len(raw) < len(magic) || string(raw[:len(magic)]) != magic {
+		return nil, 0, 0, &CorruptError{Reason: "the file does not start as a journal of this version does"}
+	}
+	img = &replayed{image: image{cells: map[string]*cells{}, elections: map[string]Election{}, boot: o.BootID}}
+	failed, err := failures(raw[len(magic):])
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	for good = int64(len(magic)); ; {
+		payload, size := next(raw[good:])
+		if size == 0 {
+			break
+		}
+		d := &decoder{b: payload[1:]}
+		img.record(payload[0], d, o, failed, snapshot == 0)
+		if err := d.end(); err != nil {
+			return nil, 0, 0, &CorruptError{Offset: good, Reason: err.Error()}
+		}
+		good += size
+		if payload[0] == recSnapEnd {
+			if snapshot != 0 {
+				return nil, 0, 0, &CorruptError{Offset: good - size, Reason: "a second snapshot ends here"}
+			}
+			snapshot = good
+		}
+	}
+	if snapshot == 0 {
+		return nil, 0, 0, &CorruptError{Offset: good, Reason: "the snapshot at its beginning is not whole"}
+	}
+	if rest := raw[good:]; len(rest) >= headerSize {
+		// A bad record with a good one behind it was not torn by a crash.
+		n := int64(binary.LittleEndian.Uint32(rest)) + headerSize
+		if n < int64(len(rest)) {
+			if _, size := next(rest[n:]); size != 0 {
+				return nil, 0, 0, &CorruptError{Offset: good, Reason: "its checksum is wrong, and acknowledged writes follow it"}
+			}
+		}
+	}
+	for _, t := range img.tables {
+		t.rebuild()
+	}
+	return img, snapshot, good, nil
+}
+
+// failures collects the compensating records, which stand behind the batches
+// that they concern.
+func failures(raw []byte) (map[uint64]map[int]bool, error) {
+	var out map[uint64]map[int]bool
+	for {
+		payload, size := next(raw)
+		if size == 0 {
+			return out, nil
+		}
+		raw = raw[size:]
+		if payload[0] != recFail {
+			continue
+		}
+		d := &decoder{b: payload[1:]}
+		seq := d.uint()
+		set := map[int]bool{}
+		for range d.count() {
+			set[int(d.uint32())] = true
+		}
+		if err := d.end(); err != nil {
+			return nil, &CorruptError{Reason: "compensating record: " + err.Error()}
+		}
+		if out == nil {
+			out = map[uint64]map[int]bool{}
+		}
+		out[seq] = set
+	}
+}
+
+func (img *replayed) record(typ byte, d *decoder, o Options, failed map[uint64]map[int]bool, inSnapshot bool) {
+	inBatch := typ == recBatch || typ == recFail || typ == recShift || typ == recStart
+	if typ != recElection && inBatch == inSnapshot {
+		d.fail(fmt.Errorf("record type %d does not belong here", typ))
+		return
+	}
+	switch typ {
+	case recPipeline:
+		img.pipeline(d, o)
+	case recTable:
+		if t := img.table(d); t != nil {
+			if t.free.fresh = d.uint32(); t.free.fresh == 0 || t.free.fresh > t.free.limit+1 {
+				d.fail(fmt.Errorf("table %s: first unused handle %d of %d", t.schema.Name, t.free.fresh, t.free.limit))
+			}
+		}
+	case recEntries:
+		t := img.table(d)
+		for range d.count() {
+			if e := d.entry(); d.err == nil && t != nil {
+				img.put(d, t, e)
+			}
+		}
+	case recCells:
+		name := d.str()
+		for range d.count() {
+			i := d.uint32()
+			img.setCell(name, i, d.counter())
+		}
+	case recElection:
+		boot, role := d.str(), d.str()
+		e := Election{High: d.uint(), Low: d.uint()}
+		if boot == o.BootID {
+			img.elections[role] = e
+		}
+	case recSnapEnd:
+		img.seq = d.uint()
+	case recBatch:
+		img.seq = d.uint()
+		skip := failed[img.seq]
+		for i := range d.count() {
+			c := d.change()
+			if d.err != nil {
+				return
+			}
+			if !skip[i] {
+				img.change(d, &c)
+			}
+		}
+	case recFail:
+		d.b = nil // failures has read it
+	case recShift:
+		t := img.table(d)
+		h := d.uint32()
+		diff := d.counter()
+		if t == nil {
+			return
+		}
+		if e := t.get(h); e != nil {
+			c := *e
+			c.Base = entity.Counter{Packets: c.Base.Packets + diff.Packets, Bytes: c.Base.Bytes + diff.Bytes}
+			t.set(h, &c, 0)
+		}
+	case recStart:
+		img.seq = d.uint()
+		if d.byte() == 1 {
+			for _, t := range img.tables {
+				t.forgetBases(0)
+			}
+			img.cells = map[string]*cells{}
+		}
+	default:
+		d.fail(fmt.Errorf("unknown record type %d: written by a newer version", typ))
+	}
+}
+
+func (img *replayed) pipeline(d *decoder, o Options) {
+	c := Config{HasCookie: d.byte() == 1, Cookie: d.uint(), P4Info: []byte(d.str()), Device: []byte(d.str())}
+	if d.err != nil {
+		return
+	}
+	if img.pipe != nil {
+		d.fail(fmt.Errorf("a second pipeline"))
+		return
+	}
+	var p *ir.Program
+	p, err := o.Load(c)
+	if err == nil {
+		img.pipe, err = NewPipeline(c, p)
+	}
+	if err != nil {
+		d.fail(fmt.Errorf("the stored pipeline cannot be read: %w", err))
+		return
+	}
+	for _, t := range img.pipe.Schema.Tables {
+		def, err := t.Default()
+		if err != nil {
+			d.fail(err)
+			return
+		}
+		img.tables = append(img.tables, newTable(t, def))
+	}
+}
+
+func (img *replayed) table(d *decoder) *table {
+	i := d.uint32()
+	if d.err != nil {
+		return nil
+	}
+	if uint64(i) >= uint64(len(img.tables)) {
+		d.fail(fmt.Errorf("table %d of %d", i, len(img.tables)))
+		return nil
+	}
+	return img.tables[i]
+}
+
+// check tells whether e fits the table.
+func check(d *decoder, t *table, e *entity.Entry) bool {
+	switch {
+	case e.Handle > t.free.limit:
+		d.fail(fmt.Errorf("table %s: handle %d of %d", t.schema.Name, e.Handle, t.free.limit))
+	case int(e.Action) >= len(t.schema.Actions):
+		d.fail(fmt.Errorf("table %s: action %d of %d", t.schema.Name, e.Action, len(t.schema.Actions)))
+	case len(e.Args) != t.schema.Actions[e.Action].ArgSize:
+		d.fail(fmt.Errorf("table %s: %d bytes of arguments for action %s", t.schema.Name, len(e.Args), t.schema.Actions[e.Action].Name))
+	case e.Handle != 0 && len(e.Key) != t.schema.KeySize, e.Handle == 0 && e.Key != "":
+		d.fail(fmt.Errorf("table %s: a key of %d bytes for handle %d", t.schema.Name, len(e.Key), e.Handle))
+	}
+	return d.err == nil
+}
+
+// put adds an entry, or sets the default.
+func (img *replayed) put(d *decoder, t *table, e *entity.Entry) {
+	if !check(d, t, e) {
+		return
+	}
+	if e.Handle == 0 {
+		t.def = e
+		return
+	}
+	if t.get(e.Handle) != nil || t.find(e.Key, e.Priority) != nil {
+		d.fail(fmt.Errorf("table %s: handle %d or its key twice", t.schema.Name, e.Handle))
+		return
+	}
+	img.birth++
+	e.Birth = img.birth
+	t.free.fresh = max(t.free.fresh, e.Handle+1)
+	t.insert(e, 0)
+}
+
+func (img *replayed) setCell(name string, i uint32, base entity.Counter) {
+	c := img.cells[name]
+	if c == nil {
+		c = &cells{base: map[uint32]entity.Counter{}}
+		img.cells[name] = c
+	}
+	c.base[i] = base
+}
+
+// change repeats one change of a batch.
+func (img *replayed) change(d *decoder, c *change) {
+	if c.kind == chCells {
+		for i, b := range c.bases {
+			img.setCell(c.instance, c.first+uint32(i), b)
+		}
+		return
+	}
+	if c.table < 0 || c.table >= len(img.tables) {
+		d.fail(fmt.Errorf("table %d of %d", c.table, len(img.tables)))
+		return
+	}
+	t := img.tables[c.table]
+	if c.kind == chInsert {
+		if c.entry.Handle == 0 {
+			d.fail(fmt.Errorf("table %s: an insert without handle", t.schema.Name))
+			return
+		}
+		img.put(d, t, c.entry)
+		return
+	}
+	old := t.get(c.entry.Handle)
+	if old == nil {
+		d.fail(fmt.Errorf("table %s: handle %d has no entry", t.schema.Name, c.entry.Handle))
+		return
+	}
+	e := merge(c, old)
+	switch {
+	case e == nil:
+		t.remove(old, 0)
+	case !check(d, t, e):
+	case e.Key != old.Key || e.Priority != old.Priority:
+		d.fail(fmt.Errorf("table %s: handle %d changes its key", t.schema.Name, e.Handle))
+	default:
+		t.set(e.Handle, e, 0)
+	}
+}
+
+// merge gives what a change other than an insert makes of the entry that is
+// there, nil for nothing. The applier and replay share it.
+func merge(c *change, old *entity.Entry) *entity.Entry {
+	if c.kind == chDelete {
+		return nil
+	}
+	e := *c.entry
+	switch c.kind {
+	case chModifyKeep:
+		e.Action, e.Args = old.Action, old.Args
+	case chBase:
+		e = *old
+		e.Base = c.entry.Base
+	}
+	e.Birth = old.Birth
+	return &e
+}

@@ -1,0 +1,148 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/p4nic/p4nic/runtime/dataplane"
+	"github.com/p4nic/p4nic/runtime/entity"
+)
+
+// Mode tells what SetPipeline does.
+type Mode uint8
+
+const (
+	// Verify changes nothing.
+	Verify Mode = iota
+	// Commit starts from the program's own entries, counters at zero.
+	Commit
+	// Reconcile keeps entries and state, or refuses with the list of what would
+	// be lost (D1).
+	Reconcile
+)
+
+// LossError lists what a Reconcile would lose; nothing was changed.
+type LossError struct {
+	Lost []string // "table MyIngress.acl: gone, 12 entries"
+}
+
+// lossLines bounds the message: it travels in a gRPC trailer.
+const lossLines = 20
+
+func (e *LossError) Error() string {
+	lost := e.Lost
+	more := ""
+	if len(lost) > lossLines {
+		more = fmt.Sprintf("; and %d more", len(lost)-lossLines)
+		lost = lost[:lossLines]
+	}
+	return "reconcile would lose: " + strings.Join(lost, "; ") + more
+}
+
+// SetPipeline verifies, or makes pl the live pipeline. After an error the old
+// one and its entries are as before. Errors are *entity.Error, ErrNotStarted or
+// ErrClosed.
+func (s *Store) SetPipeline(m Mode, pl *Pipeline) error {
+	return s.send(request{call: func() error { return s.setPipeline(m, pl) }})
+}
+
+func (s *Store) setPipeline(m Mode, pl *Pipeline) error {
+	if err := s.plane.Check(pl.Program); err != nil {
+		return cannotRun(s.plane.Name(), err)
+	}
+	img := &image{pipe: pl, cells: map[string]*cells{}, elections: s.elections, boot: s.opts.BootID}
+	birth := s.birth
+	var err error
+	if m == Reconcile && s.pipe != nil {
+		img.tables, err = s.reconcile(pl, &birth)
+		if err == nil {
+			img.cells = keptCells(s.cells, s.pipe.Program, pl.Program)
+		}
+	} else {
+		img.tables, err = initialTables(pl.Schema, &birth)
+	}
+	if err != nil || m == Verify {
+		return err
+	}
+	if s.fault != nil {
+		return s.fault
+	}
+	s.seq++
+	img.seq = s.seq
+	gen, err := s.plane.Prepare(dataplane.Config{Program: pl.Program, Content: content(img.tables), KeepState: m == Reconcile, Sequence: s.seq})
+	if err != nil {
+		return cannotRun(s.plane.Name(), err)
+	}
+	settle, err := s.journal.rotate(img, true)
+	if err != nil {
+		gen.Abort()
+		s.journalFailed(err, false)
+		return &entity.Error{Reason: entity.Unavailable, Msg: err.Error(), Err: err}
+	}
+	s.planeMu.Lock()
+	defer s.planeMu.Unlock()
+	if err := gen.Commit(); err != nil {
+		gen.Abort()
+		if e := settle(false); e != nil {
+			s.journalFailed(e, true)
+		}
+		return entity.Errorf(entity.Internal, "%s: commit: %w", s.plane.Name(), err)
+	}
+	if err := settle(true); err != nil {
+		s.log.Warn("journal", "error", err) // the file is good, its predecessor stays behind
+	}
+	s.mu.Lock()
+	s.pipe, s.tables, s.cells, s.birth = pl, img.tables, img.cells, birth
+	s.mu.Unlock()
+	s.plane.MarkApplied(s.seq)
+	return nil
+}
+
+// cannotRun words a refusal of the engine: the program's fault where a construct
+// is named, the engine's otherwise.
+func cannotRun(plane string, err error) error {
+	var un *dataplane.Unsupported
+	if errors.As(err, &un) {
+		return entity.Errorf(entity.Invalid, "the program cannot run on %s: %w", plane, err)
+	}
+	var e *entity.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return entity.Errorf(entity.Internal, "%s: %w", plane, err)
+}
+
+// initialTables hold the program's own entries and nothing else.
+func initialTables(sc *entity.Schema, birth *uint64) ([]*table, error) {
+	out := make([]*table, len(sc.Tables))
+	for i, ts := range sc.Tables {
+		def, err := ts.Default()
+		if err != nil {
+			return nil, err
+		}
+		t := newTable(ts, def)
+		es, err := ts.InitialEntries()
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range es {
+			t.adopt(e, birth)
+		}
+		out[i] = t
+	}
+	return out, nil
+}
+
+// adopt inserts an entry that has no handle into a table that is being built;
+// it is false when the table is full.
+func (t *table) adopt(e *entity.Entry, birth *uint64) bool {
+	h, _, ok := t.free.take()
+	if !ok {
+		return false
+	}
+	*birth++
+	e.Handle, e.Birth = h, *birth
+	t.insert(e, 0)
+	return true
+}
