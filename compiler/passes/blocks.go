@@ -1,0 +1,220 @@
+package passes
+
+import (
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/pass"
+)
+
+// What inlining of controls and of parsers share. A block instance has state of
+// its own (tables), so it is not copied: its variables move to the caller once,
+// and every call runs a copy of its body on them. Where a parameter is an alias
+// at every call, it is replaced by its argument, in table keys and actions too.
+
+type blockInliner struct {
+	inliner
+	p *ir.Program
+	// caller of a block that was inlined already
+	into map[*ir.Block]*ir.Block
+}
+
+func newBlockInliner(p *ir.Program) *blockInliner {
+	return &blockInliner{
+		inliner: inliner{names: newNamer(p), labels: newLabels(p)},
+		p:       p, into: map[*ir.Block]*ir.Block{},
+	}
+}
+
+// moved is a block whose variables are in the caller.
+type moved struct {
+	b     *ir.Block
+	byRef []bool
+	self  map[*ir.Var]*ir.Var // parameter -> itself, where it became a local
+	zero  []*ir.Var           // locals that every call must zero
+}
+
+// move moves the variables of b to caller. sites are all calls of b there.
+func (in *blockInliner) move(b, caller *ir.Block, sites []*ir.CallStmt) (*moved, error) {
+	if other := in.into[b]; other != nil && other != caller {
+		return nil, pass.Refuse(sites[0].P, "instance %s is applied in %s and in %s; instantiate it once in each", b.Name, other.Name, caller.Name)
+	}
+	in.into[b] = caller
+	in.locals = &caller.Locals
+	m := &moved{b: b, self: map[*ir.Var]*ir.Var{}}
+
+	for i, s := range sites {
+		for len(s.Args) < len(b.Params) {
+			s.Args = append(s.Args, nil)
+		}
+		byRef := alias(b.Params, s.Args, nil)
+		if i == 0 {
+			m.byRef = byRef
+			continue
+		}
+		for j := range byRef {
+			m.byRef[j] = m.byRef[j] && byRef[j] && sameExpr(s.Args[j], sites[0].Args[j])
+		}
+	}
+	subst := map[*ir.Var]ir.Expr{}
+	outside := in.outside(caller)
+	for i, q := range b.Params {
+		if m.byRef[i] {
+			subst[q] = sites[0].Args[i]
+			continue
+		}
+		q.Dir = ir.DirNone
+		m.self[q] = q
+		in.adopt(q, caller, outside)
+	}
+	in.substitute(b, subst)
+	shared := in.sharedVars(b)
+	for _, l := range b.Locals {
+		in.adopt(l, caller, outside)
+		if shared[l] || !writtenFirst(b.Body, l) || len(b.States) > 0 {
+			m.zero = append(m.zero, l)
+		}
+	}
+	return m, nil
+}
+
+// adopt makes v a local of caller, under a name that is free there and hides
+// nothing.
+func (in *blockInliner) adopt(v *ir.Var, caller *ir.Block, taken map[string]bool) {
+	if taken[v.Name] {
+		v.Name = in.names.fresh(v.Name)
+	}
+	taken[v.Name] = true
+	caller.Locals = append(caller.Locals, v)
+}
+
+// outside are the names in use in caller and in all actions, any of which may
+// see the caller's variables.
+func (in *blockInliner) outside(caller *ir.Block) map[string]bool {
+	taken := map[string]bool{}
+	add := func(vs []*ir.Var) {
+		for _, v := range vs {
+			taken[v.Name] = true
+		}
+	}
+	add(caller.Params)
+	add(caller.Locals)
+	for _, a := range in.p.Actions {
+		add(a.Params)
+		add(a.Locals)
+	}
+	return taken
+}
+
+// substitute replaces parameters of b by their arguments in b itself and in the
+// table keys and actions that see b's variables.
+func (in *blockInliner) substitute(b *ir.Block, subst map[*ir.Var]ir.Expr) {
+	if len(subst) == 0 {
+		return
+	}
+	f := func(e ir.Expr) ir.Expr {
+		if r, ok := e.(*ir.VarRef); ok {
+			if x, ok := subst[r.Var]; ok {
+				return clone(x)
+			}
+		}
+		return e
+	}
+	body := func(list []ir.Stmt) {
+		ir.WalkStmts(list, func(s ir.Stmt) {
+			ir.StmtSlots(s, func(e *ir.Expr) { rewriteExpr(e, f) })
+		})
+	}
+	for _, t := range in.p.Tables {
+		for i := range t.Keys {
+			rewriteExpr(&t.Keys[i].Expr, f)
+		}
+	}
+	for _, a := range in.p.Actions {
+		body(a.Body)
+	}
+	body(b.Body)
+	for _, s := range b.States {
+		body(s.Body)
+		for i := range s.Trans.Keys {
+			rewriteExpr(&s.Trans.Keys[i], f)
+		}
+	}
+}
+
+// sharedVars are the variables of b that table keys or actions mention.
+func (in *blockInliner) sharedVars(b *ir.Block) map[*ir.Var]bool {
+	shared := map[*ir.Var]bool{}
+	add := func(e ir.Expr) {
+		ir.WalkExpr(e, func(x ir.Expr) {
+			if r, ok := x.(*ir.VarRef); ok {
+				shared[r.Var] = true
+			}
+		})
+	}
+	for _, t := range in.p.Tables {
+		for _, k := range t.Keys {
+			add(k.Expr)
+		}
+	}
+	for _, a := range in.p.Actions {
+		ir.WalkExprs(a.Body, add)
+	}
+	return shared
+}
+
+// enter gives the statements before and after one run of m.
+func (in *blockInliner) enter(m *moved, s *ir.CallStmt) (pre, post []ir.Stmt) {
+	// The aliases are substituted already; here they only need zeroing.
+	pre, post = in.copies(m.b.Params, m.self, s.Args, m.byRef, map[*ir.Var]ir.Expr{}, s.P)
+	for _, l := range m.zero {
+		pre = append(pre, zero(ref(l, s.P), s.P)...)
+	}
+	return pre, post
+}
+
+// sameExpr tells whether two aliases are the same storage or constant.
+func sameExpr(a, b ir.Expr) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	switch x := a.(type) {
+	case *ir.Const:
+		y, ok := b.(*ir.Const)
+		return ok && ir.Identical(x.T, y.T) && x.Val.Cmp(y.Val) == 0
+	case *ir.VarRef:
+		y, ok := b.(*ir.VarRef)
+		return ok && x.Var == y.Var
+	case *ir.Member:
+		y, ok := b.(*ir.Member)
+		return ok && x.Field == y.Field && sameExpr(x.X, y.X)
+	case *ir.Index:
+		y, ok := b.(*ir.Index)
+		return ok && sameExpr(x.X, y.X) && sameExpr(x.I, y.I)
+	}
+	return false
+}
+
+// calls lists the block calls in a list, in order.
+func blockCalls(body []ir.Stmt) []*ir.CallStmt {
+	var out []*ir.CallStmt
+	ir.WalkStmts(body, func(s ir.Stmt) {
+		if c, ok := s.(*ir.CallStmt); ok && c.Block != nil {
+			out = append(out, c)
+		}
+	})
+	return out
+}
+
+// dropUnbound removes the blocks of a kind that are not bound to the package.
+func dropUnbound(p *ir.Program, k ir.BlockKind) {
+	used := map[*ir.Block]bool{}
+	for _, b := range p.Pipeline {
+		used[b.Block] = true
+	}
+	var keep []*ir.Block
+	for _, b := range p.Blocks {
+		if b.Kind != k || used[b] {
+			keep = append(keep, b)
+		}
+	}
+	p.Blocks = keep
+}
