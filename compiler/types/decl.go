@@ -4,8 +4,6 @@ import (
 	"math/big"
 
 	"github.com/p4nic/p4nic/compiler/ast"
-	"github.com/p4nic/p4nic/compiler/diag"
-	"github.com/p4nic/p4nic/compiler/source"
 )
 
 // decl checks one declaration and enters it into the current scope.
