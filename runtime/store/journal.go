@@ -92,6 +92,8 @@ type image struct {
 	elections map[string]Election
 	boot      string
 	seq       uint64
+	// rebase lists handles whose new owner's base is read after the switch.
+	rebase []handleID
 }
 
 // rotate writes img to a new file and puts it in the journal's place. With keep

@@ -10,20 +10,23 @@ import (
 
 // reconcile builds the tables of pl with everything that the control plane wrote
 // into the live ones (D1). The error is an *entity.Error around a *LossError.
-func (s *Store) reconcile(pl *Pipeline, birth *uint64) ([]*table, error) {
-	out := make([]*table, len(pl.Schema.Tables))
+func (s *Store) reconcile(pl *Pipeline, birth *uint64) (out []*table, rebase []handleID, err error) {
+	out = make([]*table, len(pl.Schema.Tables))
 	var lost []string
 	for i, ts := range pl.Schema.Tables {
 		var old *table
 		if o := s.pipe.Schema.Table(ts.Name); o != nil {
 			old = s.tables[o.Index]
 		}
-		t, l, err := carry(old, ts, birth)
+		c, err := carry(old, ts, birth)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		out[i] = t
-		lost = append(lost, l...)
+		out[i] = c.t
+		lost = append(lost, c.lost...)
+		for _, h := range c.rebase {
+			rebase = append(rebase, handleID{i, h})
+		}
 	}
 	for _, t := range s.tables {
 		if pl.Schema.Table(t.schema.Name) != nil {
@@ -38,9 +41,9 @@ func (s *Store) reconcile(pl *Pipeline, birth *uint64) ([]*table, error) {
 	}
 	if lost != nil {
 		err := &LossError{Lost: lost}
-		return nil, &entity.Error{Reason: entity.Invalid, Msg: err.Error(), Err: err}
+		return nil, nil, &entity.Error{Reason: entity.Invalid, Msg: err.Error(), Err: err}
 	}
-	return out, nil
+	return out, rebase, nil
 }
 
 // written counts the entries that the control plane wrote.
@@ -62,21 +65,21 @@ func sameShape(a, b *entity.Table) bool {
 
 // carry builds one table from the program's own entries and what old (nil: the
 // table is new) holds of the control plane's.
-func carry(old *table, ts *entity.Table, birth *uint64) (*table, []string, error) {
+func carry(old *table, ts *entity.Table, birth *uint64) (*carrier, error) {
 	def, err := ts.Default()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	initial, err := ts.InitialEntries()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	c := &carrier{t: newTable(ts, def), old: old, birth: birth, own: map[string]*entity.Entry{}}
 	if old == nil {
 		for _, e := range initial {
 			c.t.adopt(e, birth)
 		}
-		return c.t, nil, nil
+		return c, nil
 	}
 	if sameShape(old.schema, ts) {
 		// Handles stay, and with them the knowledge which cells were ever used.
@@ -91,11 +94,11 @@ func carry(old *table, ts *entity.Table, birth *uint64) (*table, []string, error
 			c.add(e, nil)
 		}
 	} else if err := c.entries(initial); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	c.setDefault()
 	c.finish()
-	return c.t, c.lost, nil
+	return c, nil
 }
 
 type carrier struct {
@@ -108,6 +111,7 @@ type carrier struct {
 	own         map[string]*entity.Entry // the new program's entries by index key
 	order       []*entity.Entry          // to insert
 	lost        []string
+	rebase      []uint32 // handles of new entries whose counters somebody else used
 }
 
 func (c *carrier) lose(format string, args ...any) {
@@ -243,7 +247,7 @@ func (c *carrier) finish() {
 	}
 	t.rebuild()
 	// Handles of entries that go away with the old generation are free at once:
-	// the new generation's packets never saw them. Their counters live on.
+	// the new generation's packets never saw them. But their counters live on.
 	var bare []*entity.Entry
 	for _, e := range c.order {
 		if e.Handle == 0 {
@@ -251,7 +255,10 @@ func (c *carrier) finish() {
 		}
 	}
 	for _, e := range bare {
-		e.Handle, _, _ = t.free.take()
+		var used bool
+		if e.Handle, used, _ = t.free.take(); used && c.keepHandles && t.schema.Counter != "" {
+			c.rebase = append(c.rebase, e.Handle)
+		}
 		if e.Birth == 0 {
 			*c.birth++
 			e.Birth = *c.birth

@@ -55,7 +55,7 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline) error {
 	birth := s.birth
 	var err error
 	if m == Reconcile && s.pipe != nil {
-		img.tables, err = s.reconcile(pl, &birth)
+		img.tables, img.rebase, err = s.reconcile(pl, &birth)
 		if err == nil {
 			img.cells = keptCells(s.cells, s.pipe.Program, pl.Program)
 		}
@@ -95,8 +95,35 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline) error {
 	s.mu.Lock()
 	s.pipe, s.tables, s.cells, s.birth = pl, img.tables, img.cells, birth
 	s.mu.Unlock()
+	s.rebase(img.rebase)
 	s.plane.MarkApplied(s.seq)
 	return nil
+}
+
+// rebase gives new entries on used handles the base that hides what the old
+// generation counted there until its last packet.
+func (s *Store) rebase(hs []handleID) {
+	if len(hs) == 0 {
+		return
+	}
+	var records [][]byte
+	for _, h := range hs {
+		sum, err := s.sum(h.table, h.handle)
+		if err != nil {
+			s.log.Warn("a new entry shows the counts of an older one", "error", err)
+			continue
+		}
+		records = append(records, encodeShift(h.table, h.handle, sum))
+		s.mu.Lock()
+		t := s.tables[h.table]
+		e := *t.get(h.handle)
+		e.Base = sum
+		t.set(h.handle, &e, s.epoch.Load())
+		s.mu.Unlock()
+	}
+	if err := s.journal.append(records...); err != nil {
+		s.journalFailed(err, true)
+	}
 }
 
 // cannotRun words a refusal of the engine: the program's fault where a construct
