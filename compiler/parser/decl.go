@@ -514,9 +514,14 @@ func (p *parser) externDecl(lo source.Pos, annots []*ast.Annotation) ast.Decl {
 	}
 	p.expect(scanner.LBrace, "after the name of the extern")
 	p.list("at the end of the extern", func() {
-		if m := p.method(); !p.failed {
-			d.Methods = append(d.Methods, m)
+		m := p.method()
+		if p.failed {
+			return
 		}
+		if m.IsConstructor && m.Name.Name != d.Name.Name {
+			p.errorf(CodeSyntax, m.Name.Span, "method %s has no result type, and a constructor would be called %s", m.Name.Name, d.Name.Name)
+		}
+		d.Methods = append(d.Methods, m)
 	})
 	d.Span = p.from(lo)
 	return d
@@ -647,11 +652,16 @@ func (p *parser) typedefDecl(lo source.Pos, annots []*ast.Annotation) ast.Decl {
 	d := &ast.TypedefDecl{Annotations: annots}
 	d.IsNew = p.advance().Kind != scanner.Typedef
 	at := p.lo()
-	inner := p.annotations()
-	switch p.kind() {
-	case scanner.Header, scanner.HeaderUnion, scanner.Struct:
+	var inner []*ast.Annotation
+	if !d.IsNew {
+		inner = p.annotations()
+	}
+	switch k := p.kind(); {
+	case d.IsNew:
+		d.Type = p.typ()
+	case k == scanner.Header || k == scanner.HeaderUnion || k == scanner.Struct:
 		d.Inline = p.structDecl(at, inner)
-	case scanner.Enum:
+	case k == scanner.Enum:
 		d.Inline = p.enumDecl(at, inner)
 	default:
 		if len(inner) > 0 {

@@ -218,6 +218,9 @@ func (p *parser) nameExpr() ast.Expr {
 	}
 	if id.Kind == scanner.Ident && p.lookup(id.Text, abs) == isType {
 		t := p.typeName()
+		if k := p.kind(); k != scanner.Dot && k != scanner.LParen {
+			p.unexpected("`.` or `(`", "after the type")
+		}
 		return &ast.TypeExpr{Span: p.from(lo), Type: t}
 	}
 	path := p.path("")

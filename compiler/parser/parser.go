@@ -27,6 +27,7 @@ package parser
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ast"
 	"github.com/p4nic/p4nic/compiler/diag"
@@ -94,37 +95,21 @@ func newParser(toks []scanner.Token) *parser {
 	return &parser{toks: toks, match: matchBrackets(toks), scopes: []scope{{}}}
 }
 
-// matchBrackets pairs brackets of all three kinds. A closing bracket without
-// an opening one is ignored; opening ones that a closing one of another kind
-// skips over stay without partner.
+// matchBrackets pairs brackets, each kind for itself: the body of an unstructured
+// annotation only has to balance its parentheses.
 func matchBrackets(toks []scanner.Token) []int {
 	match := make([]int, len(toks))
-	var stack []int
-	var open [256]int
+	var open [3][]int
 	for i, t := range toks {
-		var want scanner.Kind
 		switch t.Kind {
 		case scanner.LParen, scanner.LBracket, scanner.LBrace:
-			stack = append(stack, i)
-			open[t.Kind]++
-			continue
-		case scanner.RParen:
-			want = scanner.LParen
-		case scanner.RBracket:
-			want = scanner.LBracket
-		case scanner.RBrace:
-			want = scanner.LBrace
-		default:
-			continue
-		}
-		for open[want] > 0 {
-			n := len(stack) - 1
-			j := stack[n]
-			stack = stack[:n]
-			open[toks[j].Kind]--
-			if toks[j].Kind == want {
-				match[j] = i
-				break
+			k := (t.Kind - scanner.LParen) / 2
+			open[k] = append(open[k], i)
+		case scanner.RParen, scanner.RBracket, scanner.RBrace:
+			k := (t.Kind - scanner.RParen) / 2
+			if n := len(open[k]); n > 0 {
+				match[open[k][n-1]] = i
+				open[k] = open[k][:n-1]
 			}
 		}
 	}
@@ -224,7 +209,7 @@ func (p *parser) unexpected(want, where string) {
 	case t.Kind == scanner.Other:
 		d.Code = CodeCharacter
 		d.Message = fmt.Sprintf("unexpected character %s", t)
-	case t.Kind.IsKeyword() && want == scanner.Ident.String():
+	case t.Kind.IsKeyword():
 		d.Message = fmt.Sprintf("expected %s%s, found the keyword %s", want, where, t)
 	default:
 		d.Message = fmt.Sprintf("expected %s%s, found %s", want, where, t)
@@ -333,10 +318,15 @@ func startsDecl(k scanner.Kind) bool {
 	return false
 }
 
-// name parses an identifier where one is declared or a member is named.
+// name parses an identifier where one is declared or a member is named; where
+// is "of a table" or the like, or empty.
 func (p *parser) name(where string) *ast.Ident {
 	if p.kind() != scanner.Ident {
-		p.unexpected(scanner.Ident.String(), where)
+		want := scanner.Ident.String()
+		if strings.HasPrefix(where, "of ") {
+			want = "the name"
+		}
+		p.unexpected(want, where)
 		return &ast.Ident{Span: p.here()}
 	}
 	t := p.advance()
