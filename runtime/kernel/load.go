@@ -1,0 +1,192 @@
+package kernel
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/cilium/ebpf"
+
+	backend "github.com/p4nic/p4nic/compiler/backend/ebpf"
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/ssa"
+)
+
+// compiled is a program for the hooks that are wanted.
+type compiled struct {
+	layout  *backend.Layout
+	objects [2]*backend.Object
+}
+
+// codegen turns a program into instructions; tests put others in its place.
+type codegen func(prog *ir.Program, ncpu, generation int, hooks [2]bool) (*compiled, error)
+
+func compileProgram(prog *ir.Program, ncpu, generation int, hooks [2]bool) (*compiled, error) {
+	c := &compiled{}
+	var err error
+	if c.layout, err = backend.PlanLayout(prog, ncpu); err != nil {
+		return nil, err
+	}
+	f, err := ssa.Lower(prog, ssa.Options{})
+	if err != nil {
+		return nil, err
+	}
+	for k, wanted := range hooks {
+		if !wanted {
+			continue
+		}
+		c.objects[k], err = backend.Compile(f, c.layout, backend.Options{Hook: backend.Hook(k), Generation: generation})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (p *Plane) compile(prog *ir.Program, generation int, hooks [2]bool) (*compiled, error) {
+	if prog.Level != ir.Core {
+		return nil, fmt.Errorf("program %s: level %s; the datapath takes core", prog.Name, prog.Level)
+	}
+	c, err := p.codegen(prog, p.ncpu, generation, hooks)
+	if err != nil {
+		return nil, unsupported(err)
+	}
+	return c, nil
+}
+
+// usedHooks are the hooks with a port.
+func (p *Plane) usedHooks() [2]bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	var used [2]bool
+	for _, t := range p.ports {
+		used[t.hook] = true
+	}
+	return used
+}
+
+// wantedHooks are the hooks with a port, or all of them while there is no port:
+// what cannot be loaded should be refused when it is set, not at the first port.
+func (p *Plane) wantedHooks() [2]bool {
+	if used := p.usedHooks(); used != [2]bool{} {
+		return used
+	}
+	return [2]bool{true, true}
+}
+
+// needHook makes the live generation complete for a hook before its first port.
+func (p *Plane) needHook(k hookKind) error {
+	p.mu.RLock()
+	g := p.live
+	p.mu.RUnlock()
+	if g == nil {
+		// Of an earlier process, without source: the port passes packets to the
+		// kernel until a pipeline is set, unless the hook was in use.
+		return nil
+	}
+	return g.ensure(k)
+}
+
+// ensure loads the generation's program for a hook if it is not there yet.
+func (g *generation) ensure(k hookKind) error {
+	if g.programs[k] != nil {
+		return nil
+	}
+	var hooks [2]bool
+	hooks[k] = true
+	c, err := g.p.compile(g.prog, g.index, hooks)
+	if err != nil {
+		return err
+	}
+	return g.load(k, c.objects[k], g.p.dir(genDir(g.index)))
+}
+
+// load gives a program to the kernel and puts it into the generation's slot.
+func (g *generation) load(k hookKind, o *backend.Object, dir string) error {
+	for _, m := range o.Maps {
+		if m.Role == backend.Device {
+			continue
+		}
+		if err := g.addMap(m, dir, ""); err != nil {
+			return err
+		}
+	}
+	all := make(map[string]*ebpf.Map, len(g.maps)+len(g.p.maps))
+	for name, m := range g.p.maps {
+		all[name] = m
+	}
+	for name, m := range g.maps {
+		all[name] = m
+	}
+	prog, err := g.p.loadProgram(o.Spec, all)
+	if err != nil {
+		return fmt.Errorf("program %s for %s: %w", g.prog.Name, k, err)
+	}
+	// Overwrite, never delete and insert: see D3.
+	if err := g.p.maps[k.progs()].Update(uint32(g.index*backend.StagesPerGen), prog, ebpf.UpdateAny); err != nil {
+		return errors.Join(fmt.Errorf("program array for %s: %w", k, err), prog.Close())
+	}
+	g.programs[k] = prog
+	return nil
+}
+
+// loadProgram loads a program whose instructions name their maps.
+func (p *Plane) loadProgram(spec *ebpf.ProgramSpec, maps map[string]*ebpf.Map) (*ebpf.Program, error) {
+	spec = spec.Copy()
+	done := map[string]bool{}
+	for i := range spec.Instructions {
+		ins := &spec.Instructions[i]
+		name := ins.Reference()
+		if name == "" || done[name] || !ins.IsLoadFromMap() {
+			continue
+		}
+		done[name] = true
+		m := maps[name]
+		if m == nil {
+			return nil, fmt.Errorf("there is no map %s", name)
+		}
+		if err := spec.Instructions.AssociateMap(name, m); err != nil {
+			return nil, err
+		}
+	}
+	prog, err := ebpf.NewProgram(spec)
+	if err != nil {
+		return nil, verifierError(err)
+	}
+	return prog, nil
+}
+
+// atSource finds "@ file.p4:11" in lines of the verifier's log.
+var atSource = regexp.MustCompile(`@ (\S+:\d+)`)
+
+// verifierError says what the verifier refused and at which P4 line.
+func verifierError(err error) error {
+	var v *ebpf.VerifierError
+	if !errors.As(err, &v) {
+		return err
+	}
+	var reason, where string
+	for _, line := range v.Log {
+		if m := atSource.FindStringSubmatch(line); m != nil {
+			where = m[1]
+		}
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "processed ") && !strings.HasPrefix(line, ";") {
+			reason = line // the last one is the refusal
+		}
+	}
+	if where != "" {
+		where += ": "
+	}
+	return fmt.Errorf("%sthe kernel's verifier refused it: %s: %w", where, reason, v.Cause)
+}
+
+// specDigest names a program before its maps are known.
+func specDigest(s *ebpf.ProgramSpec) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%v %v %#x %v", s.Type, s.AttachType, s.Flags, s.Instructions)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}

@@ -1,0 +1,106 @@
+package kernel
+
+import (
+	"sync"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/p4nic/p4nic/runtime/dataplane"
+)
+
+// watcher follows the netdevs: a port whose device vanishes is reported, and
+// attached again when a device of that name appears.
+type watcher struct {
+	done chan struct{}
+	wg   sync.WaitGroup
+}
+
+func (p *Plane) startWatch() (*watcher, error) {
+	w := &watcher{done: make(chan struct{})}
+	updates := make(chan netlink.LinkUpdate, 64)
+	err := netlink.LinkSubscribeWithOptions(updates, w.done, netlink.LinkSubscribeOptions{
+		ListExisting:  true, // what vanished while nobody watched
+		ErrorCallback: func(err error) { p.log.Warn("watching netdevs", "error", err) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.wg.Go(func() {
+		for u := range updates { // closed after done
+			select {
+			case <-w.done:
+				continue
+			default:
+			}
+			p.linkChanged(u)
+		}
+	})
+	return w, nil
+}
+
+func (w *watcher) stop() {
+	if w == nil {
+		return
+	}
+	close(w.done)
+	w.wg.Wait()
+}
+
+// linkChanged follows one message about a netdev.
+func (p *Plane) linkChanged(u netlink.LinkUpdate) {
+	// Bridges report their ports by messages of their own family.
+	if u.Link == nil || u.IfInfomsg.Family != unix.AF_UNSPEC {
+		return
+	}
+	p.ops.Lock()
+	defer p.ops.Unlock()
+	p.mu.RLock()
+	var found *port
+	for _, n := range sortedPorts(p.ports) {
+		t := p.ports[n]
+		gone := u.Header.Type == unix.RTM_DELLINK && t.at != nil && t.at.ifindex == int(u.Index)
+		back := u.Header.Type == unix.RTM_NEWLINK && t.at == nil && t.netdev == u.Link.Attrs().Name
+		if gone || back {
+			found = t
+		}
+	}
+	p.mu.RUnlock()
+	switch {
+	case found == nil:
+	case u.Header.Type == unix.RTM_DELLINK:
+		p.lost(found)
+	default:
+		want := dataplane.Port{Number: found.number, Netdev: found.netdev, Hook: found.wanted, MTU: found.mtu}
+		if err := p.ns.DoHere(func() error { return p.attach(want) }); err != nil {
+			p.problem(found, err.Error())
+			return
+		}
+		p.log.Info("port is attached again", "port", found.number, "netdev", found.netdev)
+	}
+}
+
+// lost notes that a port's device went.
+func (p *Plane) lost(t *port) {
+	index := t.at.ifindex
+	if err := p.detach(t.at); err != nil {
+		p.log.Warn("removing the link of a device that went", "netdev", t.netdev, "error", err)
+	}
+	if err := p.forget(t.number, index); err != nil {
+		p.log.Warn("removing a device that went", "netdev", t.netdev, "error", err)
+	}
+	p.mu.Lock()
+	t.at = nil
+	p.mu.Unlock()
+	p.problem(t, "the device "+t.netdev+" is gone")
+}
+
+func (p *Plane) problem(t *port, text string) {
+	p.mu.Lock()
+	changed := t.problem != text
+	t.problem = text
+	p.mu.Unlock()
+	if changed {
+		p.log.Warn("port is not attached", "port", t.number, "netdev", t.netdev, "problem", text)
+	}
+}
