@@ -354,6 +354,9 @@ func (p *parser) keyset() []ast.Expr {
 	if p.kind() == scanner.LParen && p.match[p.pos] != 0 && p.at(p.match[p.pos]+1).Kind == scanner.Colon {
 		p.advance()
 		list := []ast.Expr{}
+		if p.kind() == scanner.RParen {
+			p.unexpected("an expression", "in the keyset")
+		}
 		p.commas(scanner.RParen, false, "in the keyset", func() { list = append(list, p.simpleKeyset()) })
 		return list
 	}
