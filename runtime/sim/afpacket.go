@@ -22,7 +22,8 @@ type wire struct {
 	fd     int
 	stop   int // eventfd that wakes the reader
 	mtu    int
-	once   sync.Once
+	mu     sync.RWMutex // held for reading by senders, so that close cannot pull fd away
+	closed bool
 }
 
 const (
@@ -149,8 +150,13 @@ func auxdata(oob []byte) (unix.TpacketAuxdata, bool) {
 	return unix.TpacketAuxdata{}, false
 }
 
-// send puts one frame on the netdev.
+// send puts one frame on the netdev. Any goroutine may call it, after close too.
 func (w *wire) send(frame []byte) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return net.ErrClosed
+	}
 	for {
 		_, err := unix.Write(w.fd, frame)
 		switch {
@@ -178,8 +184,12 @@ func (w *wire) interrupt() {
 
 // close frees the descriptors; read must have returned.
 func (w *wire) close() {
-	w.once.Do(func() {
-		unix.Close(w.fd)
-		unix.Close(w.stop)
-	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return
+	}
+	w.closed = true
+	unix.Close(w.fd)
+	unix.Close(w.stop)
 }

@@ -1,0 +1,214 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/p4nic/p4nic/internal/instance"
+)
+
+// Config is what nicd is told by its file and flags.
+type Config struct {
+	Instance   string       `yaml:"instance"`
+	Engine     string       `yaml:"engine"`
+	StateDir   string       `yaml:"state-dir"`
+	Durability string       `yaml:"durability"`
+	DeviceID   uint64       `yaml:"device-id"`
+	Listen     []string     `yaml:"listen"`
+	Insecure   bool         `yaml:"insecure"`
+	Ports      []PortConfig `yaml:"ports"`
+}
+
+// PortConfig is one port.
+type PortConfig struct {
+	Number uint32 `yaml:"number"`
+	Netdev string `yaml:"netdev"`
+	Hook   string `yaml:"hook,omitempty"`
+	Host   string `yaml:"host,omitempty"`
+}
+
+// Engines that nicd has.
+const (
+	EngineKernel = "kernel"
+	EngineSim    = "sim"
+)
+
+// DefaultConfig is what --print-config writes, with every default.
+const DefaultConfig = `# Configuration of nicd. Every value below is the default.
+
+# Name of this instance: it names the socket, the state directory and the pins
+# under /sys/fs/bpf/p4nic. Two instances on one machine need two names.
+instance: nic0
+
+# kernel: eBPF on XDP and tc (needs root or CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON).
+# sim: the reference interpreter on packet sockets, for laptops and CI.
+engine: kernel
+
+# Where the journal lives; empty means /var/lib/p4nic/INSTANCE for root.
+state-dir: ""
+
+# What an acknowledged write survives: process (kill -9) or power (loss of power,
+# at the price of one fdatasync per group of writes).
+durability: process
+
+# P4Runtime device id of the NIC.
+device-id: 1
+
+# Addresses to listen on; empty means unix:///run/p4nic/INSTANCE.sock for root,
+# mode 0600. A TCP address (127.0.0.1:9559 too) is refused unless insecure is
+# true: it has no TLS yet, and whoever reaches it controls the device.
+listen: []
+insecure: false
+
+# Ports: a P4 port number (1 to 500) and a netdev.
+#   hook: xdp or tc; empty chooses xdp for physical netdevs, tc for veth and tap.
+#   host: only with engine sim, the netdev that leads to the host's own stack.
+# ports:
+#   - {number: 1, netdev: eth1}
+#   - {number: 2, netdev: eth2, hook: tc}
+ports: []
+`
+
+// maxPort is the largest port number; above are ports with a meaning (D8).
+const maxPort = 500
+
+// Defaults is DefaultConfig as a value.
+func Defaults() Config {
+	var c Config
+	if err := yaml.UnmarshalWithOptions([]byte(DefaultConfig), &c, yaml.Strict()); err != nil {
+		panic("daemon: the default configuration does not parse: " + err.Error()) // a test proves that it does
+	}
+	return c
+}
+
+// LoadConfig reads a file over the defaults. Unknown keys are errors.
+func LoadConfig(path string) (Config, error) {
+	c := Defaults()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return c, err
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return c, nil
+	}
+	if err := yaml.UnmarshalWithOptions(b, &c, yaml.Strict()); err != nil {
+		return c, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
+	}
+	return c, nil
+}
+
+// ParsePort reads NUMBER=NETDEV[,hook=xdp|tc][,host=NETDEV].
+func ParsePort(s string) (PortConfig, error) {
+	var p PortConfig
+	number, rest, ok := strings.Cut(s, "=")
+	n, err := strconv.ParseUint(number, 10, 32)
+	if !ok || err != nil {
+		return p, fmt.Errorf("port %q: NUMBER=NETDEV is wanted, such as 1=eth1", s)
+	}
+	p.Number = uint32(n)
+	words := strings.Split(rest, ",")
+	p.Netdev = words[0]
+	for _, w := range words[1:] {
+		switch k, v, _ := strings.Cut(w, "="); k {
+		case "hook":
+			p.Hook = v
+		case "host":
+			p.Host = v
+		default:
+			return p, fmt.Errorf("port %q: unknown option %q; there are hook=xdp, hook=tc and host=NETDEV", s, w)
+		}
+	}
+	return p, nil
+}
+
+// complete fills in what depends on the instance's name and checks everything;
+// it reports all that is wrong.
+func (c *Config) complete() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if err := instance.Validate(c.Instance); err != nil {
+		return err
+	}
+	if c.StateDir == "" {
+		c.StateDir = instance.StateDir(c.Instance)
+	}
+	if len(c.Listen) == 0 {
+		c.Listen = []string{"unix://" + instance.Socket(c.Instance)}
+	}
+	if c.Engine != EngineKernel && c.Engine != EngineSim {
+		bad("engine %q: kernel or sim is wanted", c.Engine)
+	}
+	if c.Durability != "process" && c.Durability != "power" {
+		bad("durability %q: process or power is wanted", c.Durability)
+	}
+	if c.DeviceID == 0 {
+		bad("device-id 0 is never valid in P4Runtime")
+	}
+	for _, l := range c.Listen {
+		if err := c.checkListen(l); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	numbers, netdevs := map[uint32]string{}, map[string]uint32{}
+	for _, p := range c.Ports {
+		switch {
+		case p.Number == 0 || p.Number > maxPort:
+			bad("port %d (%s): numbers are 1 to %d", p.Number, p.Netdev, maxPort)
+		case p.Netdev == "":
+			bad("port %d: a netdev is missing", p.Number)
+		case p.Hook != "" && p.Hook != "xdp" && p.Hook != "tc":
+			bad("port %d (%s): hook %q: xdp or tc is wanted", p.Number, p.Netdev, p.Hook)
+		case c.Engine == EngineSim && p.Hook != "":
+			bad("port %d (%s): hook is for the kernel engine", p.Number, p.Netdev)
+		case c.Engine == EngineKernel && p.Host != "":
+			bad("port %d (%s): host is for the simulator; with the kernel engine the netdev's own stack is the host", p.Number, p.Netdev)
+		case numbers[p.Number] != "":
+			bad("port %d is given to %s and to %s", p.Number, numbers[p.Number], p.Netdev)
+		case netdevs[p.Netdev] != 0:
+			bad("%s is port %d and port %d", p.Netdev, netdevs[p.Netdev], p.Number)
+		default:
+			numbers[p.Number], netdevs[p.Netdev] = p.Netdev, p.Number
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkListen refuses TCP without --insecure (D21).
+func (c *Config) checkListen(address string) error {
+	if path, ok := unixPath(address); ok {
+		if !filepath.IsAbs(path) {
+			return fmt.Errorf("listen %q: a unix socket needs an absolute path", address)
+		}
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("listen %q: unix:///PATH or HOST:PORT is wanted", address)
+	}
+	if !c.Insecure {
+		return fmt.Errorf("listen %q: a TCP address%s has no certificate: whoever reaches it would control the device; use a unix socket, or --insecure to allow it", address, loopback(host))
+	}
+	return nil
+}
+
+func loopback(host string) string {
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return ", on loopback too,"
+	}
+	return ""
+}
+
+func unixPath(address string) (string, bool) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return "/" + strings.TrimLeft(path, "/"), strings.HasPrefix(path, "/")
+	}
+	return address, strings.HasPrefix(address, "/")
+}

@@ -1,0 +1,214 @@
+// Package daemon is nicd: it opens the store and the engine, connects the ports,
+// and serves P4Runtime and nicd's own service on every configured address.
+//
+// In: a Config. Out: a running device, until the context ends or an operator
+// detaches it.
+// Must not import: compiler front end.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/p4nic/p4nic/compiler/bundle"
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/internal/instance"
+	"github.com/p4nic/p4nic/internal/version"
+	"github.com/p4nic/p4nic/proto/nicdpb"
+	"github.com/p4nic/p4nic/runtime/dataplane"
+	"github.com/p4nic/p4nic/runtime/kernel"
+	"github.com/p4nic/p4nic/runtime/p4rt"
+	"github.com/p4nic/p4nic/runtime/sim"
+	"github.com/p4nic/p4nic/runtime/store"
+)
+
+// Daemon is one running instance.
+type Daemon struct {
+	config    Config
+	log       *slog.Logger
+	lock      *os.File
+	store     *store.Store
+	plane     dataplane.Plane
+	server    *grpc.Server
+	listeners []net.Listener
+	started   time.Time
+	detached  chan struct{} // closed when an operator has detached the datapath
+}
+
+// Run is nicd: it returns when ctx ends (leaving the datapath as it is) or when
+// the datapath was detached.
+func Run(ctx context.Context, c Config, log *slog.Logger) error {
+	d, err := Start(c, log)
+	if err != nil {
+		return err
+	}
+	failed := d.serve()
+	select {
+	case <-ctx.Done():
+		log.Info("stopping; the datapath goes on", "instance", d.config.Instance)
+	case <-d.detached:
+		log.Info("detached", "instance", d.config.Instance)
+	case err = <-failed:
+	}
+	return errors.Join(err, d.Close())
+}
+
+// Start opens everything and listens, but serves nothing yet. What runs already
+// is adopted before anything is touched (principle 5).
+func Start(c Config, log *slog.Logger) (_ *Daemon, err error) {
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	d := &Daemon{config: c, log: log, started: time.Now(), detached: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	lockPath := filepath.Join(filepath.Dir(instance.Socket(c.Instance)), c.Instance+".lock")
+	if d.lock, err = lockInstance(c.Instance, lockPath); err != nil {
+		return nil, err
+	}
+	durability := store.Process
+	if c.Durability == "power" {
+		durability = store.Power
+	}
+	d.store, err = store.Open(store.Options{Dir: c.StateDir, Durability: durability, Load: loadProgram, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	if d.plane, err = d.openPlane(); err != nil {
+		return nil, err
+	}
+	if err := d.store.Start(d.plane); err != nil {
+		return nil, err
+	}
+	if err := d.attachPorts(); err != nil {
+		return nil, err
+	}
+	if err := d.listen(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// loadProgram gives the core program of a stored configuration.
+func loadProgram(c store.Config) (*ir.Program, error) {
+	b, err := bundle.Read(c.Device)
+	if err != nil {
+		return nil, err
+	}
+	return b.Program, nil
+}
+
+func (d *Daemon) openPlane() (dataplane.Plane, error) {
+	if d.config.Engine == EngineSim {
+		return sim.Open(sim.Options{Logger: d.log})
+	}
+	return kernel.Open(kernel.Options{Instance: d.config.Instance, Logger: d.log})
+}
+
+// attachPorts connects the configured ports and gives back those that an earlier
+// configuration had. One that cannot be connected stops the start: what else
+// runs is left as it was.
+func (d *Daemon) attachPorts() error {
+	return d.store.Do(func(p dataplane.Plane) error {
+		wanted := map[uint32]string{}
+		for _, c := range d.config.Ports {
+			wanted[c.Number] = c.Netdev
+		}
+		for _, have := range p.Ports() {
+			if wanted[have.Number] != have.Netdev {
+				d.log.Info("port is no longer configured", "port", have.Number, "netdev", have.Netdev)
+				if err := p.Detach(have.Number); err != nil {
+					return fmt.Errorf("port %d (%s): %w", have.Number, have.Netdev, err)
+				}
+			}
+		}
+		var errs []error
+		for _, c := range d.config.Ports {
+			if err := p.Attach(dataplane.Port{Number: c.Number, Netdev: c.Netdev, Hook: c.Hook, Host: c.Host}); err != nil {
+				errs = append(errs, fmt.Errorf("port %d: %w", c.Number, err))
+			}
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func (d *Daemon) listen() error {
+	p4, err := p4rt.NewServer(p4rt.Options{Store: d.store, DeviceID: d.config.DeviceID, Log: d.log})
+	if err != nil {
+		return err
+	}
+	d.server = grpc.NewServer(p4rt.ServerOptions()...)
+	p4.Register(d.server)
+	nicdpb.RegisterNicdServer(d.server, &service{d: d})
+	for _, address := range d.config.Listen {
+		l, err := listen(address)
+		if err != nil {
+			return err
+		}
+		d.listeners = append(d.listeners, l)
+		if _, unix := unixPath(address); unix {
+			d.log.Info("listening", "address", address)
+		} else {
+			d.log.Warn("listening without a certificate: whoever reaches this address controls the device", "address", l.Addr().String())
+		}
+	}
+	d.log.Info("nicd is ready", "version", version.Version, "instance", d.config.Instance, "engine", d.plane.Name(), "ports", len(d.config.Ports))
+	return nil
+}
+
+// serve answers on every address; an error of one ends the daemon.
+func (d *Daemon) serve() <-chan error {
+	failed := make(chan error, len(d.listeners))
+	for _, l := range d.listeners {
+		go func() {
+			if err := d.server.Serve(l); err != nil {
+				failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
+			}
+		}()
+	}
+	return failed
+}
+
+// Close ends the daemon and leaves the datapath.
+func (d *Daemon) Close() error {
+	var errs []error
+	if d.server != nil {
+		stopped := make(chan struct{})
+		go func() {
+			d.server.GracefulStop() // answers what was asked
+			close(stopped)
+		}()
+		select {
+		case <-stopped:
+		case <-time.After(2 * time.Second): // streams that clients keep open
+			d.server.Stop()
+			<-stopped
+		}
+	}
+	for _, l := range d.listeners {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	if d.plane != nil {
+		errs = append(errs, d.plane.Close())
+	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/p4nic/p4nic/internal/version"
+	"github.com/p4nic/p4nic/proto/nicdpb"
+	"github.com/p4nic/p4nic/runtime/dataplane"
+)
+
+// service answers operators (proto/nicd.proto).
+type service struct {
+	nicdpb.UnimplementedNicdServer
+	d    *Daemon
+	once sync.Once
+}
+
+// tableEngines is a Plane that chooses an engine for each table.
+type tableEngines interface {
+	// TableEngines names the engine of each table of the live pipeline.
+	TableEngines() []string
+}
+
+// Status implements the RPC.
+func (s *service) Status(context.Context, *nicdpb.StatusRequest) (*nicdpb.StatusResponse, error) {
+	d := s.d
+	out := &nicdpb.StatusResponse{
+		Version: version.Version, Instance: d.config.Instance, Engine: d.plane.Name(), Pid: int32(os.Getpid()),
+		StartedUnixNs: d.started.UnixNano(), DeviceId: d.config.DeviceID, StateDir: d.config.StateDir,
+	}
+	for i, l := range d.listeners {
+		_, unix := unixPath(d.config.Listen[i])
+		address := d.config.Listen[i]
+		if !unix {
+			address = l.Addr().String()
+		}
+		out.Listeners = append(out.Listeners, &nicdpb.Listener{Address: address, Insecure: !unix})
+	}
+	out.Pipeline = d.pipelineStatus()
+	for _, p := range d.plane.Ports() {
+		q := &nicdpb.Port{Number: p.Number, Netdev: p.Netdev, Hook: p.Hook, Up: p.Up, Problem: p.Problem, Note: p.Note}
+		if st, err := d.plane.PortStats(p.Number); err == nil {
+			q.RxPackets, q.RxBytes, q.TxPackets, q.TxBytes, q.Drops = st.RxPackets, st.RxBytes, st.TxPackets, st.TxBytes, st.Drops
+		}
+		out.Ports = append(out.Ports, q)
+	}
+	return out, nil
+}
+
+func (d *Daemon) pipelineStatus() *nicdpb.Pipeline {
+	p := d.store.Pipeline()
+	if p == nil {
+		return nil
+	}
+	digest := sha256.Sum256(p.Config.Device)
+	out := &nicdpb.Pipeline{Name: p.Program.Name, Digest: hex.EncodeToString(digest[:]), HasCookie: p.Config.HasCookie, Cookie: p.Config.Cookie,
+		Sequence: d.plane.AppliedSequence()}
+	var engines []string
+	if e, ok := d.plane.(tableEngines); ok {
+		engines = e.TableEngines()
+	}
+	v := d.store.Snapshot(p)
+	for i, t := range p.Program.Tables {
+		row := &nicdpb.Table{Name: t.Name, Size: uint64(p.Schema.Tables[i].Size)}
+		if v != nil {
+			row.Used = uint64(v.Count(i))
+		}
+		if i < len(engines) {
+			row.Engine = engines[i]
+		}
+		out.Tables = append(out.Tables, row)
+	}
+	return out
+}
+
+// Detach implements the RPC.
+func (s *service) Detach(context.Context, *nicdpb.DetachRequest) (*nicdpb.DetachResponse, error) {
+	out := &nicdpb.DetachResponse{}
+	err := s.d.store.Do(func(p dataplane.Plane) error {
+		for _, port := range p.Ports() {
+			out.Removed = append(out.Removed, fmt.Sprintf("port %d (%s)", port.Number, port.Netdev))
+		}
+		return p.DetachAll()
+	})
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "detach: %v", err)
+	}
+	s.once.Do(func() { close(s.d.detached) })
+	return out, nil
+}

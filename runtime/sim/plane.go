@@ -1,0 +1,288 @@
+// Package sim is the simulator as a datapath: the reference interpreter
+// (compiler/ir/exec) between packet sockets. It needs CAP_NET_RAW in a network
+// namespace and nothing else, so it runs on laptops, in CI and in user
+// namespaces.
+//
+// In: dataplane.Config and Ops. Out: frames on netdevs.
+// Must not import: store, adapters, protobuf.
+//
+// A port is a netdev; port 509 leads to the port's host netdev, a second veth
+// whose far end carries the addresses (D8). What the host sends comes out of the
+// port unchanged. Nothing survives the process: a new one starts from the store
+// with counters at zero.
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/ir/exec"
+	"github.com/p4nic/p4nic/runtime/dataplane"
+)
+
+// Port numbers with a meaning (D8).
+const (
+	portCPU  = 510
+	portHost = 509
+)
+
+// Options of Open.
+type Options struct {
+	Logger *slog.Logger
+}
+
+// Plane is the simulator of one device.
+type Plane struct {
+	log     *slog.Logger
+	live    atomic.Pointer[exec.Machine] // nil: nothing loaded, packets pass to the host
+	applied atomic.Uint64
+	ports   atomic.Pointer[map[uint32]*port] // copied on change: packets read it without a lock
+	mu      sync.Mutex                       // serialises changes of ports
+}
+
+var _ dataplane.Plane = (*Plane)(nil)
+
+// Open makes a simulator without ports and pipeline.
+func Open(o Options) (*Plane, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	p := &Plane{log: o.Logger}
+	p.ports.Store(&map[uint32]*port{})
+	return p, nil
+}
+
+// Name implements dataplane.Plane.
+func (p *Plane) Name() string { return "sim" }
+
+// Check implements dataplane.Plane.
+func (p *Plane) Check(prog *ir.Program) error {
+	_, err := exec.New(prog, exec.Options{})
+	return unsupported(err)
+}
+
+func unsupported(err error) error {
+	var u *exec.Unsupported
+	if errors.As(err, &u) {
+		return &dataplane.Unsupported{Construct: u.Construct, File: u.File, Line: u.Line, Reason: u.Reason}
+	}
+	return err
+}
+
+// generation is a filled machine.
+type generation struct {
+	p *Plane
+	m *exec.Machine
+}
+
+// Prepare implements dataplane.Plane.
+func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
+	m, err := exec.New(c.Program, exec.Options{Log: func(msg string) { p.log.Info("log_msg", "text", msg) }})
+	if err != nil {
+		return nil, unsupported(err)
+	}
+	for i, t := range c.Content {
+		if err := m.Load(i, t.Entries, t.Default); err != nil {
+			return nil, fmt.Errorf("table %s: %w", c.Program.Tables[i].Name, err)
+		}
+	}
+	if old := p.live.Load(); c.KeepState && old != nil {
+		m.AdoptState(old)
+	}
+	return &generation{p, m}, nil
+}
+
+// Commit implements dataplane.Generation: packets in the machine finish there.
+func (g *generation) Commit() error {
+	g.p.live.Store(g.m)
+	return nil
+}
+
+// Abort implements dataplane.Generation.
+func (g *generation) Abort() {}
+
+// Apply implements dataplane.Plane.
+func (p *Plane) Apply(ops []dataplane.Op) []error {
+	m := p.live.Load()
+	var errs []error
+	for i, op := range ops {
+		if err := apply(m, op); err != nil {
+			if errs == nil {
+				errs = make([]error, len(ops))
+			}
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
+func apply(m *exec.Machine, op dataplane.Op) error {
+	if m == nil {
+		return errors.New("no pipeline is loaded")
+	}
+	var err error
+	switch op.Kind {
+	case dataplane.Insert:
+		err = m.Insert(op.Table, op.Entry)
+	case dataplane.Modify:
+		err = m.Modify(op.Table, op.Entry)
+	case dataplane.Delete:
+		err = m.Delete(op.Table, op.Entry)
+	case dataplane.SetDefault:
+		err = m.SetDefault(op.Table, op.Entry)
+	default:
+		err = fmt.Errorf("operation %d is not known", op.Kind)
+	}
+	if errors.Is(err, exec.ErrNoEntry) {
+		return dataplane.ErrNoEntry
+	}
+	return err
+}
+
+// Counters implements dataplane.Plane.
+func (p *Plane) Counters(table int, handles []uint32, out []dataplane.Counter) error {
+	m := p.live.Load()
+	if m == nil {
+		return errors.New("no pipeline is loaded")
+	}
+	for i, h := range handles {
+		c := m.Counter(table, h)
+		out[i] = dataplane.Counter{Packets: c.Packets, Bytes: c.Bytes}
+	}
+	return nil
+}
+
+// InstanceCounters implements dataplane.Plane.
+func (p *Plane) InstanceCounters(name string, index []uint32, out []dataplane.Counter) error {
+	m := p.live.Load()
+	if m == nil {
+		return errors.New("no pipeline is loaded")
+	}
+	for i, at := range index {
+		c, err := m.InstanceCounter(name, at)
+		if err != nil {
+			return err
+		}
+		out[i] = dataplane.Counter{Packets: c.Packets, Bytes: c.Bytes}
+	}
+	return nil
+}
+
+// AppliedSequence implements dataplane.Plane. No cell survives the process.
+func (p *Plane) AppliedSequence() uint64 { return p.applied.Load() }
+
+// MarkApplied implements dataplane.Plane.
+func (p *Plane) MarkApplied(seq uint64) { p.applied.Store(seq) }
+
+// Attach implements dataplane.Plane.
+func (p *Plane) Attach(want dataplane.Port) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := *p.ports.Load()
+	if q := old[want.Number]; q != nil {
+		return fmt.Errorf("port %d is %s already", want.Number, q.spec.Netdev)
+	}
+	q, err := openPort(p, want)
+	if err != nil {
+		return err
+	}
+	next := map[uint32]*port{want.Number: q}
+	for n, r := range old {
+		next[n] = r
+	}
+	p.ports.Store(&next)
+	q.run()
+	return nil
+}
+
+// Detach implements dataplane.Plane.
+func (p *Plane) Detach(number uint32) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := *p.ports.Load()
+	q := old[number]
+	if q == nil {
+		return dataplane.ErrNoPort
+	}
+	next := map[uint32]*port{}
+	for n, r := range old {
+		if n != number {
+			next[n] = r
+		}
+	}
+	p.ports.Store(&next)
+	q.end()
+	return nil
+}
+
+// Ports implements dataplane.Plane.
+func (p *Plane) Ports() []dataplane.Port {
+	var out []dataplane.Port
+	for _, q := range *p.ports.Load() {
+		out = append(out, q.status())
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Number < out[j].Number })
+	return out
+}
+
+// PortStats implements dataplane.Plane.
+func (p *Plane) PortStats(number uint32) (dataplane.Stats, error) {
+	q := (*p.ports.Load())[number]
+	if q == nil {
+		return dataplane.Stats{}, dataplane.ErrNoPort
+	}
+	return q.stats.read(), nil
+}
+
+// Close implements dataplane.Plane: the simulator ends with its process.
+func (p *Plane) Close() error { return p.DetachAll() }
+
+// DetachAll implements dataplane.Plane.
+func (p *Plane) DetachAll() error {
+	var errs []error
+	for _, q := range p.Ports() {
+		if err := p.Detach(q.Number); err != nil && !errors.Is(err, dataplane.ErrNoPort) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// forward runs one frame that came in on q through the pipeline; in and r are
+// q's own.
+func (p *Plane) forward(q *port, frame []byte, in *exec.Packet, r *exec.Result) {
+	m := p.live.Load()
+	if m == nil {
+		q.toHost(frame)
+		return
+	}
+	*in = exec.Packet{Port: q.spec.Number, Data: frame}
+	m.ProcessTo(in, r)
+	if r.Dropped {
+		q.stats.drops.Add(1)
+	}
+	for _, o := range r.Outputs {
+		switch o.Port {
+		case portHost:
+			q.toHost(o.Data)
+		case portCPU: // nobody takes packets from the CPU port yet
+			q.stats.drops.Add(1)
+		default:
+			to := (*p.ports.Load())[o.Port]
+			if to == nil {
+				q.stats.drops.Add(1)
+				continue
+			}
+			to.transmit(o.Data, q)
+		}
+	}
+}
+
+// maxPortNumber bounds what a configuration may ask for.
+const maxPortNumber = math.MaxUint16
