@@ -5,6 +5,7 @@ import (
 	"math/big"
 
 	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/passes"
 )
 
 // DefaultTableSize is the capacity of a table whose program gives no size.
@@ -35,7 +36,7 @@ type Table struct {
 	Fields        []Field
 	KeySize       int // bytes of a packed key
 	Actions       []*Action
-	Capacity      int
+	Size          int // entries; handles are 1..Size
 	NeedsPriority bool
 	Const         bool   // entries cannot be written
 	ConstDefault  bool   // the default action cannot be written
@@ -62,8 +63,8 @@ type Field struct {
 
 // Action is an action of a table.
 type Action struct {
-	Index       int // in Table.Actions
-	Name        string
+	Index       int    // in Table.Actions
+	Name        string // control-plane name
 	Params      []Param
 	ArgSize     int // bytes of packed arguments
 	TableOnly   bool
@@ -103,7 +104,7 @@ func NewSchema(p *ir.Program) (*Schema, error) {
 func (s *Schema) Table(name string) *Table { return s.byName[name] }
 
 func newTable(i int, t *ir.Table) (*Table, error) {
-	ct := &Table{Index: i, Name: t.Name, IR: t, Capacity: Capacity(t), NeedsPriority: t.NeedsPriority(),
+	ct := &Table{Index: i, Name: t.Name, IR: t, Size: Capacity(t), NeedsPriority: t.NeedsPriority(),
 		Const: t.HasEntries && t.ConstEntries, ConstDefault: t.ConstDefault, IdleTimeout: t.SupportTimeout}
 	if t.Counters != nil {
 		ct.Counter = t.Counters.Name
@@ -142,7 +143,7 @@ func newTable(i int, t *ir.Table) (*Table, error) {
 		return nil, Errorf(Unsupported, "table %s has %d actions, the limit is 255", t.Name, len(t.Actions))
 	}
 	for j, ref := range t.Actions {
-		a := &Action{Index: j, Name: ref.Action.Name, TableOnly: ref.TableOnly, DefaultOnly: ref.DefaultOnly}
+		a := &Action{Index: j, Name: passes.ControlName(ref.Action), TableOnly: ref.TableOnly, DefaultOnly: ref.DefaultOnly}
 		for _, v := range ref.Action.DataParams() {
 			q := Param{Name: v.Name, off: a.ArgSize}
 			var err error

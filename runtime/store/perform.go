@@ -66,7 +66,7 @@ func (p *plan) takeOver(i int) error {
 	it := &p.items[i]
 	t := p.tables[it.change.table].schema
 	if p.items[it.donor].err != nil {
-		return entity.Errorf(entity.Full, "table %s is full: its size is %d", t.Name, t.Capacity)
+		return entity.Errorf(entity.Full, "table %s is full: its size is %d", t.Name, t.Size)
 	}
 	if err := p.grace(); err != nil {
 		return err

@@ -184,7 +184,7 @@ func (p *plan) handle(it *item, t *table, e *entity.Entry) error {
 		p.reused[handleID{t.schema.Index, e.Handle}] = len(p.items)
 		return nil
 	}
-	return entity.Errorf(entity.Full, "table %s is full: its size is %d", t.schema.Name, t.schema.Capacity)
+	return entity.Errorf(entity.Full, "table %s is full: its size is %d", t.schema.Name, t.schema.Size)
 }
 
 // base is the base of a cell that shall read v from now on.

@@ -60,7 +60,7 @@ func written(t *table) int {
 // sameShape tells whether a table's direct counters are kept when its program
 // is replaced: the rule of dataplane.Config.KeepState.
 func sameShape(a, b *entity.Table) bool {
-	return a.Capacity == b.Capacity && (a.Counter == "") == (b.Counter == "")
+	return a.Size == b.Size && (a.Counter == "") == (b.Counter == "")
 }
 
 // carry builds one table from the program's own entries and what old (nil: the
@@ -234,8 +234,8 @@ func (c *carrier) setDefault() {
 // finish inserts what was noted: first what keeps its handle, then the others.
 func (c *carrier) finish() {
 	t := c.t
-	if len(c.order) > t.schema.Capacity {
-		c.lose("%d entries, its size is %d now", len(c.order), t.schema.Capacity)
+	if len(c.order) > t.schema.Size {
+		c.lose("%d entries, its size is %d now", len(c.order), t.schema.Size)
 	}
 	if c.lost != nil {
 		return

@@ -28,7 +28,7 @@ type chunk struct {
 
 func newTable(schema *entity.Table, def *entity.Entry) *table {
 	return &table{schema: schema, index: map[string]uint32{}, def: def,
-		free: handles{limit: uint32(schema.Capacity), fresh: 1}}
+		free: handles{limit: uint32(schema.Size), fresh: 1}}
 }
 
 func (t *table) get(handle uint32) *entity.Entry {
