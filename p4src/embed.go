@@ -10,7 +10,7 @@ import (
 	"io/fs"
 )
 
-//go:embed arch
+//go:embed arch router.p4
 var files embed.FS
 
 // Include returns the embedded include tree: core.p4, v1model.p4 at its root.
@@ -21,4 +21,14 @@ func Include() fs.FS {
 		panic(err)
 	}
 	return sub
+}
+
+// Router is the text of router.p4, which `nicctl demo` runs.
+func Router() string {
+	b, err := files.ReadFile("router.p4")
+	if err != nil {
+		// The file is embedded above, so it is there.
+		panic(err)
+	}
+	return string(b)
 }
