@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"time"
 
 	"google.golang.org/grpc"
@@ -73,8 +72,7 @@ func Start(c Config, log *slog.Logger) (_ *Daemon, err error) {
 			err = errors.Join(err, d.Close())
 		}
 	}()
-	lockPath := filepath.Join(filepath.Dir(instance.Socket(c.Instance)), c.Instance+".lock")
-	if d.lock, err = lockInstance(c.Instance, lockPath); err != nil {
+	if d.lock, err = instance.Lock(c.Instance); err != nil {
 		return nil, err
 	}
 	durability := store.Process
