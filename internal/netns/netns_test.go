@@ -105,7 +105,7 @@ func TestFlowCountsLosses(t *testing.T) {
 			return make([]byte, 60)
 		}
 		return netnstest.Frame([6]byte{2}, [6]byte{4}, n)
-	})
+	}, nil)
 	f.WaitFor(1000)
 	if sent, lost, doubled := f.Stop(); lost != 1 || doubled != 0 || sent < 1001 {
 		t.Errorf("sent %d, lost %d, doubled %d", sent, lost, doubled)

@@ -45,12 +45,14 @@ type Flow struct {
 	done     chan error
 	double   uint64
 	limit    uint64
+	see      func([]byte)
 }
 
 // StartFlow starts to send frames made by frame, which gets their numbers, on
-// out, and to collect them on in.
-func StartFlow(t testing.TB, out, in *netns.Packets, frame func(uint64) []byte) *Flow {
-	f := &Flow{t: t, in: in, stop: make(chan struct{}), sent: make(chan uint64, 1), done: make(chan error, 1)}
+// out, and to collect them on in. Unless it is nil, see gets every numbered
+// frame that arrives, in order, in a goroutine of its own.
+func StartFlow(t testing.TB, out, in *netns.Packets, frame func(uint64) []byte, see func([]byte)) *Flow {
+	f := &Flow{t: t, in: in, see: see, stop: make(chan struct{}), sent: make(chan uint64, 1), done: make(chan error, 1)}
 	go func() {
 		n := uint64(0)
 		defer func() { f.sent <- n }()
@@ -106,6 +108,9 @@ func (f *Flow) collect() {
 		n, ok := Number(frame)
 		if !ok {
 			continue
+		}
+		if f.see != nil {
+			f.see(frame)
 		}
 		for uint64(len(f.seen)) <= n {
 			f.seen = append(f.seen, false)

@@ -98,7 +98,9 @@ func (p *Plane) freeSlot() (int, error) {
 		switch s := p.slots[k]; {
 		case k == live:
 		case s.gen == nil:
-			free = k
+			if free < 0 {
+				free = k
+			}
 		case s.freed != nil && wait == nil:
 			wait = s.freed
 		}
@@ -110,7 +112,7 @@ func (p *Plane) freeSlot() (int, error) {
 	case free >= 0:
 		return free, nil
 	case wait == nil:
-		return 0, errors.New("three prepared pipelines wait already; commit or abort one")
+		return 0, errors.New("every other generation holds a prepared pipeline; commit or abort one")
 	}
 	<-wait
 	return p.freeSlot()
@@ -127,7 +129,7 @@ func (g *generation) build(c dataplane.Config) error {
 		return err
 	}
 	want := p.wantedHooks()
-	comp, err := p.compile(c.Program, g.index, want)
+	comp, err := p.compile(c.Program, want)
 	if err != nil {
 		return err
 	}

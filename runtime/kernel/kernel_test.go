@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
 	backend "github.com/p4nic/p4nic/compiler/backend/ebpf"
@@ -17,7 +17,12 @@ import (
 	"github.com/p4nic/p4nic/runtime/dataplane"
 )
 
-func TestMain(m *testing.M) { os.Exit(netnstest.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(victimEnv) != "" {
+		victim()
+	}
+	os.Exit(netnstest.Main(m))
+}
 
 // bench is a host with two ports, p0 and p1, whose far ends are eth0 in
 // namespaces of their own. Its addresses make the host answer by itself.
@@ -124,7 +129,7 @@ const tagAt = 40
 // forward is a codegen whose programs send frames of the test's type from port
 // to port, mark them with tag and leave all others to the kernel.
 func (b *bench) forward(tag byte) codegen {
-	return func(prog *ir.Program, ncpu, _ int, hooks [2]bool) (*compiled, error) {
+	return func(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error) {
 		c := &compiled{}
 		var err error
 		if c.layout, err = backend.PlanLayout(prog, ncpu); err != nil {
@@ -132,21 +137,26 @@ func (b *bench) forward(tag byte) codegen {
 		}
 		for k, wanted := range hooks {
 			if wanted {
-				c.objects[k] = &backend.Object{Spec: forwardSpec(hookKind(k), b.ifindex, tag)}
+				c.objects[k] = forwardObject(hookKind(k), b.ifindex, tag)
 			}
 		}
 		return c, nil
 	}
 }
 
-func forwardSpec(k hookKind, ifindex [2]int, tag byte) *ebpf.ProgramSpec {
-	s := backend.Dispatcher(backend.Hook(k))
-	s.Name = "forward"
+// object is a program of a hook's type without maps.
+func object(k hookKind, insns asm.Instructions) *backend.Object {
+	o := *backend.Dispatcher(backend.Hook(k))
+	o.Insns, o.Maps = insns, nil
+	return &o
+}
+
+func forwardObject(k hookKind, ifindex [2]int, tag byte) *backend.Object {
 	data, end, in, pass := int16(0), int16(4), int16(12), int32(2) // struct xdp_md, XDP_PASS
 	if k == hookTC {
 		data, end, in, pass = 76, 80, 40, 0 // struct __sk_buff, TC_ACT_OK
 	}
-	s.Instructions = asm.Instructions{
+	return object(k, asm.Instructions{
 		asm.LoadMem(asm.R2, asm.R1, data, asm.Word),
 		asm.LoadMem(asm.R3, asm.R1, end, asm.Word),
 		asm.LoadMem(asm.R6, asm.R1, in, asm.Word),
@@ -164,8 +174,7 @@ func forwardSpec(k hookKind, ifindex [2]int, tag byte) *ebpf.ProgramSpec {
 		asm.Return(),
 		asm.Mov.Imm(asm.R0, pass).WithSymbol("pass"),
 		asm.Return(),
-	}
-	return s
+	})
 }
 
 // empty is a core program without tables.
@@ -179,19 +188,40 @@ func (b *bench) load(p *Plane, seq uint64, tag byte) {
 	netnstest.Check(b.t, g.Commit())
 }
 
-func (b *bench) flow() *netnstest.Flow {
+// flow sends numbered frames from the far end of port 0 to that of port 1.
+func (b *bench) flow() *tagFlow {
 	b.t.Helper()
 	out, in := netnstest.Packets(b.t, b.far[0], "eth0"), netnstest.Packets(b.t, b.far[1], "eth0")
-	return netnstest.StartFlow(b.t, out, in, func(n uint64) []byte {
+	f := &tagFlow{}
+	f.Flow = netnstest.StartFlow(b.t, out, in, func(n uint64) []byte {
 		return netnstest.Frame([6]byte{2, 0, 0, 0, 2, 1}, [6]byte{2, 0, 0, 0, 2, 0}, n)
+	}, func(frame []byte) {
+		tag := uint32(frame[tagAt])
+		if tag < f.tag.Load() {
+			f.back.Add(1)
+		}
+		f.tag.Store(tag)
 	})
+	return f
 }
 
-func noLoss(t *testing.T, f *netnstest.Flow) {
+// tagFlow is a flow that looks at the tags of forward.
+type tagFlow struct {
+	*netnstest.Flow
+	tag  atomic.Uint32 // of the last frame
+	back atomic.Uint32 // frames with a lower tag than the one before
+}
+
+// noLoss ends a flow. Its frames have arrived once, and none met a generation
+// older than the one that the frame before it met.
+func noLoss(t *testing.T, f *tagFlow) {
 	t.Helper()
 	sent, lost, doubled := f.Stop()
 	if lost != 0 || doubled != 0 {
 		t.Errorf("of %d frames %d were lost and %d doubled", sent, lost, doubled)
+	}
+	if n := f.back.Load(); n != 0 {
+		t.Errorf("%d frames went through a generation that had been replaced", n)
 	}
 	t.Logf("%d frames", sent)
 }

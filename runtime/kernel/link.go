@@ -46,11 +46,11 @@ func (h *hook) close() error {
 // openHook adopts the pinned dispatcher, or loads it. One of another version
 // stays pinned until adoptPorts has replaced it in every link.
 func (p *Plane) openHook(k hookKind) (*hook, error) {
-	spec := backend.Dispatcher(backend.Hook(k))
-	pin := p.dir("device", "dispatch_"+k.String()+"-"+specDigest(spec))
+	obj := backend.Dispatcher(backend.Hook(k))
+	pin := p.dir("device", dispatchPin(k))
 	prog, err := ebpf.LoadPinnedProgram(pin, nil)
 	if errors.Is(err, os.ErrNotExist) {
-		if prog, err = p.loadProgram(spec, p.maps); err == nil {
+		if prog, err = loadProgram(obj, "p4nic_"+k.String(), p.maps); err == nil {
 			if err = prog.Pin(pin); err != nil {
 				err = errors.Join(err, prog.Close())
 			}
@@ -71,6 +71,10 @@ func (p *Plane) openHook(k hookKind) (*hook, error) {
 		return nil, errors.Join(err, prog.Close())
 	}
 	return h, nil
+}
+
+func dispatchPin(k hookKind) string {
+	return "dispatch_" + k.String() + "-" + digest(backend.Dispatcher(backend.Hook(k)))
 }
 
 // attachment is a dispatcher on a netdev.
@@ -303,7 +307,7 @@ func (p *Plane) dropOldDispatchers() error {
 		path := p.dir("device", pin.Name())
 		keep := false
 		for k := range p.hooks {
-			keep = keep || pin.Name() == "dispatch_"+hookKind(k).String()+"-"+specDigest(backend.Dispatcher(backend.Hook(k)))
+			keep = keep || pin.Name() == dispatchPin(hookKind(k))
 		}
 		if !keep {
 			if err := os.Remove(path); err != nil {

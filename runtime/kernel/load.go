@@ -22,9 +22,9 @@ type compiled struct {
 }
 
 // codegen turns a program into instructions; tests put others in its place.
-type codegen func(prog *ir.Program, ncpu, generation int, hooks [2]bool) (*compiled, error)
+type codegen func(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error)
 
-func compileProgram(prog *ir.Program, ncpu, generation int, hooks [2]bool) (*compiled, error) {
+func compileProgram(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error) {
 	c := &compiled{}
 	var err error
 	if c.layout, err = backend.PlanLayout(prog, ncpu); err != nil {
@@ -38,7 +38,7 @@ func compileProgram(prog *ir.Program, ncpu, generation int, hooks [2]bool) (*com
 		if !wanted {
 			continue
 		}
-		c.objects[k], err = backend.Compile(f, c.layout, backend.Options{Hook: backend.Hook(k), Generation: generation})
+		c.objects[k], err = backend.Compile(f, c.layout, backend.Options{Hook: backend.Hook(k)})
 		if err != nil {
 			return nil, err
 		}
@@ -46,11 +46,11 @@ func compileProgram(prog *ir.Program, ncpu, generation int, hooks [2]bool) (*com
 	return c, nil
 }
 
-func (p *Plane) compile(prog *ir.Program, generation int, hooks [2]bool) (*compiled, error) {
+func (p *Plane) compile(prog *ir.Program, hooks [2]bool) (*compiled, error) {
 	if prog.Level != ir.Core {
 		return nil, fmt.Errorf("program %s: level %s; the datapath takes core", prog.Name, prog.Level)
 	}
-	c, err := p.codegen(prog, p.ncpu, generation, hooks)
+	c, err := p.codegen(prog, p.ncpu, hooks)
 	if err != nil {
 		return nil, unsupported(err)
 	}
@@ -97,7 +97,7 @@ func (g *generation) ensure(k hookKind) error {
 	}
 	var hooks [2]bool
 	hooks[k] = true
-	c, err := g.p.compile(g.prog, g.index, hooks)
+	c, err := g.p.compile(g.prog, hooks)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (g *generation) load(k hookKind, o *backend.Object, dir string) error {
 	for name, m := range g.maps {
 		all[name] = m
 	}
-	prog, err := g.p.loadProgram(o.Spec, all)
+	prog, err := loadProgram(o, "p4_"+g.prog.Name, all)
 	if err != nil {
 		return fmt.Errorf("program %s for %s: %w", g.prog.Name, k, err)
 	}
@@ -133,24 +133,13 @@ func (g *generation) load(k hookKind, o *backend.Object, dir string) error {
 	return nil
 }
 
-// loadProgram loads a program whose instructions name their maps.
-func (p *Plane) loadProgram(spec *ebpf.ProgramSpec, maps map[string]*ebpf.Map) (*ebpf.Program, error) {
-	spec = spec.Copy()
-	done := map[string]bool{}
-	for i := range spec.Instructions {
-		ins := &spec.Instructions[i]
-		name := ins.Reference()
-		if name == "" || done[name] || !ins.IsLoadFromMap() {
-			continue
-		}
-		done[name] = true
-		m := maps[name]
-		if m == nil {
-			return nil, fmt.Errorf("there is no map %s", name)
-		}
-		if err := spec.Instructions.AssociateMap(name, m); err != nil {
-			return nil, err
-		}
+// loadProgram loads a program that names its maps. The kernel keeps 15 letters
+// of the name.
+func loadProgram(o *backend.Object, name string, maps map[string]*ebpf.Map) (*ebpf.Program, error) {
+	name = strings.ReplaceAll(plain(name), "-", "_")
+	spec, err := o.Spec(name[:min(len(name), 15)], maps)
+	if err != nil {
+		return nil, err
 	}
 	prog, err := ebpf.NewProgram(spec)
 	if err != nil {
@@ -159,8 +148,12 @@ func (p *Plane) loadProgram(spec *ebpf.ProgramSpec, maps map[string]*ebpf.Map) (
 	return prog, nil
 }
 
-// atSource finds "@ file.p4:11" in lines of the verifier's log.
-var atSource = regexp.MustCompile(`@ (\S+:\d+)`)
+var (
+	// atSource finds "@ file.p4:11" in lines of the verifier's log.
+	atSource = regexp.MustCompile(`@ (\S+:\d+)`)
+	// atInstruction finds lines that only show what the verifier looks at.
+	atInstruction = regexp.MustCompile(`^(\d+: |from \d+ to \d+|;|func#|processed |mark_precise|last_idx|$)`)
+)
 
 // verifierError says what the verifier refused and at which P4 line.
 func verifierError(err error) error {
@@ -168,25 +161,29 @@ func verifierError(err error) error {
 	if !errors.As(err, &v) {
 		return err
 	}
-	var reason, where string
+	var reason []string // the lines after the instruction that was refused
+	var where string
 	for _, line := range v.Log {
 		if m := atSource.FindStringSubmatch(line); m != nil {
 			where = m[1]
 		}
-		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "processed ") && !strings.HasPrefix(line, ";") {
-			reason = line // the last one is the refusal
+		switch line = strings.TrimSpace(line); {
+		case strings.HasPrefix(line, "processed "):
+		case atInstruction.MatchString(line):
+			reason = nil
+		default:
+			reason = append(reason, line)
 		}
 	}
 	if where != "" {
 		where += ": "
 	}
-	return fmt.Errorf("%sthe kernel's verifier refused it: %s: %w", where, reason, v.Cause)
+	return fmt.Errorf("%sthe kernel's verifier refused it: %s: %w", where, strings.Join(reason, "; "), v.Cause)
 }
 
-// specDigest names a program before its maps are known.
-func specDigest(s *ebpf.ProgramSpec) string {
+// digest names a program before its maps are known.
+func digest(o *backend.Object) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%v %v %#x %v", s.Type, s.AttachType, s.Flags, s.Instructions)
+	fmt.Fprintf(h, "%v %v %#x %v", o.Type, o.AttachType, o.Flags, o.Insns)
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
