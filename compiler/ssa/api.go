@@ -112,6 +112,6 @@ func (f *Func) Preds() map[*Block][]*Edge {
 	return m
 }
 
-// PtrParam is the parameter of e's target that the terminator itself supplies:
-// of type Ptr, for Succs[0] of a Check; else nil.
+// ptrEdge tells whether the target of edge i gets its first parameter, of type
+// Ptr, from the terminator itself: Succs[0] of a Check.
 func (t *Term) ptrEdge(i int) bool { return t.Kind == TermCheck && i == 0 }

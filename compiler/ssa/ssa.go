@@ -78,8 +78,8 @@ const (
 	// Extern objects. Sym = *ir.Instance. Effects.
 	OpCounterInc // Args: index
 	// Indices have Type 32.
-	OpRegRead    // Args: index; Limb; result Type = limb width. Out of range: 0
-	OpRegWrite   // Args: index, limbs. Out of range: dropped
+	OpRegRead  // Args: index; Limb; result Type = limb width. Out of range: 0
+	OpRegWrite // Args: index, limbs. Out of range: dropped
 
 	// OpCRC16 and OpCRC32 (ARC and IEEE, both reflected, as bmv2's crc16 and
 	// crc32) hash the bytes of Args, most significant byte first; the types of

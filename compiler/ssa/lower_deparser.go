@@ -1,0 +1,378 @@
+package ssa
+
+import (
+	"github.com/p4nic/p4nic/compiler/ir"
+)
+
+// emission is a header as it was when an emit statement ran: a copy in leaves
+// of its own, invalid where the statement did not run.
+type emission struct {
+	node *node
+	base int
+	name string
+	// parsed are the valid and slot values at the end of the parser, where the
+	// header is known to come in parse order; else nil.
+	parsed *[2]*Value
+}
+
+// planEmits notes the order in which the deparser emits the parser's headers,
+// where that can be seen without lowering it.
+func (l *lowerer) planEmits(dep *ir.Block, hdr *variable) {
+	ps := l.parser
+	ps.emitOrder = map[int]int{}
+	ps.packed = true
+	out := l.declare(dep.Params[1])
+	n := 0
+	for _, s := range dep.Body {
+		e, ok := s.(*ir.Emit)
+		if !ok || !constPath(e.X) {
+			ps.packed = false
+			return
+		}
+		p := l.place(e.X)
+		if len(p.alts) != 1 {
+			ps.packed = false
+			return
+		}
+		p.node.headers(p.alts[0].base, func(_ *node, base int) {
+			leaf := base - out.base + hdr.base
+			if _, twice := ps.emitOrder[leaf]; twice || base < out.base || base >= out.base+out.node.n {
+				ps.packed = false
+			}
+			ps.emitOrder[leaf] = n
+			n++
+		})
+	}
+}
+
+// constPath tells whether e names storage without an index to compute.
+func constPath(e ir.Expr) bool {
+	switch e := e.(type) {
+	case *ir.VarRef:
+		return true
+	case *ir.Member:
+		return constPath(e.X)
+	case *ir.Index:
+		_, ok := e.I.(*ir.Const)
+		return ok && constPath(e.X)
+	}
+	return false
+}
+
+// parsedHeaders keeps what the deparser compares with: validity and slots at
+// the end of the parser, in emit order.
+func (l *lowerer) parsedHeaders(hdr *variable) {
+	ps := l.parser
+	if !ps.packed {
+		return
+	}
+	byPlace := make([]*[2]*Value, len(ps.emitOrder))
+	hdr.node.headers(hdr.base, func(_ *node, base int) {
+		if i, ok := ps.emitOrder[base]; ok {
+			byPlace[i] = &[2]*Value{l.get(base + leafValid), l.get(base + leafSlot)}
+		}
+	})
+	ps.parsed = byPlace
+}
+
+func (l *lowerer) emitStmt(s *ir.Emit) {
+	p := l.place(s.X)
+	v := l.read(p)
+	p.node.headers(0, func(h *node, rel int) {
+		if h.bits%8 != 0 {
+			l.refuse(s.P, "emit of header "+h.name, "headers are whole bytes")
+		}
+		e := &emission{node: h, name: h.name}
+		e.base = l.leaves(h, "emit."+h.name)
+		for i := range h.n {
+			l.set(e.base+i, v[rel+i])
+		}
+		if ps := l.parser; ps.packed && len(l.emitted) < len(ps.parsed) {
+			e.parsed = ps.parsed[len(l.emitted)]
+		}
+		l.emitted = append(l.emitted, e)
+		l.f.HeaderImage += h.bits / 8
+	})
+}
+
+// deparse writes the emitted headers: in place where the packet keeps its
+// layout, else through an image that replaces the parsed headers.
+func (l *lowerer) deparse() {
+	same := l.sameLayout()
+	fast, slow := l.branch(same, +1)
+	if l.resume(fast, "inplace"); l.cur != nil {
+		l.force()
+		for _, e := range l.emitted {
+			if l.cur != nil {
+				l.storeDirty(e)
+			}
+		}
+	}
+	out := l.here()
+	if l.resume(slow, "rebuild"); l.cur != nil {
+		l.force()
+		l.rebuild()
+	}
+	l.resume(append(out, l.here()...), "deparsed")
+	if l.cur != nil {
+		l.force()
+	}
+}
+
+// sameLayout tells whether the emitted headers are the parsed ones, at their
+// places and without others between them.
+func (l *lowerer) sameLayout() *Value {
+	same := l.constant(1, 1)
+	inOrder := l.parser.packed && len(l.emitted) == len(l.parser.parsed)
+	for _, e := range l.emitted {
+		inOrder = inOrder && e.parsed != nil && l.get(e.base+leafSlot) == e.parsed[1]
+	}
+	if inOrder {
+		for _, e := range l.emitted {
+			if v := l.get(e.base + leafValid); v != e.parsed[0] {
+				same = l.and(same, l.op(OpEq, 1, l.known(v), l.known(e.parsed[0])))
+			}
+		}
+		return same
+	}
+	pos := l.constant(32, 0)
+	for _, e := range l.emitted {
+		v := l.get(e.base + leafValid)
+		size := l.constant(32, uint64(e.node.bits/8))
+		if e.node.bits > 0 {
+			there := l.and(l.hasSlot(e), l.op(OpEq, 1, l.get(e.base+leafOff), pos))
+			same = l.and(same, l.or(l.not(v), there))
+		}
+		pos = l.op(OpAdd, 32, pos, l.sel(v, size, l.constant(32, 0)))
+	}
+	return l.and(same, l.op(OpEq, 1, pos, l.get(l.parser.cursor)))
+}
+
+// hasSlot tells whether an extract put the header into the packet.
+func (l *lowerer) hasSlot(e *emission) *Value {
+	return l.op(OpNe, 1, l.get(e.base+leafSlot), l.constant(32, 0))
+}
+
+// piece is a limb of an emitted header.
+type piece struct {
+	v     *Value
+	clean bool // the packet holds it already, if the header has a slot; else it is 0
+}
+
+// group is a run of pieces that covers whole bytes, as short as possible.
+type group struct {
+	at, n int // bytes
+	p     []piece
+	clean bool
+}
+
+// groups cuts the header into groups.
+func (l *lowerer) groups(e *emission) []group {
+	var out []group
+	slot := l.get(e.base + leafSlot)
+	bits, start := 0, 0
+	var cur []piece
+	e.node.scalars(0, func(k *node, rel int) {
+		for i, t := range Limbs(k.w) {
+			v := l.get(e.base + rel + i)
+			cur = append(cur, piece{l.strip(v), l.isClean(slot, v, rel+i, map[[2]*Value]bool{})})
+			bits += int(t)
+			if bits%8 != 0 {
+				continue
+			}
+			g := group{at: start / 8, n: (bits - start) / 8, p: cur, clean: true}
+			for _, p := range cur {
+				g.clean = g.clean && p.clean
+			}
+			out = append(out, g)
+			cur, start = nil, bits
+		}
+	})
+	return out
+}
+
+// strip removes choices that the facts here decide.
+func (l *lowerer) strip(v *Value) *Value {
+	for v.Op == OpSelect {
+		c := l.known(v.Args[0])
+		if c.Op != OpConst {
+			break
+		}
+		if c.Aux != 0 {
+			v = v.Args[1]
+		} else {
+			v = v.Args[2]
+		}
+	}
+	return l.known(v)
+}
+
+// isClean follows a header's slot and one of its leaves back through the joins:
+// on every way the leaf must be what the extract of that slot loaded into it,
+// or 0 where there was no extract.
+func (l *lowerer) isClean(slot, v *Value, rel int, seen map[[2]*Value]bool) bool {
+	key := [2]*Value{slot, v}
+	if seen[key] {
+		return true
+	}
+	seen[key] = true
+	js, jv := l.joins[slot], l.joins[v]
+	if js == nil && jv == nil {
+		if slot.Op != OpConst {
+			return false
+		}
+		if slot.Aux == 0 {
+			return v.IsConst(0)
+		}
+		return l.loadTag[v] == loadTag{int(slot.Aux), rel}
+	}
+	// The later join first.
+	j := js
+	if js == nil || jv != nil && jv.seq > js.seq {
+		j = jv
+	}
+	for _, e := range j.ins {
+		s, w := slot, v
+		if j == js {
+			s = e.args[j.index[slot]]
+		}
+		if j == jv {
+			w = e.args[j.index[v]]
+		}
+		if !l.isClean(s, w, rel, seen) {
+			return false
+		}
+	}
+	return true
+}
+
+// storeDirty writes the changed bytes of a header into the packet.
+func (l *lowerer) storeDirty(e *emission) {
+	dirty := false
+	for _, g := range l.groups(e) {
+		dirty = dirty || !g.clean
+	}
+	if !dirty {
+		return
+	}
+	then, els := l.branch(l.get(e.base+leafValid), 0)
+	if l.resume(then, "store "+e.name); l.cur != nil {
+		ptr, short := l.check(l.get(e.base+leafOff), e.node.bits/8, e.name)
+		ok := l.cur
+		l.resume(short, "store "+e.name+".short")
+		l.drop(DropResize) // cannot be: the parser checked it
+		l.cur = ok
+		gs := l.groups(e)
+		for i := 0; i < len(gs); {
+			if gs[i].clean {
+				i++
+				continue
+			}
+			var run []*Value
+			at, n := gs[i].at, 0
+			for ; i < len(gs) && !gs[i].clean && (n == 0 || n+gs[i].n <= 8); i++ {
+				for _, p := range gs[i].p {
+					run = append(run, p.v)
+				}
+				n += gs[i].n
+			}
+			for _, c := range l.chunks(run) {
+				b := int(c.Type) / 8
+				l.emit(&Value{Op: OpStore, Args: []*Value{ptr, c}, Aux: uint64(at), N: b, Name: e.name})
+				at += b
+			}
+		}
+	}
+	l.resume(append(els, l.here()...), "stored "+e.name)
+	if l.cur != nil {
+		l.force()
+	}
+}
+
+// rebuild writes the image of all emitted headers and puts it in the place of
+// the parsed ones.
+func (l *lowerer) rebuild() {
+	pos := l.leaves(&node{kind: nodeScalar, w: 32, n: 1}, "$pos")
+	l.set(pos, l.constant(32, 0))
+	for _, e := range l.emitted {
+		if e.node.bits == 0 {
+			continue
+		}
+		then, els := l.branch(l.get(e.base+leafValid), 0)
+		if l.resume(then, "emit "+e.name); l.cur != nil {
+			l.imageOf(e, l.get(pos))
+			l.set(pos, l.op(OpAdd, 32, l.get(pos), l.constant(32, uint64(e.node.bits/8))))
+		}
+		l.resume(append(els, l.here()...), "emitted "+e.name)
+		l.force()
+	}
+	ok := l.emit(&Value{Op: OpSplice, Type: 1, Args: []*Value{l.get(pos), l.get(l.parser.cursor)}})
+	good, bad := l.branch(ok, +1)
+	if l.resume(bad, "noresize"); l.cur != nil {
+		l.drop(DropResize)
+	}
+	l.resume(good, "resized")
+}
+
+// imageOf writes one header: what the packet still holds is copied, the rest
+// comes from values.
+func (l *lowerer) imageOf(e *emission, pos *Value) {
+	anyClean := false
+	for _, g := range l.groups(e) {
+		anyClean = anyClean || g.clean
+	}
+	var copied, built []exit
+	if anyClean {
+		copied, built = l.branch(l.hasSlot(e), 0)
+	} else {
+		built = l.here()
+	}
+	if l.resume(copied, "copy "+e.name); l.cur != nil {
+		ptr, short := l.check(l.get(e.base+leafOff), e.node.bits/8, e.name)
+		ok := l.cur
+		l.resume(short, "copy "+e.name+".short")
+		l.drop(DropResize)
+		l.cur = ok
+		l.imageRuns(e, pos, ptr)
+	}
+	out := l.here()
+	if l.resume(built, "build "+e.name); l.cur != nil {
+		l.imageRuns(e, pos, nil)
+	}
+	l.resume(append(out, l.here()...), "built "+e.name)
+	l.force()
+}
+
+// imageRuns writes runs of groups; with a pointer clean ones come from the
+// packet, without they are 0.
+func (l *lowerer) imageRuns(e *emission, pos, ptr *Value) {
+	gs := l.groups(e)
+	for i := 0; i < len(gs); {
+		at, n, copying := gs[i].at, 0, gs[i].clean && ptr != nil
+		var run []*Value
+		for ; i < len(gs) && (gs[i].clean && ptr != nil) == copying && (n == 0 || copying || n+gs[i].n <= 8); i++ {
+			for _, p := range gs[i].p {
+				v := p.v
+				if p.clean && ptr == nil {
+					v = l.constant(v.Type, 0)
+				}
+				run = append(run, v)
+			}
+			n += gs[i].n
+		}
+		var chunks []*Value
+		if copying {
+			for b := 0; b < n; b += 8 {
+				k := min(8, n-b)
+				chunks = append(chunks, l.emit(&Value{Op: OpLoad, Type: Type(8 * k), Args: []*Value{ptr}, Aux: uint64(at + b), N: k}))
+			}
+		} else {
+			chunks = l.chunks(run)
+		}
+		for _, c := range chunks {
+			b := int(c.Type) / 8
+			l.emit(&Value{Op: OpScratch, Args: []*Value{pos, c}, Aux: uint64(at), N: b, Name: e.name})
+			at += b
+		}
+	}
+}

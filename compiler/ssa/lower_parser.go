@@ -1,0 +1,520 @@
+package ssa
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+)
+
+// parserState is what lowering a parser keeps beside the environment.
+type parserState struct {
+	cursor int // leaf: bytes consumed
+	err    int // leaf: index in Program.Errors
+	order  int // leaf: 1 + place among the emitted headers of the last one extracted
+	stacks []int
+	done   []exit // accept and reject
+	// emitOrder gives the leaf of a header's valid bit its place among the
+	// headers that the deparser emits, where that is known beforehand.
+	emitOrder map[int]int
+	// packed: on every way through the parser headers were extracted in the order
+	// of emitOrder, each once, without gaps. The valid headers then are the
+	// packet's first cursor bytes.
+	packed bool
+	// parsed are the valid and slot values at the end of the parser, in emit
+	// order; only where packed.
+	parsed []*[2]*Value
+}
+
+// loadTag says that a value is what extract slot put into leaf rel.
+type loadTag struct {
+	slot, rel int
+}
+
+// errorIndex is the index of a predefined error.
+func (l *lowerer) errorIndex(name string) uint64 {
+	for i, e := range l.p.Errors {
+		if e == name || strings.TrimPrefix(e, "error.") == name {
+			return uint64(i)
+		}
+	}
+	return 0
+}
+
+// instance is a parser state to lower, reached by exits with equal stack
+// indices. Loops are unrolled: a state of a loop has one instance a round.
+type instance struct {
+	state  *ir.State
+	order  int // of the state in reverse postorder
+	comp   int // strongly connected component, in topological order
+	round  int
+	stacks string
+	from   []exit
+}
+
+// parserBlock lowers a parser block; control continues where it accepted or
+// rejected, with the error in leaf parser.err.
+func (l *lowerer) parserBlock(b *ir.Block) {
+	ps := l.parser
+	if len(b.States) == 0 {
+		return
+	}
+	g := newStateGraph(b)
+	work := []*instance{}
+	push := func(s *ir.State, round int, e []exit) {
+		for _, x := range e {
+			key := l.stackKey(x)
+			var in *instance
+			for _, w := range work {
+				if w.state == s && w.round == round && w.stacks == key {
+					in = w
+				}
+			}
+			if in == nil {
+				in = &instance{state: s, order: g.order[s], comp: g.comp[s], round: round, stacks: key}
+				work = append(work, in)
+			}
+			in.from = append(in.from, x)
+		}
+	}
+	push(b.States[0], 0, l.here())
+	count := 0
+	for len(work) > 0 {
+		sort.SliceStable(work, func(i, j int) bool {
+			a, b := work[i], work[j]
+			switch {
+			case a.comp != b.comp:
+				return a.comp < b.comp
+			case a.round != b.round:
+				return a.round < b.round
+			case a.order != b.order:
+				return a.order < b.order
+			}
+			return a.stacks < b.stacks
+		})
+		in := work[0]
+		work = work[1:]
+		if count++; count > l.opt.maxParserStates() {
+			l.refuse(in.state.Pos, "parser state "+in.state.Name,
+				fmt.Sprintf("unrolling the parser's loops makes more than %d states", l.opt.maxParserStates()))
+		}
+		if in.round >= l.opt.maxUnroll() {
+			l.refuse(in.state.Pos, "parser loop through state "+in.state.Name,
+				fmt.Sprintf("it is not known to end within %d rounds", l.opt.maxUnroll()))
+		}
+		l.resume(in.from, in.state.Name)
+		l.setPos(in.state.Pos)
+		l.stmts(in.state.Body)
+		if l.cur == nil {
+			continue
+		}
+		l.setPos(in.state.Trans.Pos)
+		l.transition(&in.state.Trans, func(next string, e []exit) {
+			if next == "accept" || next == "reject" {
+				ps.done = append(ps.done, e...)
+				return
+			}
+			to := g.states[next]
+			if to == nil {
+				l.refuse(in.state.Trans.Pos, "transition to "+next, "there is no such state")
+			}
+			round := 0
+			if g.comp[to] == in.comp {
+				round = in.round
+				if g.order[to] <= in.order {
+					round++
+				}
+			}
+			push(to, round, e)
+		})
+	}
+	l.resume(ps.done, b.Name+".done")
+}
+
+// stackKey tells exits with different stack indices apart.
+func (l *lowerer) stackKey(x exit) string {
+	s := ""
+	for _, leaf := range l.parser.stacks {
+		if v := l.at(x.env, leaf); v.Op == OpConst {
+			s += fmt.Sprintf("%d,", v.Aux)
+		} else {
+			s += "?,"
+		}
+	}
+	return s
+}
+
+// stateGraph orders the states of a parser.
+type stateGraph struct {
+	states map[string]*ir.State
+	order  map[*ir.State]int
+	comp   map[*ir.State]int
+}
+
+func newStateGraph(b *ir.Block) *stateGraph {
+	g := &stateGraph{states: map[string]*ir.State{}, order: map[*ir.State]int{}, comp: map[*ir.State]int{}}
+	for _, s := range b.States {
+		g.states[s.Name] = s
+	}
+	succs := func(s *ir.State) []*ir.State {
+		var out []*ir.State
+		add := func(n string) {
+			if t := g.states[n]; t != nil {
+				out = append(out, t)
+			}
+		}
+		for _, c := range s.Trans.Cases {
+			add(c.Next)
+		}
+		add(s.Trans.Default)
+		return out
+	}
+	// Tarjan's components come out in reverse topological order; the same walk
+	// gives a postorder.
+	index, low := map[*ir.State]int{}, map[*ir.State]int{}
+	on := map[*ir.State]bool{}
+	var stack, post []*ir.State
+	comps := 0
+	var walk func(s *ir.State)
+	walk = func(s *ir.State) {
+		n := len(index) + 1
+		index[s], low[s] = n, n
+		stack = append(stack, s)
+		on[s] = true
+		for _, t := range succs(s) {
+			if index[t] == 0 {
+				walk(t)
+				low[s] = min(low[s], low[t])
+			} else if on[t] {
+				low[s] = min(low[s], index[t])
+			}
+		}
+		post = append(post, s)
+		if low[s] == index[s] {
+			for {
+				t := stack[len(stack)-1]
+				stack = stack[:len(stack)-1]
+				on[t] = false
+				g.comp[t] = -comps
+				if t == s {
+					break
+				}
+			}
+			comps++
+		}
+	}
+	walk(b.States[0])
+	for i, s := range post {
+		g.order[s] = len(post) - i
+	}
+	return g
+}
+
+// transition ends a state.
+func (l *lowerer) transition(t *ir.Transition, done func(next string, e []exit)) {
+	if len(t.Keys) == 0 {
+		done(t.Default, l.here())
+		return
+	}
+	keys := make([][]*Value, len(t.Keys))
+	for i, k := range t.Keys {
+		keys[i] = l.eval(k)
+	}
+	l.setPos(t.Pos)
+	if l.selectSwitch(t, keys, done) {
+		return
+	}
+	for _, c := range t.Cases {
+		l.setPos(c.Pos)
+		cond := l.constant(1, 1)
+		for i, s := range c.Sets {
+			cond = l.and(cond, l.inSet(s, keys[i], isSigned(t.Keys[i].Type()), c.Pos))
+		}
+		then, els := l.branch(cond, 0)
+		if len(then) > 0 {
+			done(c.Next, then)
+		}
+		if l.resume(els, "select"); l.cur == nil {
+			return
+		}
+	}
+	l.noMatch(t, done)
+}
+
+// noMatch goes to the default, or rejects with error.NoMatch.
+func (l *lowerer) noMatch(t *ir.Transition, done func(next string, e []exit)) {
+	if t.Default != "" {
+		done(t.Default, l.here())
+		return
+	}
+	l.reject("NoMatch", l.here())
+}
+
+// selectSwitch lowers a select on one narrow key whose cases are values.
+func (l *lowerer) selectSwitch(t *ir.Transition, keys [][]*Value, done func(string, []exit)) bool {
+	if len(keys) != 1 || len(keys[0]) != 1 || len(t.Cases) < 2 || l.known(keys[0][0]).Op == OpConst {
+		return false
+	}
+	key := keys[0][0]
+	var labels []uint64
+	var next []string
+	seen := map[uint64]bool{}
+	last := -1
+	for i, c := range t.Cases {
+		if c.Sets[0].Kind == ir.SetAny {
+			last = i
+			break
+		}
+		if c.Sets[0].Kind != ir.SetValue {
+			return false
+		}
+		if v := l.constBig(c.Sets[0].Lo, int(key.Type))[0].Aux; !seen[v] {
+			seen[v] = true
+			labels, next = append(labels, v), append(next, c.Next)
+		}
+	}
+	exits := l.switchOn(key, labels)
+	for i, n := range next {
+		done(n, exits[i:i+1])
+	}
+	rest := exits[len(next):]
+	if last >= 0 {
+		done(t.Cases[last].Next, rest)
+		return true
+	}
+	l.resume(rest, "nomatch")
+	l.noMatch(t, done)
+	return true
+}
+
+// inSet tells whether v is in s.
+func (l *lowerer) inSet(s ir.Set, v []*Value, signed bool, pos ir.Pos) *Value {
+	w := width(v)
+	switch s.Kind {
+	case ir.SetAny:
+		return l.constant(1, 1)
+	case ir.SetValue:
+		return l.equal(v, l.constBig(s.Lo, w))
+	case ir.SetMask:
+		mask := l.constBig(s.Hi, w)
+		return l.equal(l.zip(OpAnd, v, mask), l.zip(OpAnd, l.constBig(s.Lo, w), mask))
+	case ir.SetRange:
+		return l.and(l.less(l.constBig(s.Lo, w), v, signed, true), l.less(v, l.constBig(s.Hi, w), signed, true))
+	}
+	name := "value_set"
+	if s.VS != nil {
+		name += " " + s.VS.Name
+	}
+	l.refuse(pos, name, "parser value sets cannot be lowered")
+	return nil
+}
+
+// reject ends the parser on the exits with an error.
+func (l *lowerer) reject(name string, exits []exit) {
+	l.rejectWith(l.constant(32, l.errorIndex(name)), exits)
+}
+
+func (l *lowerer) rejectWith(err *Value, exits []exit) {
+	for _, x := range exits {
+		env := append([]*Value(nil), x.env...)
+		for len(env) <= l.parser.err {
+			env = append(env, nil)
+		}
+		env[l.parser.err] = err
+		x.env = env
+		l.parser.done = append(l.parser.done, x)
+	}
+}
+
+func (l *lowerer) verify(s *ir.Verify) {
+	then, els := l.cond(s.Cond, +1)
+	if l.resume(els, "verify"); l.cur != nil {
+		l.force()
+		err := l.resize(l.eval(s.Err), 32, false)
+		l.rejectWith(err[0], l.here())
+	}
+	l.resume(then, "verified")
+}
+
+// extract moves the cursor behind a header and loads its fields.
+func (l *lowerer) extract(s *ir.Extract) {
+	ps := l.parser
+	if s.X == nil {
+		l.skip(s.SkipBits, s.P)
+		return
+	}
+	if s.VarBits != nil {
+		l.refuse(s.P, "extract of a header with a varbit field", "fields of variable size are not lowered to SSA")
+	}
+	next := -1
+	if op, ok := s.X.(*ir.StackOp); ok && op.Op == ir.StackNext {
+		st := l.place(op.X)
+		if len(st.alts) == 1 && st.alts[0].cond == nil {
+			next = st.alts[0].base
+			i := l.get(next)
+			if i.Op != OpConst {
+				l.refuse(s.P, "extract into next", "the stack's index differs between the ways to this state")
+			}
+			if i.Aux >= uint64(len(st.node.kids)) {
+				l.reject("StackOutOfBounds", l.here())
+				return
+			}
+		}
+	}
+	p := l.place(s.X)
+	if len(p.alts) != 1 || p.alts[0].cond != nil || p.node.kind != nodeHeader {
+		l.refuse(s.P, "extract into a variable stack index", "the header is not known at compile time")
+	}
+	a, h := p.alts[0], p.node
+	if h.bits%8 != 0 {
+		l.refuse(s.P, fmt.Sprintf("extract of a header of %d bits", h.bits), "headers are whole bytes")
+	}
+	cursor := l.get(ps.cursor)
+	ptr := l.need(cursor, h.bits/8, s.X)
+	l.trackOrder(a.base)
+	l.slots++
+	number := l.slots
+	l.set(a.base+leafValid, l.constant(1, 1))
+	l.set(a.base+leafSlot, l.constant(32, uint64(number)))
+	l.set(a.base+leafOff, cursor)
+	if a.union != nil {
+		l.clearOthers(a.union, l.constant(1, 1))
+	}
+	l.loadFields(h, ptr, func(rel int, v *Value) {
+		l.set(a.base+rel, v)
+		if v.Op != OpConst {
+			v.Name = l.leafName[a.base+rel]
+			l.loadTag[v] = loadTag{number, rel}
+		}
+	})
+	l.set(ps.cursor, l.op(OpAdd, 32, cursor, l.constant(32, uint64(h.bits/8))))
+	if next >= 0 {
+		l.set(next, l.op(OpAdd, 32, l.get(next), l.constant(32, 1)))
+	}
+}
+
+// need checks that n bytes follow the offset; else the parser rejects with
+// PacketTooShort. nil for no bytes.
+func (l *lowerer) need(off *Value, n int, x ir.Expr) *Value {
+	if n == 0 {
+		return nil
+	}
+	name := "packet"
+	if m, ok := x.(*ir.Member); ok {
+		name = m.Field
+	}
+	ptr, short := l.check(off, n, name)
+	l.reject("PacketTooShort", short)
+	return ptr
+}
+
+// loadFields loads the scalars of n from ptr, limb by limb.
+func (l *lowerer) loadFields(n *node, ptr *Value, set func(rel int, v *Value)) {
+	pos := 0
+	n.scalars(0, func(k *node, rel int) {
+		for i, t := range Limbs(k.w) {
+			set(rel+i, l.loadBits(ptr, pos, int(t)))
+			pos += int(t)
+		}
+	})
+}
+
+// loadBits reads w bits from bit pos behind ptr.
+func (l *lowerer) loadBits(ptr *Value, pos, w int) *Value {
+	first, last := pos/8, (pos+w+7)/8
+	var pieces []*Value
+	for at := first; at < last; at += 8 {
+		n := min(8, last-at)
+		pieces = append(pieces, l.emit(&Value{Op: OpLoad, Type: Type(8 * n), Args: []*Value{ptr}, Aux: uint64(at), N: n}))
+	}
+	return l.gather(pieces, last*8-pos-w, w)
+}
+
+// trackOrder keeps parserState.packed true while headers come in emit order.
+func (l *lowerer) trackOrder(valid int) {
+	ps := l.parser
+	place, ok := ps.emitOrder[valid]
+	if !ok || uint64(place) < l.upperBound(l.get(ps.order), map[*Value]bool{}) {
+		ps.packed = false
+		return
+	}
+	l.set(ps.order, l.constant(32, uint64(place+1)))
+}
+
+// upperBound of a value made of constants joined by block parameters.
+func (l *lowerer) upperBound(v *Value, seen map[*Value]bool) uint64 {
+	j := l.joins[v]
+	switch {
+	case v.Op == OpConst:
+		return v.Aux
+	case seen[v]:
+		return 0
+	case j == nil:
+		return ^uint64(0)
+	}
+	seen[v] = true
+	var m uint64
+	for _, e := range j.ins {
+		m = max(m, l.upperBound(e.args[j.index[v]], seen))
+	}
+	return m
+}
+
+func (l *lowerer) skip(bits int, pos ir.Pos) {
+	ps := l.parser
+	if bits%8 != 0 {
+		l.reject("ParserInvalidArgument", l.here())
+		return
+	}
+	if bits == 0 {
+		return
+	}
+	ps.packed = false
+	cursor := l.get(ps.cursor)
+	if bits/8 >= 1<<16 {
+		l.refuse(pos, fmt.Sprintf("advance by %d bits", bits), "a packet has at most 65535 bytes")
+	}
+	l.need(cursor, bits/8, nil)
+	l.set(ps.cursor, l.op(OpAdd, 32, cursor, l.constant(32, uint64(bits/8))))
+}
+
+// advance by a number of bits that need not be known; it must be whole bytes.
+func (l *lowerer) advance(s *ir.Advance) {
+	ps := l.parser
+	v := l.resize(l.eval(s.Bits), 32, false)[0]
+	l.setPos(s.P)
+	if v.Op == OpConst {
+		l.skip(int(v.Aux), s.P)
+		return
+	}
+	ps.packed = false
+	odd := l.op(OpNe, 1, l.op(OpAnd, 32, v, l.constant(32, 7)), l.constant(32, 0))
+	bad, good := l.branch(odd, -1)
+	l.reject("ParserInvalidArgument", bad)
+	if l.resume(good, "advance"); l.cur == nil {
+		return
+	}
+	to := l.op(OpAdd, 32, l.get(ps.cursor), l.op(OpShr, 32, v, l.constant(8, 3)))
+	bad, good = l.branch(l.op(OpUlt, 1, l.op(OpPktLen, 32), to), -1)
+	l.reject("PacketTooShort", bad)
+	if l.resume(good, "advanced"); l.cur != nil {
+		l.set(ps.cursor, to)
+	}
+}
+
+// lookahead reads without moving the cursor.
+func (l *lowerer) lookahead(s *ir.Lookahead) {
+	n := l.shape(s.Dst.Type(), "", "lookahead", s.P)
+	bits := 0
+	n.scalars(0, func(k *node, _ int) { bits += k.w })
+	ptr := l.need(l.get(l.parser.cursor), (bits+7)/8, nil)
+	out := make([]*Value, n.n)
+	i := 0
+	n.leaves("", func(t Type, _ string) { out[i] = l.constant(t, 0); i++ })
+	n.headers(0, func(_ *node, rel int) { out[rel+leafValid] = l.constant(1, 1) })
+	if ptr != nil {
+		l.loadFields(n, ptr, func(rel int, v *Value) { out[rel] = v })
+	}
+	l.assignTo(s.Dst, out)
+}

@@ -1,0 +1,139 @@
+package ssa
+
+import (
+	"fmt"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+)
+
+// apply lowers a table: look-up, entry word, a switch over the actions, and
+// each action's body with its data parameters read from the word.
+func (l *lowerer) apply(s *ir.ApplyTable) {
+	var out []exit
+	l.applyEach(s, func(_ int, e []exit) { out = append(out, e...) })
+	l.resume(out, s.Table.Name+".end")
+}
+
+// applySwitch is a table followed by a switch on the action that ran: the ways
+// out of each action go to its case directly.
+func (l *lowerer) applySwitch(s *ir.ApplyTable, sw *ir.Switch) {
+	l.force()
+	into := make([][]exit, len(sw.Cases)+1)
+	l.applyEach(s, func(action int, e []exit) {
+		to := len(sw.Cases)
+	find:
+		for i, k := range sw.Cases {
+			for _, b := range k.Labels {
+				if b.IsInt64() && b.Int64() == int64(action) {
+					to = i
+					break find
+				}
+			}
+		}
+		into[to] = append(into[to], e...)
+	})
+	l.setPos(sw.P)
+	l.cases(sw, into)
+}
+
+func (l *lowerer) applyEach(s *ir.ApplyTable, done func(action int, e []exit)) {
+	t := s.Table
+	l.checkTable(t)
+	l.setPos(s.P)
+	if len(t.Actions) == 0 {
+		l.refuse(t.Pos, "table "+t.Name, "it has no action")
+	}
+	handle := l.lookup(t)
+	if t.Counters != nil {
+		l.emit(&Value{Op: OpCountHit, Args: []*Value{handle}, Sym: t})
+	}
+	if s.Hit != nil {
+		v := l.local(s.Hit)
+		l.set(v.base, l.op(OpNe, 1, handle, l.constant(32, 0)))
+	}
+	word := l.emit(&Value{Op: OpEntry, Type: 64, Args: []*Value{handle}, Sym: t, Name: t.Name})
+	exits := l.here()
+	if len(t.Actions) > 1 {
+		l.resume(exits, t.Name)
+		id := l.emit(&Value{Op: OpActionID, Type: 8, Args: []*Value{word}, Sym: t})
+		labels := make([]uint64, len(t.Actions)-1)
+		for i := range labels {
+			labels[i] = uint64(i)
+		}
+		exits = l.switchOn(id, labels)
+	}
+	for i, ref := range t.Actions {
+		l.resume(exits[i:i+1], ref.Action.Name)
+		l.action(t, word, i)
+		if l.cur != nil && s.Run != nil {
+			v := l.local(s.Run)
+			for j := range v.node.n {
+				l.set(v.base+j, l.constBigInt(i, v.node.w)[j])
+			}
+		}
+		done(i, l.here())
+	}
+}
+
+func (l *lowerer) constBigInt(c, w int) []*Value { return l.wide(w, []uint64{uint64(c)}) }
+
+// local is the storage of a variable of the current block.
+func (l *lowerer) local(v *ir.Var) *variable {
+	s := l.vars[v]
+	if s == nil {
+		l.refuse(v.Pos, "variable "+v.Name, "it does not belong to this block")
+	}
+	return s
+}
+
+func (l *lowerer) checkTable(t *ir.Table) {
+	if t.Implementation != nil {
+		l.refuse(t.Pos, "table "+t.Name, "action profiles and selectors cannot be lowered")
+	}
+	if t.Meters != nil {
+		l.refuse(t.Pos, "table "+t.Name, "direct meters cannot be lowered")
+	}
+	if t.SupportTimeout {
+		l.refuse(t.Pos, "table "+t.Name, "idle timeouts cannot be lowered")
+	}
+	if len(t.Actions) > 255 {
+		l.refuse(t.Pos, "table "+t.Name, fmt.Sprintf("it has %d actions, the limit is 255", len(t.Actions)))
+	}
+	for _, k := range t.Keys {
+		if k.Kind == ir.MatchSelector {
+			l.refuse(k.Pos, "table "+t.Name+": match kind selector", "action selectors cannot be lowered")
+		}
+	}
+}
+
+func (l *lowerer) lookup(t *ir.Table) *Value {
+	if len(t.Keys) == 0 {
+		return l.constant(32, 0) // always the default action
+	}
+	var args []*Value
+	for _, k := range t.Keys {
+		args = append(args, l.eval(k.Expr)...)
+	}
+	return l.emit(&Value{Op: OpLookup, Type: 32, Args: args, Sym: t, Name: t.Name})
+}
+
+// action lowers the body of action i of t.
+func (l *lowerer) action(t *ir.Table, word *Value, i int) {
+	a := t.Actions[i].Action
+	for j, p := range a.DataParams() {
+		v := l.declare(p)
+		if v.node.kind != nodeScalar {
+			l.refuse(p.Pos, "parameter "+p.Name+" of action "+a.Name, "it is not a scalar")
+		}
+		for k, lt := range Limbs(v.node.w) {
+			l.set(v.base+k, l.emit(&Value{
+				Op: OpActionArg, Type: lt, Args: []*Value{word}, Sym: t,
+				Action: i, Param: j, Limb: k, Name: p.Name,
+			}))
+		}
+	}
+	for _, v := range a.Locals {
+		l.declare(v)
+	}
+	l.stmts(a.Body)
+}

@@ -1,0 +1,341 @@
+package ssa
+
+import (
+	"github.com/p4nic/p4nic/compiler/ir"
+)
+
+// v1 is the architecture v1model: what happens between the blocks, the meaning
+// of standard_metadata and the externs. It follows simple_switch: a parser error
+// does not drop; the egress port is fixed when egress starts.
+type v1 struct {
+	sm     *variable // standard_metadata of the block being lowered
+	trim   int       // leaf: truncate was called
+	trimTo int       // leaf: to this length
+
+}
+
+const v1DropPort = 511
+
+// v1Blocks are the package's slots with the parameters that hold headers, user
+// metadata and standard_metadata, -1 where a block has none.
+var v1Blocks = [...]struct {
+	slot          string
+	hdr, meta, sm int
+	params        int
+}{
+	{"p", 1, 2, 3, 4},
+	{"vr", 0, 1, -1, 2},
+	{"ig", 0, 1, 2, 3},
+	{"eg", 0, 1, 2, 3},
+	{"ck", 0, 1, -1, 2},
+	{"dep", 1, -1, -1, 2},
+}
+
+func (l *lowerer) v1model() {
+	a := &v1{}
+	l.arch = a
+	blocks := make([]*ir.Block, len(v1Blocks))
+	for i, s := range v1Blocks {
+		b := l.p.Block(s.slot)
+		if b == nil {
+			l.refuse(ir.Pos{}, "package V1Switch", "no block is bound to "+s.slot)
+		}
+		if len(b.Params) != s.params {
+			l.refuse(b.Pos, "block "+b.Name, "it does not have the parameters of v1model")
+		}
+		blocks[i] = b
+	}
+	var hdr, meta *variable
+	enter := func(i int) *ir.Block {
+		b, s := blocks[i], v1Blocks[i]
+		for j, p := range b.Params {
+			v := l.declare(p)
+			var from *variable
+			switch j {
+			case s.hdr:
+				hdr, from = v, hdr
+			case s.meta:
+				meta, from = v, meta
+			case s.sm:
+				a.sm, from = v, a.sm
+			}
+			if from == nil {
+				continue
+			}
+			if from.node.n != v.node.n {
+				l.refuse(p.Pos, "parameter "+p.Name+" of "+b.Name, "its type differs from the parser's")
+			}
+			for k := range v.node.n {
+				l.set(v.base+k, l.get(from.base+k))
+			}
+		}
+		for _, v := range b.Locals {
+			l.declare(v)
+		}
+		l.setPos(b.Pos)
+		return b
+	}
+	flag := &node{kind: nodeScalar, w: 1, n: 1}
+	word := &node{kind: nodeScalar, w: 32, n: 1}
+	a.trim, a.trimTo = l.leaves(flag, "$truncate"), l.leaves(word, "$length")
+	l.parser = &parserState{
+		cursor: l.leaves(word, "$cursor"),
+		err:    l.leaves(word, "$error"),
+		order:  l.leaves(word, "$order"),
+	}
+
+	b := enter(0)
+	l.parser.stacks = stackLeaves(hdr, meta)
+	for _, v := range b.Locals {
+		l.parser.stacks = append(l.parser.stacks, stackLeaves(l.vars[v])...)
+	}
+	now := l.op(OpDiv, 64, l.op(OpNow, 64), l.constant(64, 1000))
+	a.setMeta(l, "ingress_port", l.op(OpIngressPort, 32))
+	a.setMeta(l, "packet_length", l.op(OpWireLen, 32))
+	a.setMeta(l, "ingress_global_timestamp", now)
+	l.planEmits(blocks[5], hdr)
+	l.set(l.parser.err, l.constant(32, l.errorIndex("NoError")))
+	l.parserBlock(b)
+	if l.cur == nil {
+		return // no way through the parser ends
+	}
+	l.force()
+	l.parsedHeaders(hdr)
+	a.setMeta(l, "parser_error", l.get(l.parser.err))
+
+	b = enter(1)
+	l.stmts(b.Body)
+	if l.cur == nil {
+		return
+	}
+
+	b = enter(2)
+	l.stmts(b.Body)
+	if l.cur == nil {
+		return
+	}
+	a.dropAsked(l)
+	if l.cur == nil {
+		return
+	}
+	l.force()
+	port := a.getMeta(l, "egress_spec")
+	a.setMeta(l, "egress_port", port)
+	a.setMeta(l, "egress_spec", l.constant(32, 0))
+	a.setMeta(l, "egress_global_timestamp", now)
+
+	b = enter(3)
+	l.stmts(b.Body)
+	if l.cur == nil {
+		return
+	}
+	a.dropAsked(l)
+	if l.cur == nil {
+		return
+	}
+	l.force()
+
+	b = enter(4)
+	l.stmts(b.Body)
+	if l.cur == nil {
+		return
+	}
+	b = enter(5)
+	l.stmts(b.Body)
+	if l.cur == nil {
+		return
+	}
+	l.force()
+	l.deparse()
+	if l.cur == nil {
+		return
+	}
+	then, els := l.branch(l.get(a.trim), -1)
+	if l.resume(then, "truncate"); l.cur != nil {
+		l.emit(&Value{Op: OpTrim, Args: []*Value{l.get(a.trimTo)}})
+	}
+	l.resume(append(els, l.here()...), "output")
+	l.force()
+	l.cur.blk.Term = Term{Kind: TermOutput, Cond: port, Pos: l.pos}
+	l.cur = nil
+}
+
+// dropAsked drops the packets whose egress_spec is the drop port. Ways on which
+// that is known are decided without joining them.
+func (a *v1) dropAsked(l *lowerer) {
+	k := a.sm.node.kid("egress_spec")
+	if k == nil {
+		return
+	}
+	leaf := a.sm.base + k.rel
+	var out, dropped []exit
+	exits := l.here()
+	var rest []exit
+	for _, x := range exits {
+		switch v := l.at(x.env, leaf); {
+		case v.Op != OpConst:
+			rest = append(rest, x)
+		case v.Aux == v1DropPort:
+			dropped = append(dropped, x)
+		default:
+			out = append(out, x)
+		}
+	}
+	if l.resume(rest, "port"); l.cur != nil {
+		l.force()
+		v := l.get(leaf)
+		then, els := l.branch(l.op(OpEq, 1, v, l.constant(v.Type, v1DropPort)), -1)
+		dropped, out = append(dropped, then...), append(out, els...)
+	}
+	// What a dropped packet's variables hold does not matter: no parameters.
+	for i := range dropped {
+		dropped[i].env = nil
+	}
+	if l.resume(dropped, "drop"); l.cur != nil {
+		l.drop(DropProgram)
+	}
+	l.resume(out, "forward")
+}
+
+// setMeta sets a field of standard_metadata, fitting the width; nothing where
+// the program's architecture file has no such field.
+func (a *v1) setMeta(l *lowerer, name string, v *Value) {
+	k := a.sm.node.kid(name)
+	if k == nil || k.kind != nodeScalar {
+		return
+	}
+	for i, x := range l.resize([]*Value{v}, k.w, false) {
+		l.set(a.sm.base+k.rel+i, x)
+	}
+}
+
+// getMeta reads a field of standard_metadata as 32 bits.
+func (a *v1) getMeta(l *lowerer, name string) *Value {
+	k := a.sm.node.kid(name)
+	if k == nil || k.kind != nodeScalar {
+		l.refuse(ir.Pos{}, "standard_metadata."+name, "the architecture file has no such field")
+	}
+	v := make([]*Value, k.n)
+	for i := range v {
+		v[i] = l.get(a.sm.base + k.rel + i)
+	}
+	return l.resize(v, 32, false)[0]
+}
+
+// assigned refuses multicast: a group that is set.
+func (a *v1) assigned(l *lowerer, s *ir.Assign) {
+	m, ok := s.L.(*ir.Member)
+	if !ok || m.Field != "mcast_grp" {
+		return
+	}
+	st, ok := m.X.Type().(*ir.Struct)
+	if !ok || st.Name != "standard_metadata_t" {
+		return
+	}
+	if c, ok := s.R.(*ir.Const); ok && c.Val.Sign() == 0 {
+		return
+	}
+	l.refuse(s.P, "multicast (assignment to standard_metadata.mcast_grp)", "packets are not replicated")
+}
+
+func (a *v1) extern(l *lowerer, s *ir.ExternCall) bool {
+	switch s.Name {
+	case "mark_to_drop":
+		a.setMeta(l, "egress_spec", l.constant(32, v1DropPort))
+		a.setMeta(l, "mcast_grp", l.constant(32, 0))
+	case "verify_checksum":
+		a.verifyChecksum(l, s)
+	case "update_checksum":
+		l.args(s, 4)
+		l.checksum(s, func(sum *Value) {
+			l.assignTo(s.Args[2], l.resize([]*Value{sum}, ir.Width(s.Args[2].Type()), false))
+		})
+	case "hash":
+		l.args(s, 5)
+		pieces := l.data(s.Args[3])
+		l.hashInto(s.Args[0], l.digest(l.enumMember(s.Args[1]), pieces, s.P), s.Args[2], s.Args[4])
+	case "random":
+		l.args(s, 3)
+		l.random(s.Args[0], s.Args[1], s.Args[2])
+	case "truncate":
+		l.args(s, 1)
+		l.set(a.trim, l.constant(1, 1))
+		l.set(a.trimTo, l.resize(l.eval(s.Args[0]), 32, false)[0])
+	case "counter.count":
+		l.args(s, 1)
+		l.emit(&Value{Op: OpCounterInc, Args: []*Value{l.index32(s.Args[0])}, Sym: s.Object, Name: s.Object.Name})
+	case "register.read":
+		l.args(s, 2)
+		l.registerRead(s)
+	case "register.write":
+		l.args(s, 2)
+		l.registerWrite(s)
+	case "direct_counter.count", // counted by the table
+		"log_msg", "assert", "assume":
+	case "clone", "clone3", "clone_preserving_field_list":
+		l.refuse(s.P, "extern "+s.Name, "packets are not replicated")
+	case "resubmit", "resubmit_preserving_field_list", "recirculate", "recirculate_preserving_field_list":
+		l.refuse(s.P, "extern "+s.Name, "a packet passes the pipeline once")
+	case "digest":
+		l.refuse(s.P, "extern "+s.Name, "there is no path for messages to the control plane")
+	case "meter.execute_meter", "direct_meter.read":
+		l.refuse(s.P, "extern "+s.Name, "meters cannot be lowered")
+	case "verify_checksum_with_payload", "update_checksum_with_payload":
+		l.refuse(s.P, "extern "+s.Name, "the payload is not read")
+	default:
+		return false
+	}
+	return true
+}
+
+// checksum computes the checksum of s where its condition holds and gives it
+// to use.
+func (l *lowerer) checksum(s *ir.ExternCall, use func(sum *Value)) {
+	algo := l.enumMember(s.Args[3])
+	then, els := l.cond(s.Args[0], 0)
+	if l.resume(then, "checksum"); l.cur != nil {
+		l.force()
+		use(l.digest(algo, l.data(s.Args[1]), s.P))
+	}
+	l.resume(append(l.here(), els...), "summed")
+}
+
+// verifyChecksum sets checksum_error where the sum is wrong; earlier errors
+// stay. The result is control flow here, so that a program that drops on an
+// error finds it decided.
+func (a *v1) verifyChecksum(l *lowerer, s *ir.ExternCall) {
+	l.args(s, 4)
+	k := a.sm.node.kid("checksum_error")
+	var bad []exit
+	l.checksum(s, func(sum *Value) {
+		have := l.eval(s.Args[2])
+		want := l.resize([]*Value{sum}, width(have), false)
+		good, wrong := l.branch(l.equal(have, want), +1)
+		if l.resume(wrong, "badsum"); l.cur != nil {
+			if k != nil {
+				l.set(a.sm.base+k.rel, l.constant(1, 1))
+			}
+			bad = l.here()
+		}
+		l.resume(good, "goodsum")
+	})
+	l.resume(append(l.here(), bad...), "verified")
+}
+
+// stackLeaves are the nextIndex leaves of the stacks in variables.
+func stackLeaves(vars ...*variable) []int {
+	var out []int
+	var walk func(n *node, base int)
+	walk = func(n *node, base int) {
+		if n.kind == nodeStack {
+			out = append(out, base)
+		}
+		for _, k := range n.kids {
+			walk(k, base+k.rel)
+		}
+	}
+	for _, v := range vars {
+		walk(v.node, v.base)
+	}
+	return out
+}
