@@ -1,0 +1,168 @@
+package p4rt
+
+import (
+	"errors"
+
+	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/p4nic/p4nic/runtime/entity"
+	"github.com/p4nic/p4nic/runtime/store"
+)
+
+// reader answers one Read from one snapshot (p4rt:RD1-RD15).
+type reader struct {
+	b    *binding
+	snap *store.Snapshot
+	out  *sender
+}
+
+// query is one entity of a request: what to look up, and how to answer. key is
+// nil where nothing is looked up.
+type query struct {
+	key *store.Key
+	run func(*reader, *entity.Entry) error
+	err error
+}
+
+// Read implements the RPC. A role in the request filters nothing: without role
+// configs every role sees the whole pipeline (p4rt:A20, RD11).
+func (s *Server) Read(r *p4v1.ReadRequest, g p4v1.P4Runtime_ReadServer) error {
+	if err := s.device(r.GetDeviceId()); err != nil {
+		return err
+	}
+	for {
+		p := s.store.Pipeline()
+		if p == nil {
+			return s.noPipeline()
+		}
+		b, err := s.binding(p)
+		if err != nil {
+			return rpcError(err)
+		}
+		queries := make([]query, len(r.GetEntities()))
+		var keys []store.Key
+		for i, e := range r.GetEntities() {
+			q := &queries[i]
+			if *q, q.err = b.query(e); q.key != nil {
+				keys = append(keys, *q.key)
+			}
+		}
+		snap := s.store.Snapshot(p, keys...)
+		if snap.Pipeline != p {
+			continue // a Set came between: start over with its P4Info
+		}
+		rd := &reader{b: b, snap: snap, out: &sender{g: g}}
+		return rpcError(rd.answer(queries))
+	}
+}
+
+func (rd *reader) answer(queries []query) error {
+	errs := make([]error, len(queries))
+	found := rd.snap.Found
+	for i := range queries {
+		q := &queries[i]
+		if q.err != nil {
+			errs[i] = q.err
+			continue
+		}
+		var e *entity.Entry
+		if q.key != nil {
+			e, found = found[0], found[1:]
+		}
+		err := q.run(rd, e)
+		if errors.As(err, new(*sendError)) {
+			return err
+		}
+		errs[i] = err
+	}
+	if err := rd.out.flush(); err != nil {
+		return err
+	}
+	return batchError("entities", errs)
+}
+
+// query decodes one entity of a Read.
+func (b *binding) query(e *p4v1.Entity) (query, error) {
+	switch x := e.GetEntity().(type) {
+	case nil:
+		return query{}, invalid("the entity is not set")
+	case *p4v1.Entity_TableEntry:
+		return b.tableQuery(x.TableEntry)
+	case *p4v1.Entity_DirectCounterEntry:
+		return b.directQuery(x.DirectCounterEntry)
+	case *p4v1.Entity_CounterEntry:
+		return b.cellsQuery(x.CounterEntry)
+	}
+	if b.empty(e) {
+		return query{run: func(*reader, *entity.Entry) error { return nil }}, nil
+	}
+	return query{}, b.notSupported(e)
+}
+
+// empty tells whether a Read asks for all objects of a kind of which there can
+// be none: they cannot be written here, and the program declares none that
+// exists by itself. Clients clean up with such reads (Q13).
+func (b *binding) empty(e *p4v1.Entity) bool {
+	switch x := e.GetEntity().(type) {
+	case *p4v1.Entity_ActionProfileMember:
+		return x.ActionProfileMember.GetMemberId() == 0
+	case *p4v1.Entity_ActionProfileGroup:
+		return x.ActionProfileGroup.GetGroupId() == 0
+	case *p4v1.Entity_PacketReplicationEngineEntry:
+		p := x.PacketReplicationEngineEntry
+		return p.GetType() != nil && p.GetMulticastGroupEntry().GetMulticastGroupId() == 0 && p.GetCloneSessionEntry().GetSessionId() == 0
+	case *p4v1.Entity_DigestEntry:
+		return x.DigestEntry.GetDigestId() == 0
+	case *p4v1.Entity_MeterEntry:
+		return x.MeterEntry.GetMeterId() == 0 && len(b.info.GetMeters()) == 0
+	case *p4v1.Entity_DirectMeterEntry:
+		return x.DirectMeterEntry.GetTableEntry().GetTableId() == 0 && len(b.info.GetDirectMeters()) == 0
+	case *p4v1.Entity_ValueSetEntry:
+		return x.ValueSetEntry.GetValueSetId() == 0 && len(b.info.GetValueSets()) == 0
+	case *p4v1.Entity_RegisterEntry:
+		return x.RegisterEntry.GetRegisterId() == 0 && len(b.info.GetRegisters()) == 0
+	case *p4v1.Entity_ExternEntry:
+		return x.ExternEntry.GetExternTypeId() == 0 && x.ExternEntry.GetExternId() == 0 && len(b.info.GetExterns()) == 0
+	}
+	return false
+}
+
+// sendError marks the end of the client, which ends the whole answer.
+type sendError struct{ error }
+
+func (e *sendError) Unwrap() error { return e.error }
+
+// sender collects entities into messages far below the 4 MB that clients accept
+// by default (p4rt:RD4).
+type sender struct {
+	g    p4v1.P4Runtime_ReadServer
+	next []*p4v1.Entity
+	size int
+}
+
+const messageSize = 1 << 20
+
+func (o *sender) add(e *p4v1.Entity) error {
+	n := proto.Size(e) + 8
+	if len(o.next) > 0 && o.size+n > messageSize {
+		if err := o.flush(); err != nil {
+			return err
+		}
+	}
+	o.next = append(o.next, e)
+	o.size += n
+	return nil
+}
+
+func (o *sender) flush() error {
+	if len(o.next) == 0 {
+		return nil
+	}
+	err := o.g.Send(&p4v1.ReadResponse{Entities: o.next})
+	o.next, o.size = nil, 0
+	if err != nil {
+		return &sendError{err}
+	}
+	return nil
+}
