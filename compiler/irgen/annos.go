@@ -1,0 +1,122 @@
+package irgen
+
+import (
+	"math/big"
+	"strconv"
+	"strings"
+
+	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/types"
+)
+
+// annos converts annotations; all are kept (L175).
+func (g *gen) annos(list []*ast.Annotation) []ir.Annotation {
+	var out []ir.Annotation
+	for _, a := range list {
+		x := ir.Annotation{Name: a.Name.Name}
+		switch a.Kind {
+		case ast.AnnotUnstructured:
+			x.Kind = ir.AnnoRaw
+			x.Text = rawText(a.Tokens)
+		case ast.AnnotExprs:
+			x.Kind = ir.AnnoList
+			for _, e := range a.Exprs {
+				x.List = append(x.List, g.lit(e))
+			}
+		case ast.AnnotKV:
+			x.Kind = ir.AnnoKV
+			for _, kv := range a.KV {
+				x.KV = append(x.KV, ir.KeyLit{Key: kv.Name.Name, Val: g.lit(kv.Value)})
+			}
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// rawText joins the tokens of an unstructured annotation by single blanks.
+func rawText(toks []ast.Token) string {
+	words := make([]string, len(toks))
+	for i, t := range toks {
+		words[i] = t.Text
+		if t.Kind == ast.TokenString {
+			words[i] = strconv.Quote(t.Text)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// lit evaluates an expression of a structured annotation: literals, names of
+// top-level constants and operators on them.
+func (g *gen) lit(e ast.Expr) ir.Lit {
+	switch e := e.(type) {
+	case *ast.StringLit:
+		return ir.Lit{IsString: true, Str: e.Value}
+	case *ast.BoolLit:
+		return ir.Lit{IsBool: true, Bool: e.Value}
+	case *ast.PathExpr:
+		if o := g.info.Top[e.Path.Name.Name]; o != nil && o.Val != nil {
+			switch {
+			case o.Val.Int == nil && o.Val.Elems == nil:
+				return ir.Lit{IsString: true, Str: o.Val.Str}
+			case o.Val.Int != nil:
+				if b, ok := o.Type.(*types.Basic); ok && b.Kind == types.Bool {
+					return ir.Lit{IsBool: true, Bool: o.Val.Int.Sign() != 0}
+				}
+				return ir.Lit{Int: o.Val.Int}
+			}
+		}
+	default:
+		if v := g.litInt(e); v != nil {
+			return ir.Lit{Int: v}
+		}
+	}
+	g.errorf(codeUnsupported, span(e), "the expression in this annotation cannot be evaluated")
+	return ir.Lit{Int: new(big.Int)}
+}
+
+func (g *gen) litInt(e ast.Expr) *big.Int {
+	switch e := e.(type) {
+	case *ast.IntLit:
+		return e.Value
+	case *ast.PathExpr:
+		if l := g.lit(e); l.Int != nil {
+			return l.Int
+		}
+	case *ast.UnaryExpr:
+		v := g.litInt(e.X)
+		if v == nil {
+			return nil
+		}
+		switch e.Op {
+		case ast.OpNeg:
+			return new(big.Int).Neg(v)
+		case ast.OpPlus:
+			return v
+		case ast.OpCompl:
+			return new(big.Int).Not(v)
+		}
+	case *ast.BinaryExpr:
+		x, y := g.litInt(e.X), g.litInt(e.Y)
+		if x != nil && y != nil {
+			return types.FoldBinary(e.Op, x, y, 0, false, true)
+		}
+	}
+	return nil
+}
+
+// likely reads @likely and @unlikely of a block (L173).
+func likely(s ast.Stmt) int {
+	b, ok := s.(*ast.BlockStmt)
+	if !ok {
+		return 0
+	}
+	switch {
+	case ast.FindAnnotation(b.Annotations, "likely") != nil:
+		return 1
+	case ast.FindAnnotation(b.Annotations, "unlikely") != nil:
+		return -1
+	}
+	return 0
+}

@@ -1,0 +1,376 @@
+package irgen
+
+import (
+	"math/big"
+	"strings"
+
+	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/types"
+)
+
+// callExpr lowers a call that is used for its value.
+func (g *gen) callExpr(e *env, n *ast.CallExpr, t types.Type) ir.Expr {
+	c := g.info.Calls[n]
+	if c == nil {
+		return g.bad(n)
+	}
+	m := ir.Meta{T: g.conv(t), P: g.pos(n)}
+	if c.Kind == types.BuiltinCall {
+		if c.Name == "isValid" {
+			x := g.expr(e, c.Recv, nil)
+			return &ir.IsValid{Meta: m, X: x}
+		}
+		if c.Type != nil {
+			return &ir.Const{Meta: m, Val: big.NewInt(types.SizeCall(c.Name, e.subst(c.Type)))}
+		}
+	}
+	callee, ok := g.callee(e, n, c)
+	if !ok {
+		return g.bad(n)
+	}
+	return &ir.Call{Meta: m, Callee: callee}
+}
+
+// callee resolves what is called and lowers the arguments.
+func (g *gen) callee(e *env, n *ast.CallExpr, c *types.Call) (ir.Callee, bool) {
+	var out ir.Callee
+	switch c.Kind {
+	case types.FuncCall:
+		f := g.function(e, c)
+		if f == nil {
+			return out, false
+		}
+		out.Func = f
+	case types.ActionCall:
+		a := g.action(e, c.Obj)
+		if a == nil {
+			return out, false
+		}
+		out.Action = a
+	case types.TableApply:
+		v, ok := e.lookup(c.Obj)
+		if !ok || v.tbl == nil {
+			g.errorf(codeUnsupported, n.Span, "this table cannot be applied here")
+			return out, false
+		}
+		out.Table = v.tbl
+		return out, true
+	case types.BlockApply:
+		v, ok := e.lookup(c.Obj)
+		if !ok || v.blk == nil {
+			g.errorf(codeUnsupported, n.Span, "this object cannot be applied here")
+			return out, false
+		}
+		out.Block = v.blk
+	case types.DirectApply:
+		b := c.Type.(*types.Block)
+		call := &types.Call{Kind: types.Constructor, Type: b, Args: make([]ast.Expr, len(b.Ctor)), Params: b.Ctor}
+		blk := g.newBlock(e, call, g.directName(e, b), n)
+		if blk == nil {
+			return out, false
+		}
+		out.Block = blk
+	case types.ExternCall:
+		out.Extern = c.Name
+	case types.MethodCall:
+		ext := c.Type.(*types.Extern)
+		out.Extern = ext.Name + "." + c.Name
+		if !g.receiver(e, n, c, &out) {
+			return out, false
+		}
+	default:
+		g.errorf(codeUnsupported, n.Span, "this cannot be called here")
+		return out, false
+	}
+	for _, a := range c.TypeArgs {
+		if c.Kind == types.FuncCall {
+			break // specialised
+		}
+		out.TypeArgs = append(out.TypeArgs, g.typ(e, a))
+	}
+	g.args(e, c, &out)
+	return out, true
+}
+
+// directName is the control-plane name of the anonymous instance behind
+// T.apply(): the type's name, with a number from the second on.
+func (g *gen) directName(e *env, b *types.Block) string {
+	name := b.Name
+	if d, ok := b.Decl.(ast.Annotated); ok {
+		name = localName(d.Annots(), name)
+	}
+	return join(e.path, name)
+}
+
+// receiver fills in the object of a method: an instance, or a parameter of an
+// extern type such as packet_in.
+func (g *gen) receiver(e *env, n *ast.CallExpr, c *types.Call, out *ir.Callee) bool {
+	if c.Obj != nil {
+		if v, ok := e.lookup(c.Obj); ok {
+			switch {
+			case v.inst != nil:
+				out.Object = v.inst
+				return true
+			case v.v != nil:
+				out.Recv = &ir.VarRef{Meta: ir.Meta{T: v.v.Type, P: g.pos(c.Recv)}, Var: v.v}
+				return true
+			}
+		}
+	}
+	g.errorf(codeUnsupported, n.Span, "the object of this call cannot be determined")
+	return false
+}
+
+// args lowers arguments in the order of the parameters.
+func (g *gen) args(e *env, c *types.Call, out *ir.Callee) {
+	for i, p := range c.Params {
+		arg := c.Args[i]
+		d := dir(p.Dir)
+		if c.Kind == types.FuncCall && d == ir.DirNone {
+			d = ir.DirIn
+		}
+		out.Dirs = append(out.Dirs, d)
+		switch a := arg.(type) {
+		case nil:
+			if p.Default == nil {
+				out.Args = append(out.Args, nil)
+				continue
+			}
+			out.Args = append(out.Args, g.expr(g.global, p.Default, p.Type))
+			continue
+		case *ast.DontCareExpr:
+			// The result is not wanted: it goes to a variable nobody reads.
+			v := g.local(e, "unused", g.typ(e, p.Type), a)
+			out.Args = append(out.Args, &ir.VarRef{Meta: ir.Meta{T: v.Type, P: v.Pos}, Var: v})
+			continue
+		}
+		if p.Dir == ast.DirOut || p.Dir == ast.DirInOut {
+			out.Args = append(out.Args, g.expr(e, arg, nil))
+			continue
+		}
+		if _, object := p.Type.(*types.Extern); object {
+			out.Args = append(out.Args, g.object(e, arg))
+			continue
+		}
+		out.Args = append(out.Args, g.expr(e, arg, p.Type))
+	}
+}
+
+// object lowers an argument of an extern type.
+func (g *gen) object(e *env, arg ast.Expr) ir.Expr {
+	if p, ok := arg.(*ast.PathExpr); ok {
+		if v, ok := e.lookup(g.info.Uses[p.Path]); ok && v.v != nil {
+			return &ir.VarRef{Meta: ir.Meta{T: v.v.Type, P: g.pos(arg)}, Var: v.v}
+		}
+	}
+	g.errorf(codeUnsupported, span(arg), "only packets can be passed as objects; pass other externs as constructor arguments")
+	return g.bad(arg)
+}
+
+// function specialises a function for its type arguments.
+func (g *gen) function(e *env, c *types.Call) *ir.Function {
+	d, ok := c.Func.Decl.(*ast.FuncDecl)
+	if !ok || d.Body == nil {
+		g.errorf(codeUnsupported, span(c.Func.Decl), "function %s has no body", c.Name)
+		return nil
+	}
+	tvars := map[*types.Var]types.Type{}
+	var names []string
+	for i, v := range c.Func.TypeParams {
+		tvars[v] = e.subst(c.TypeArgs[i])
+		names = append(names, tvars[v].String())
+	}
+	key := g.set.Position(d.Pos()).String() + " " + strings.Join(names, ", ")
+	if f := g.funcs[key]; f != nil {
+		return f
+	}
+	name := c.Name
+	if len(names) > 0 {
+		name = mangle(name + "<" + strings.Join(names, ",") + ">")
+	}
+	for i, base := 1, name; ; i++ {
+		if _, dup := g.names["function "+name]; !dup {
+			break
+		}
+		name = base + "_" + bigInt(i).String()
+	}
+	g.names["function "+name] = d.Span
+	f := &ir.Function{Name: name, Pos: g.pos(d.Name)}
+	g.funcs[key] = f
+	fe := &env{parent: g.global, vals: map[*types.Object]value{}, tvars: tvars}
+	fe.unit = newUnit(nil, &f.Locals)
+	f.Result = g.typ(fe, c.Func.Result)
+	for _, p := range c.Func.Params {
+		v := g.param(fe, p)
+		if v.Dir == ir.DirNone {
+			v.Dir = ir.DirIn
+		}
+		f.Params = append(f.Params, v)
+	}
+	g.inFunc(fe, c.Func.Result, func() { f.Body = g.block(fe, d.Body) })
+	g.out.Functions = append(g.out.Functions, f)
+	return f
+}
+
+// inFunc runs body with result as the type of `return`.
+func (g *gen) inFunc(e *env, result types.Type, body func()) {
+	e.unit.result = result
+	body()
+}
+
+// action returns the IR action of o, made on first use where it is global.
+func (g *gen) action(e *env, o *types.Object) *ir.Action {
+	if v, ok := e.lookup(o); ok {
+		return v.act
+	}
+	d, ok := o.Node.(*ast.ActionDecl)
+	if !ok || !o.Top {
+		return nil
+	}
+	return g.makeAction(g.global, o, d, "")
+}
+
+// makeAction makes the action of one control instance, or a global one.
+func (g *gen) makeAction(e *env, o *types.Object, d *ast.ActionDecl, path string) *ir.Action {
+	name := fullName(path, d.Annotations, d.Name.Name)
+	if !g.claim("action", name, d.Name.Span) {
+		return nil
+	}
+	a := &ir.Action{Name: name, Annos: g.annos(d.Annotations), Pos: g.pos(d.Name)}
+	ae := &env{parent: e, path: path, vals: map[*types.Object]value{}}
+	ae.unit = newUnit(e.unit, &a.Locals)
+	for _, p := range o.Type.(*types.Func).Params {
+		a.Params = append(a.Params, g.param(ae, p))
+	}
+	a.Body = g.block(ae, d.Body)
+	e.vals[o] = value{act: a}
+	g.out.Actions = append(g.out.Actions, a)
+	return a
+}
+
+// callStmt lowers a call used for its effect.
+func (g *gen) callStmt(e *env, n *ast.CallExpr) []ir.Stmt {
+	c := g.info.Calls[n]
+	if c == nil {
+		return nil
+	}
+	m := ir.SMeta{P: g.pos(n)}
+	if c.Kind == types.BuiltinCall {
+		return g.builtinStmt(e, n, c, m)
+	}
+	if c.Kind == types.ExternCall {
+		switch c.Name {
+		case "static_assert":
+			return nil
+		case "verify":
+			if len(c.Args) == 2 {
+				return []ir.Stmt{&ir.Verify{SMeta: m, Cond: g.expr(e, c.Args[0], c.Params[0].Type), Err: g.expr(e, c.Args[1], c.Params[1].Type)}}
+			}
+		}
+	}
+	if c.Kind == types.MethodCall {
+		if s := g.packetStmt(e, n, c, m); s != nil {
+			return s
+		}
+	}
+	callee, ok := g.callee(e, n, c)
+	if !ok {
+		return nil
+	}
+	return []ir.Stmt{&ir.CallStmt{SMeta: m, Callee: callee}}
+}
+
+func (g *gen) builtinStmt(e *env, n *ast.CallExpr, c *types.Call, m ir.SMeta) []ir.Stmt {
+	switch c.Name {
+	case "setValid", "setInvalid":
+		return []ir.Stmt{&ir.SetValid{SMeta: m, X: g.expr(e, c.Recv, nil), Valid: c.Name == "setValid"}}
+	case "push_front", "pop_front":
+		k, ok := g.static(e, c.Args[0], nil)
+		if !ok {
+			return nil
+		}
+		return []ir.Stmt{&ir.PushPop{SMeta: m, X: g.expr(e, c.Recv, nil), N: int(k.Int64()), Push: c.Name == "push_front"}}
+	}
+	return nil // isValid and sizes have no effect
+}
+
+// packetStmt lowers the methods of packet_in and packet_out that have
+// statements of their own; nil when c is none of them.
+func (g *gen) packetStmt(e *env, n *ast.CallExpr, c *types.Call, m ir.SMeta) []ir.Stmt {
+	switch c.Type.(*types.Extern).Name + "." + c.Name {
+	case "packet_in.extract":
+		s := &ir.Extract{SMeta: m}
+		if _, skip := c.Args[0].(*ast.DontCareExpr); skip {
+			bits, ok := types.SizeOf(e.subst(c.TypeArgs[0]), false)
+			if !ok || len(c.Args) > 1 || types.IsVoid(c.TypeArgs[0]) {
+				g.errorf(codeUnsupported, n.Span, "extract(_) needs a header type of fixed size as its type argument")
+				return []ir.Stmt{s}
+			}
+			s.SkipBits = bits
+			return []ir.Stmt{s}
+		}
+		s.X = g.expr(e, c.Args[0], nil)
+		if _, ok := s.X.Type().(*ir.Header); !ok {
+			g.errorf(codeUnsupported, span(c.Args[0]), "extract needs a header, not a value of type %s", s.X.Type())
+		}
+		if len(c.Args) > 1 {
+			s.VarBits = g.expr(e, c.Args[1], c.Params[1].Type)
+		}
+		return []ir.Stmt{s}
+	case "packet_in.advance":
+		return []ir.Stmt{&ir.Advance{SMeta: m, Bits: g.expr(e, c.Args[0], c.Params[0].Type)}}
+	case "packet_in.length":
+		return []ir.Stmt{}
+	case "packet_out.emit":
+		return g.emit(e, c, m)
+	}
+	return nil
+}
+
+// emit lowers packet.emit: of a list it emits each element in order.
+func (g *gen) emit(e *env, c *types.Call, m ir.SMeta) []ir.Stmt {
+	x := g.expr(e, c.Args[0], nil)
+	var list []ir.Stmt
+	if l, ok := x.(*ir.ListExpr); ok {
+		for _, el := range l.Elems {
+			list = append(list, &ir.Emit{SMeta: m, X: el})
+		}
+	} else {
+		list = append(list, &ir.Emit{SMeta: m, X: x})
+	}
+	for _, s := range list {
+		if t := s.(*ir.Emit).X.Type(); !emittable(t) {
+			g.errorf(codeUnsupported, span(c.Args[0]), "emit needs headers, not a value of type %s", t)
+		}
+	}
+	return list
+}
+
+func emittable(t ir.Type) bool {
+	switch t := t.(type) {
+	case *ir.Header, *ir.Union:
+		return true
+	case *ir.Stack:
+		return emittable(t.Elem)
+	case *ir.Struct:
+		for _, f := range t.Fields {
+			if !emittable(f.Type) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// static evaluates an expression that must be known once constructor
+// parameters are.
+func (g *gen) static(e *env, x ast.Expr, want types.Type) (*big.Int, bool) {
+	c, ok := g.expr(e, x, want).(*ir.Const)
+	if !ok {
+		g.errorf(codeNotStatic, span(x), "the value must be known at compile time")
+		return nil, false
+	}
+	return c.Val, true
+}

@@ -1,0 +1,207 @@
+package irgen
+
+import (
+	"math"
+	"math/big"
+
+	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/types"
+)
+
+// matchKind maps the match kinds that the IR knows.
+func matchKind(name string) (ir.MatchKind, bool) {
+	for k := ir.MatchExact; k <= ir.MatchSelector; k++ {
+		if k.String() == name {
+			return k, true
+		}
+	}
+	return 0, false
+}
+
+// table makes the table of one control instance.
+func (g *gen) table(e *env, d *ast.TableDecl) {
+	o := g.info.Defs[d]
+	if o == nil {
+		return
+	}
+	t := &ir.Table{Name: fullName(e.path, d.Annotations, d.Name.Name), Annos: g.annos(d.Annotations), Pos: g.pos(d.Name)}
+	e.vals[o] = value{tbl: t}
+	if !g.claim("table", t.Name, d.Name.Span) {
+		return
+	}
+	var kts []types.Type
+	if d.Key != nil {
+		for _, k := range d.Key.Elems {
+			kind, ok := matchKind(g.info.Keys[k])
+			if !ok {
+				g.errorf(codeUnsupported, k.Match.Span, "match kind %s is not supported", k.Match.Name)
+				continue
+			}
+			t.Keys = append(t.Keys, ir.Key{Name: g.keyName(k), Expr: g.expr(e, k.Expr, nil), Kind: kind, Annos: g.annos(k.Annotations), Pos: g.pos(k)})
+			kts = append(kts, e.subst(g.info.Types[k.Expr].Type))
+		}
+	}
+	if d.Actions != nil {
+		for _, r := range d.Actions.Refs {
+			g.actionRef(e, t, r)
+		}
+	}
+	if len(t.Actions) > 255 {
+		g.errorf(codeUnsupported, d.Name.Span, "table %s has %d actions; at most 255 are supported", t.Name, len(t.Actions))
+	}
+	g.properties(e, t, d)
+	if !t.HasDefault {
+		g.insertNoAction(t, d)
+	}
+	if d.Entries != nil {
+		g.entries(e, t, d, kts)
+	}
+	g.out.Tables = append(g.out.Tables, t)
+}
+
+func (g *gen) actionRef(e *env, t *ir.Table, r *ast.ActionRef) {
+	use := g.info.Actions[r]
+	if use == nil {
+		return
+	}
+	a := g.action(e, use.Obj)
+	if a == nil {
+		return
+	}
+	ref := ir.ActionRef{Action: a, Annos: g.annos(r.Annotations)}
+	ref.TableOnly = ast.FindAnnotation(r.Annotations, "tableonly") != nil
+	ref.DefaultOnly = ast.FindAnnotation(r.Annotations, "defaultonly") != nil
+	for i, p := range use.Func.Params {
+		if p.Dir == ast.DirNone {
+			continue
+		}
+		arg := use.Args[i]
+		switch {
+		case arg == nil:
+			return
+		case p.Dir == ast.DirIn:
+			ref.Bound = append(ref.Bound, g.expr(e, arg, p.Type))
+		default:
+			ref.Bound = append(ref.Bound, g.expr(e, arg, nil))
+		}
+	}
+	t.Actions = append(t.Actions, ref)
+}
+
+// insertNoAction gives a table without default_action the one that the
+// specification prescribes (L133); it is not const.
+func (g *gen) insertNoAction(t *ir.Table, d *ast.TableDecl) {
+	o := g.info.Top["NoAction"]
+	if o == nil || o.Kind != types.ActionObj {
+		g.errorf(codeUnsupported, d.Name.Span, "table %s has no default_action, and there is no action NoAction; include core.p4", t.Name)
+		return
+	}
+	a := g.action(g.global, o)
+	if a == nil {
+		return
+	}
+	for i, r := range t.Actions {
+		if r.Action == a {
+			t.DefaultAction = i
+			return
+		}
+	}
+	t.DefaultAction = len(t.Actions)
+	t.Actions = append(t.Actions, ir.ActionRef{Action: a, DefaultOnly: true, Annos: []ir.Annotation{{Name: "defaultonly"}}})
+}
+
+func (g *gen) properties(e *env, t *ir.Table, d *ast.TableDecl) {
+	names := g.arch.Props
+	for _, p := range d.Props {
+		switch name := p.Name.Name; {
+		case name == "default_action":
+			g.defaultAction(e, t, p)
+		case name == "size":
+			if n, ok := g.static(e, p.Value, nil); ok {
+				if n.Sign() < 0 || !n.IsInt64() || n.Int64() > math.MaxInt32 {
+					g.errorf(codeNotStatic, span(p.Value), "size %s is out of range", n)
+					continue
+				}
+				t.Size = int(n.Int64())
+			}
+		case name == names.Counters && name != "":
+			t.Counters = g.objectProp(e, t, p)
+		case name == names.Meters && name != "":
+			t.Meters = g.objectProp(e, t, p)
+		case name == names.Implementation && name != "":
+			t.Implementation = g.objectProp(e, t, p)
+		case name == names.SupportTimeout && name != "":
+			if n, ok := g.static(e, p.Value, nil); ok {
+				t.SupportTimeout = n.Sign() != 0
+			}
+		case name == "largest_priority_wins" || name == "priority_delta":
+			// used by entries
+		default:
+			g.otherProp(e, t, p)
+		}
+	}
+}
+
+// otherProp keeps a property that no architecture gives a meaning here (L141).
+func (g *gen) otherProp(e *env, t *ir.Table, p *ast.Property) {
+	switch x := g.expr(e, p.Value, nil).(type) {
+	case *ir.Const, *ir.StringLit, *ir.ListExpr, *ir.StructLit:
+		t.Props = append(t.Props, ir.Prop{Name: p.Name.Name, Expr: x})
+	default:
+		g.errorf(codeUnsupported, p.Span, "table property %s is not known to architecture %s", p.Name.Name, g.arch.Name)
+	}
+}
+
+// objectProp resolves a property that names an extern object or makes one in
+// place, which then has the name of the table.
+func (g *gen) objectProp(e *env, t *ir.Table, p *ast.Property) *ir.Instance {
+	switch x := p.Value.(type) {
+	case *ast.PathExpr:
+		if v, ok := e.lookup(g.info.Uses[x.Path]); ok && v.inst != nil {
+			return v.inst
+		}
+	case *ast.CallExpr:
+		if c := g.info.Calls[x]; c != nil && c.Kind == types.Constructor {
+			name := t.Name
+			if a := localName(p.Annotations, ""); a != "" {
+				name = join(e.path, a)
+			}
+			if v, ok := g.construct(e, c, name, p.Annotations, x); ok {
+				return v.inst
+			}
+			return nil
+		}
+	}
+	g.errorf(codeUnsupported, p.Span, "property %s needs an extern object", p.Name.Name)
+	return nil
+}
+
+func (g *gen) defaultAction(e *env, t *ir.Table, p *ast.Property) {
+	use := g.info.Defaults[p]
+	if use == nil {
+		return
+	}
+	t.HasDefault = true
+	t.ConstDefault = p.IsConst
+	t.DefaultAction = use.Index
+	t.DefaultArgs = g.dataArgs(e, use)
+}
+
+// dataArgs evaluates the arguments for an action's data parameters.
+func (g *gen) dataArgs(e *env, use *types.ActionUse) []*big.Int {
+	var out []*big.Int
+	for i, p := range use.Func.Params {
+		if p.Dir != ast.DirNone {
+			continue
+		}
+		arg := use.Args[i]
+		if arg == nil {
+			continue // reported by the checker
+		}
+		if v, ok := g.static(e, arg, p.Type); ok {
+			out = append(out, v)
+		}
+	}
+	return out
+}
