@@ -150,7 +150,7 @@ func (l *lowerer) sameLayout() *Value {
 
 // hasSlot tells whether an extract put the header into the packet.
 func (l *lowerer) hasSlot(e *emission) *Value {
-	return l.op(OpNe, 1, l.get(e.base+leafSlot), l.constant(32, 0))
+	return l.op(OpNe, 1, l.known(l.get(e.base+leafSlot)), l.constant(32, 0))
 }
 
 // piece is a limb of an emitted header.
@@ -257,7 +257,7 @@ func (l *lowerer) storeDirty(e *emission) {
 	}
 	then, els := l.branch(l.get(e.base+leafValid), 0)
 	if l.resume(then, "store "+e.name); l.cur != nil {
-		ptr, short := l.check(l.get(e.base+leafOff), e.node.bits/8, e.name)
+		ptr, short := l.check(l.known(l.get(e.base+leafOff)), e.node.bits/8, e.name)
 		ok := l.cur
 		l.resume(short, "store "+e.name+".short")
 		l.drop(DropResize) // cannot be: the parser checked it
@@ -328,7 +328,7 @@ func (l *lowerer) imageOf(e *emission, pos *Value) {
 		built = l.here()
 	}
 	if l.resume(copied, "copy "+e.name); l.cur != nil {
-		ptr, short := l.check(l.get(e.base+leafOff), e.node.bits/8, e.name)
+		ptr, short := l.check(l.known(l.get(e.base+leafOff)), e.node.bits/8, e.name)
 		ok := l.cur
 		l.resume(short, "copy "+e.name+".short")
 		l.drop(DropResize)

@@ -1,4 +1,161 @@
 package ssa
 
-// Optimize runs the passes that opt does not turn off.
-func Optimize(f *Func, opt Options) error { return Verify(f) }
+import "fmt"
+
+// Pass is a row of the pass table: what may be turned off by name.
+type Pass struct {
+	Name string
+	Doc  string
+	run  func(f *Func) bool // true when it changed f
+}
+
+// Passes are the optimisation passes in the order in which a round runs them.
+// Each keeps the meaning of the Func; none needs another.
+func Passes() []Pass {
+	return []Pass{
+		{"fold", "operations on constants, algebraic identities, selects that are known", foldPass},
+		{"branch", "branches and switches on constants, or with one way", branchPass},
+		{"known", "a branch's condition is known where only one of its edges leads", knownPass},
+		{"params", "block parameters that get one value from everywhere", paramsPass},
+		{"cse", "values computed before on every way are not computed again", csePass},
+		{"thread", "edges into blocks that only pass on lead to the next block", threadPass},
+		{"merge", "a block and its only successor become one when it has no other predecessor", mergePass},
+		{"dce", "values, block parameters and blocks that nothing needs", dcePass},
+	}
+}
+
+// maxRounds bounds the repetition of the passes; they normally settle in two or
+// three rounds.
+const maxRounds = 8
+
+// Optimize runs the passes that opt does not turn off until nothing changes.
+// The error is a fault of a pass: what it made does not verify.
+func Optimize(f *Func, opt Options) error {
+	for range maxRounds {
+		changed := false
+		for _, p := range Passes() {
+			if opt.Off[p.Name] {
+				continue
+			}
+			if p.run(f) {
+				changed = true
+				if err := Verify(f); err != nil {
+					return fmt.Errorf("ssa: pass %s: %w", p.Name, err)
+				}
+			}
+		}
+		if !changed {
+			break
+		}
+	}
+	f.Renumber()
+	return nil
+}
+
+// subst replaces values everywhere; chains are followed.
+type subst map[*Value]*Value
+
+func (s subst) of(v *Value) *Value {
+	for {
+		w, ok := s[v]
+		if !ok {
+			return v
+		}
+		v = w
+	}
+}
+
+func (s subst) apply(f *Func) {
+	if len(s) == 0 {
+		return
+	}
+	for _, b := range f.Blocks {
+		for _, v := range b.Instrs {
+			for i, a := range v.Args {
+				v.Args[i] = s.of(a)
+			}
+		}
+		if b.Term.Cond != nil {
+			b.Term.Cond = s.of(b.Term.Cond)
+		}
+		for _, e := range b.Term.Succs {
+			for i, a := range e.Args {
+				e.Args[i] = s.of(a)
+			}
+		}
+	}
+}
+
+// remove drops the instructions that s replaces.
+func (s subst) remove(f *Func) {
+	if len(s) == 0 {
+		return
+	}
+	for _, b := range f.Blocks {
+		out := b.Instrs[:0]
+		for _, v := range b.Instrs {
+			if _, gone := s[v]; !gone {
+				out = append(out, v)
+			}
+		}
+		clear(b.Instrs[len(out):])
+		b.Instrs = out
+	}
+}
+
+// pool finds and makes constants, which all stand at the start of the entry
+// block.
+type pool struct {
+	f     *Func
+	have  map[constKey]*Value
+	added []*Value
+	maxID int
+}
+
+func newPool(f *Func) *pool {
+	p := &pool{f: f, have: map[constKey]*Value{}}
+	for _, b := range f.Blocks {
+		for _, v := range b.Params {
+			p.maxID = max(p.maxID, v.ID)
+		}
+		for _, v := range b.Instrs {
+			p.maxID = max(p.maxID, v.ID)
+			if k := (constKey{v.Type, v.Aux}); v.Op == OpConst && b == f.Blocks[0] && p.have[k] == nil {
+				p.have[k] = v
+			}
+		}
+	}
+	return p
+}
+
+func (p *pool) constant(t Type, c uint64) *Value {
+	k := constKey{t, c & Mask(t)}
+	if v := p.have[k]; v != nil {
+		return v
+	}
+	p.maxID++
+	v := &Value{ID: p.maxID, Op: OpConst, Type: t, Aux: k.c}
+	p.have[k] = v
+	p.added = append(p.added, v)
+	return v
+}
+
+// settle moves all pooled constants to the front of the entry block.
+func (p *pool) settle() {
+	entry := p.f.Blocks[0]
+	var consts, rest []*Value
+	for _, v := range entry.Instrs {
+		if v.Op == OpConst {
+			consts = append(consts, v)
+		} else {
+			rest = append(rest, v)
+		}
+	}
+	entry.Instrs = append(append(consts, p.added...), rest...)
+	p.added = nil
+}
+
+// replaceTerm gives b a jump along edge e.
+func replaceTerm(b *Block, e Edge) {
+	b.Term = Term{Kind: TermJump, Succs: []Edge{e}, Pos: b.Term.Pos}
+}
