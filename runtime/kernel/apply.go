@@ -17,9 +17,9 @@ import (
 // (D11). An element of a kernel hash table that is freed and taken again within
 // a packet's look-up would give that packet the new owner's handle; so nothing
 // may be inserted between a deletion and the end of a grace period. A change
-// that needs a collected deletion, for room or for its handle, makes it happen
-// first. When Apply returns, handles and slots of what was deleted may be used
-// again.
+// that uses the handle of a collected deletion makes that happen first; there is
+// always room, because handles are never more than entries. When Apply returns,
+// handles and slots of what was deleted may be used again.
 func (p *Plane) Apply(ops []dataplane.Op) []error {
 	p.mu.RLock()
 	g, closed := p.live, p.closed
@@ -91,9 +91,7 @@ func (b *batch) do() error {
 		}
 		t := b.tables[op.Table]
 		if op.Kind != dataplane.Insert || b.inserts.t != t {
-			if err := b.flushInserts(); err != nil {
-				return err
-			}
+			b.flushInserts()
 		}
 		if op.Kind == dataplane.Insert && b.gone[goneKey{t, op.Entry.Handle}] {
 			if err := b.settle(); err != nil {
@@ -107,9 +105,7 @@ func (b *batch) do() error {
 
 // settle brings everything into the datapath; what was deleted is free after it.
 func (b *batch) settle() error {
-	if err := b.flushInserts(); err != nil {
-		return err
-	}
+	b.flushInserts()
 	for _, t := range b.tables {
 		if t != nil && t.dirty {
 			if err := t.flip(); err != nil {
@@ -230,7 +226,7 @@ func (b *batch) bury(t *table, handle uint32) {
 }
 
 // flushInserts gives the collected inserts their match.
-func (b *batch) flushInserts() error {
+func (b *batch) flushInserts() {
 	r := &b.inserts
 	defer r.reset()
 	for r.len() > 0 {
@@ -240,18 +236,12 @@ func (b *batch) flushInserts() error {
 		}
 		r.drop(n)
 		if r.len() == 0 {
-			return nil
+			return
 		}
-		full := isFull(err)
-		if full && len(b.deletes) > 0 {
-			if err := b.flushDeletes(); err != nil {
-				return err
-			}
-			continue // there may be room now; there are no deletions left to wait for
-		}
-		if full {
+		switch {
+		case isFull(err):
 			err = fmt.Errorf("%d entries: %w", r.t.l.Size, dataplane.ErrFull)
-		} else if err == nil {
+		case err == nil:
 			err = errors.New("the kernel did not say why it stopped")
 		}
 		b.errs[r.ops[0]] = err
@@ -260,7 +250,6 @@ func (b *batch) flushInserts() error {
 		r.t.release(r.handles[0])
 		r.drop(1)
 	}
-	return nil
 }
 
 func (b *batch) own(r *keyRun, n int) {

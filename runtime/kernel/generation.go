@@ -27,7 +27,7 @@ type generation struct {
 	sequence uint64
 	prog     *ir.Program
 	layout   *backend.Layout
-	maps     map[string]*ebpf.Map
+	maps     map[string]*ebpf.Map // by pinName: two hooks may differ in the shape of a scratch map
 	tables   []*table
 	states   map[string]*mapped // memory of instances, by map name
 	programs [2]*ebpf.Program   // nil: the hook is not in use
@@ -139,7 +139,7 @@ func (g *generation) build(c dataplane.Config) error {
 		keep = p.dir(genDir(live))
 	}
 	for _, m := range g.layout.Maps() {
-		if err := g.addMap(m, dir, keep); err != nil {
+		if _, err := g.addMap(m, dir, keep); err != nil {
 			return err
 		}
 	}
@@ -155,7 +155,7 @@ func (g *generation) build(c dataplane.Config) error {
 	}
 	for _, in := range g.layout.Instances {
 		if in != nil && in.Counter != nil {
-			if g.states[in.Counter.Map.Name], err = mapArray(g.maps[in.Counter.Map.Name]); err != nil {
+			if g.states[in.Counter.Map.Name], err = mapArray(g.mapOf(in.Counter.Map)); err != nil {
 				return err
 			}
 		}
@@ -171,25 +171,29 @@ func (g *generation) build(c dataplane.Config) error {
 }
 
 // addMap makes a map of the generation, or for state takes the one in keep.
-func (g *generation) addMap(m *backend.MapSpec, dir, keep string) error {
-	if g.maps[m.Name] != nil {
-		return nil
+func (g *generation) addMap(m *backend.MapSpec, dir, keep string) (*ebpf.Map, error) {
+	pin := pinName(m)
+	if km := g.maps[pin]; km != nil {
+		return km, nil
 	}
 	var km *ebpf.Map
 	var err error
 	if m.Role == backend.State && keep != "" {
 		if km, err = g.share(m, dir, keep); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if km == nil {
 		if km, err = newMap(m, dir); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	g.maps[m.Name] = km
-	return nil
+	g.maps[pin] = km
+	return km, nil
 }
+
+// mapOf finds a map of the layout; build has made all of them.
+func (g *generation) mapOf(m *backend.MapSpec) *ebpf.Map { return g.maps[pinName(m)] }
 
 // share opens the state map of that name and shape, if the live generation has
 // one, and pins it in this generation's directory too.

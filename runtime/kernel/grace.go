@@ -19,12 +19,15 @@ type grace struct {
 }
 
 func newGrace() (*grace, error) {
-	g := &grace{}
 	if membarrier() == nil {
-		return g, nil
+		return &grace{}, nil
 	}
-	// Kernels with nohz_full refuse the barrier. After an update of a
-	// map-in-map the kernel waits for the programs that may hold the old inner map.
+	return newMapGrace() // kernels with nohz_full refuse the barrier
+}
+
+// newMapGrace waits by updating a map-in-map: the kernel returns when no program
+// can hold the old inner map.
+func newMapGrace() (*grace, error) {
 	spec := &ebpf.MapSpec{Name: "grace_inner", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1}
 	inner, err := ebpf.NewMap(spec)
 	if err != nil {
@@ -34,8 +37,7 @@ func newGrace() (*grace, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("grace period: %w", err), inner.Close())
 	}
-	g.outer, g.inner = outer, inner
-	return g, nil
+	return &grace{outer: outer, inner: inner}, nil
 }
 
 func membarrier() error {

@@ -106,22 +106,18 @@ func (g *generation) ensure(k hookKind) error {
 
 // load gives a program to the kernel and puts it into the generation's slot.
 func (g *generation) load(k hookKind, o *backend.Object, dir string) error {
+	maps := make(map[string]*ebpf.Map, len(o.Maps))
 	for _, m := range o.Maps {
-		if m.Role == backend.Device {
-			continue
+		km := g.p.maps[m.Name]
+		if m.Role != backend.Device {
+			var err error
+			if km, err = g.addMap(m, dir, ""); err != nil {
+				return err
+			}
 		}
-		if err := g.addMap(m, dir, ""); err != nil {
-			return err
-		}
+		maps[m.Name] = km
 	}
-	all := make(map[string]*ebpf.Map, len(g.maps)+len(g.p.maps))
-	for name, m := range g.p.maps {
-		all[name] = m
-	}
-	for name, m := range g.maps {
-		all[name] = m
-	}
-	prog, err := loadProgram(o, "p4_"+g.prog.Name, all)
+	prog, err := loadProgram(o, "p4_"+g.prog.Name, maps)
 	if err != nil {
 		return fmt.Errorf("program %s for %s: %w", g.prog.Name, k, err)
 	}

@@ -36,6 +36,7 @@ type Plane struct {
 	ncpu     int
 	ns       *netns.NS // the namespace of the ports: the one Open was called in
 	grace    *grace
+	wait     func() error         // grace.wait, but in tests
 	maps     map[string]*ebpf.Map // device maps by name
 	cell     *mapped
 	applied  *mapped
@@ -140,6 +141,7 @@ func (p *Plane) open() error {
 	if p.grace, err = newGrace(); err != nil {
 		return err
 	}
+	p.wait = p.grace.wait
 	for _, d := range []string{p.dir("device"), p.dir("links")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return err

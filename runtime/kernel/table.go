@@ -66,7 +66,7 @@ func (g *generation) openTable(l *backend.Table) (*table, error) {
 		list = append(list, want{e.Rows, &t.rows}, want{e.Control, &t.control})
 	case backend.Keyed:
 		t.keyed = e
-		t.match = g.maps[e.Map().Name]
+		t.match = g.mapOf(e.Map())
 		if e.Kind() == backend.KindArray {
 			list = append(list, want{e.Map(), &t.array})
 		}
@@ -77,7 +77,7 @@ func (g *generation) openTable(l *backend.Table) (*table, error) {
 	}
 	for _, w := range list {
 		var err error
-		if *w.into, err = mapArray(g.maps[w.m.Name]); err != nil {
+		if *w.into, err = mapArray(g.mapOf(w.m)); err != nil {
 			return nil, errors.Join(err, t.close())
 		}
 	}
@@ -244,7 +244,7 @@ func (t *table) flip() error {
 // waitGrace waits until no program run that is under way now can still use what
 // was taken out of the tables before.
 func (p *Plane) waitGrace() error {
-	if err := p.grace.wait(); err != nil {
+	if err := p.wait(); err != nil {
 		return err
 	}
 	p.epoch++
