@@ -18,8 +18,7 @@ func (g *generator) entries() *p4v1.WriteRequest {
 			te := &p4v1.TableEntry{
 				TableId:  g.syms.id(prefixTable, t.Name),
 				Priority: e.Priority,
-				// In a const list every entry is const without saying so.
-				IsConst: e.Const && !t.ConstEntries,
+				IsConst:  e.Const || t.ConstEntries,
 			}
 			for i, s := range e.Sets {
 				if i >= len(t.Keys) {

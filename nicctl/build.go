@@ -1,0 +1,189 @@
+package nicctl
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/p4nic/p4nic/compiler/driver"
+	"github.com/p4nic/p4nic/compiler/p4info"
+	"github.com/p4nic/p4nic/compiler/pass"
+	"github.com/p4nic/p4nic/internal/version"
+)
+
+type buildFlags struct {
+	src    sourceFlags
+	output string
+	emit   []string
+	time   bool
+	debug  []string
+}
+
+func newBuildCommand() *cobra.Command {
+	var f buildFlags
+	cmd := &cobra.Command{
+		Use:   "build PROG.p4",
+		Short: "Compile a P4 program to a bundle",
+		Long: `Compile a P4 program to a bundle, PROG.nicpkg in the current folder unless -o says
+otherwise. The same source, options and compiler give the same bytes.
+
+--emit KIND=FILE writes another form as well, "-" meaning stdout:
+  p4info    P4Info; the name's ending chooses the form: .json, .bin or text
+  entries   the entries written in the program, as a P4Runtime WriteRequest; likewise
+  ir        the core program as text`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+	}
+	f.src.register(cmd)
+	fl := cmd.Flags()
+	fl.StringVarP(&f.output, "output", "o", "", "write the bundle to `FILE`")
+	fl.StringArrayVar(&f.emit, "emit", nil, "also write `KIND=FILE` (repeatable)")
+	fl.BoolVar(&f.time, "time", false, "print how long each phase took")
+	fl.StringArrayVarP(&f.debug, "debug", "d", nil, "`pass/NAME/{dump,off,time}`, for work on the compiler (repeatable)")
+	return cmd
+}
+
+func (f *buildFlags) run(cmd *cobra.Command, path string) error {
+	if ext := filepath.Ext(path); ext != ".p4" {
+		return usageError{fmt.Errorf("%s: a P4 program (.p4) is wanted", path)}
+	}
+	emits, err := parseEmits(f.emit)
+	if err != nil {
+		return usageError{err}
+	}
+	opts := f.src.options(path)
+	opts.Now = time.Now
+	opts.DebugOut = cmd.ErrOrStderr()
+	if opts.Debug, err = pass.ParseDebug(f.debug); err != nil {
+		return usageError{err}
+	}
+	res, raw, err := compile(cmd, opts)
+	if err != nil {
+		return err
+	}
+	out := f.output
+	if out == "" {
+		out = strings.TrimSuffix(filepath.Base(path), ".p4") + ".nicpkg"
+	}
+	if err := writeFile(out, raw); err != nil {
+		return err
+	}
+	for _, e := range emits {
+		data := e.render(res, e.file)
+		if e.file == "-" {
+			if _, err := cmd.OutOrStdout().Write(data); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := writeFile(e.file, data); err != nil {
+			return err
+		}
+	}
+	if f.time {
+		return printTimes(cmd.ErrOrStderr(), res.Timings)
+	}
+	return nil
+}
+
+// compile compiles and packs; diagnostics are printed.
+func compile(cmd *cobra.Command, opts driver.Options) (*driver.Result, []byte, error) {
+	res, err := driver.Compile(opts)
+	if err := report(cmd, res, err, false); err != nil {
+		return nil, nil, err
+	}
+	raw, err := res.Bundle(version.Version)
+	if err != nil {
+		return nil, nil, err
+	}
+	return res, raw, nil
+}
+
+// compileBundle compiles a program for commands that need a bundle's bytes.
+func compileBundle(cmd *cobra.Command, path string, src sourceFlags) ([]byte, error) {
+	_, raw, err := compile(cmd, src.options(path))
+	return raw, err
+}
+
+// emit is one --emit.
+type emit struct {
+	file   string
+	render func(res *driver.Result, file string) []byte
+}
+
+func parseEmits(args []string) ([]emit, error) {
+	var out []emit
+	for _, a := range args {
+		kind, file, ok := strings.Cut(a, "=")
+		if !ok || file == "" {
+			return nil, fmt.Errorf("--emit %s: KIND=FILE is wanted", a)
+		}
+		e := emit{file: file}
+		switch kind {
+		case "p4info":
+			e.render = func(r *driver.Result, file string) []byte { return message(r.Control.Info, file) }
+		case "entries":
+			e.render = func(r *driver.Result, file string) []byte { return message(r.Control.Entries, file) }
+		case "ir":
+			e.render = func(r *driver.Result, _ string) []byte { return []byte(r.Core.String()) }
+		default:
+			return nil, fmt.Errorf("--emit %s: the kinds are p4info, entries and ir", kind)
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// message prints a protobuf message in the form that the file's name asks for.
+func message(m proto.Message, file string) []byte {
+	switch filepath.Ext(file) {
+	case ".json":
+		return p4info.JSON(m)
+	case ".bin", ".pb":
+		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+		if err != nil {
+			panic(err) // proto3 messages of ours have no required field and valid UTF-8
+		}
+		return data
+	}
+	return p4info.Text(m)
+}
+
+// writeFile replaces a file in one step: nobody sees half of it, and a failed
+// build leaves the old one.
+func writeFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	tmp := f.Name()
+	_, werr := f.Write(data)
+	merr := f.Chmod(0o644)
+	cerr := f.Close()
+	if err := errors.Join(werr, merr, cerr); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return nil
+}
+
+func printTimes(w io.Writer, times []driver.Timing) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	var total time.Duration
+	for _, t := range times {
+		total += t.Time
+		fmt.Fprintf(tw, "%s\t%s\t\n", t.Phase, t.Time.Round(time.Microsecond))
+	}
+	fmt.Fprintf(tw, "total\t%s\t\n", total.Round(time.Microsecond))
+	return tw.Flush()
+}

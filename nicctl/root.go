@@ -1,0 +1,109 @@
+// Package nicctl is the command line: the compiler, the client of nicd and of
+// any P4Runtime device, and the demo.
+//
+// In: arguments and streams. Out: an exit code, 0 done, 1 failed or refused, 2
+// wrong usage; what a command says goes to stdout, what went wrong to stderr.
+// Must not import: runtime/p4rt, runtime/store, runtime/daemon (nicctl speaks
+// gRPC).
+package nicctl
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/p4nic/p4nic/internal/version"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is an error in the command line itself.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// errReported ends a command whose reasons were printed already.
+var errReported = errors.New("reported")
+
+// Main runs one command line, without the program's name, and gives the exit
+// code.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteC()
+	if err == nil {
+		return exitDone
+	}
+	if errors.Is(err, errReported) {
+		return exitFailed
+	}
+	fmt.Fprintf(stderr, "nicctl: %v\n", err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "nicctl",
+		Short: "Compile P4 programs and run NIC datapaths with them",
+		// Errors are printed once, by Main.
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:              cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown command %q", args[0])}
+			}
+			return cmd.Help()
+		},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		newCheckCommand(), newBuildCommand(),
+		newLoadCommand(), newTableCommand(), newCountersCommand(), newStatusCommand(), newDetachCommand(),
+		newDemoCommand(), newVersionCommand(),
+	)
+	argsAreUsage(root)
+	return root
+}
+
+// argsAreUsage makes a wrong number of arguments a usage error everywhere.
+func argsAreUsage(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		argsAreUsage(sub)
+	}
+}
+
+func newVersionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Show the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "nicctl %s\n", version.Version)
+			return err
+		},
+	}
+}
