@@ -36,6 +36,7 @@ type Daemon struct {
 	lock      *os.File
 	store     *store.Store
 	plane     dataplane.Plane
+	p4rt      *p4rt.Server
 	server    *grpc.Server
 	listeners []net.Listener
 	started   time.Time
@@ -142,12 +143,12 @@ func (d *Daemon) attachPorts() error {
 }
 
 func (d *Daemon) listen() error {
-	p4, err := p4rt.NewServer(p4rt.Options{Store: d.store, DeviceID: d.config.DeviceID, Log: d.log})
-	if err != nil {
+	var err error
+	if d.p4rt, err = p4rt.NewServer(p4rt.Options{Store: d.store, DeviceID: d.config.DeviceID, Log: d.log}); err != nil {
 		return err
 	}
 	d.server = grpc.NewServer(p4rt.ServerOptions()...)
-	p4.Register(d.server)
+	d.p4rt.Register(d.server)
 	nicdpb.RegisterNicdServer(d.server, &service{d: d})
 	for _, address := range d.config.Listen {
 		l, err := listen(address)
@@ -182,17 +183,8 @@ func (d *Daemon) serve() <-chan error {
 func (d *Daemon) Close() error {
 	var errs []error
 	if d.server != nil {
-		stopped := make(chan struct{})
-		go func() {
-			d.server.GracefulStop() // answers what was asked
-			close(stopped)
-		}()
-		select {
-		case <-stopped:
-		case <-time.After(2 * time.Second): // streams that clients keep open
-			d.server.Stop()
-			<-stopped
-		}
+		d.p4rt.Close() // ends the streams, which would otherwise go on for ever
+		d.server.GracefulStop()
 	}
 	for _, l := range d.listeners {
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

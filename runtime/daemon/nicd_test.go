@@ -18,9 +18,11 @@ import (
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 
 	"github.com/p4nic/p4nic/compiler/bundle"
+	"github.com/p4nic/p4nic/compiler/driver"
 	"github.com/p4nic/p4nic/internal/netns"
 	"github.com/p4nic/p4nic/internal/netnstest"
 	"github.com/p4nic/p4nic/nicctl/p4rtclient"
+	"github.com/p4nic/p4nic/proto/nicdpb"
 )
 
 // asNicd makes the test binary be nicd, so that a process can be killed.
@@ -209,6 +211,25 @@ func (d *nicd) entries(c *p4rtclient.Client, p pipeline, table string, counters 
 		return nil
 	}))
 	return out
+}
+
+// detachRPC asks the daemon to take its datapath away and to end.
+func detachRPC(c *p4rtclient.Client) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	_, err := nicdpb.NewNicdClient(c.Conn).Detach(ctx, &nicdpb.DetachRequest{})
+	return err
+}
+
+// compileFile compiles a program to a bundle.
+func compileFile(t testing.TB, path string, defines ...string) []byte {
+	t.Helper()
+	r, err := driver.Compile(driver.Options{Path: path, Defines: defines})
+	netnstest.Check(t, err)
+	netnstest.Check(t, r.Diags.Err())
+	raw, err := r.Bundle("test")
+	netnstest.Check(t, err)
+	return raw
 }
 
 // bundleOf reads a bundle's P4Info.
