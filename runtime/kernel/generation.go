@@ -58,17 +58,20 @@ func genDir(k int) string { return "gen" + strconv.Itoa(k) }
 // liveIndex is the generation that the cell names, also one of an earlier
 // process; -1 when there is none.
 func (p *Plane) liveIndex() int {
-	k, ok := backend.CellGeneration(p.cell.load(0, 0))
-	if !ok {
+	sequence, k := backend.CellParts(p.cell.load(0, 0))
+	if sequence == 0 {
 		return -1
 	}
-	return k
+	return int(k)
 }
 
 // Prepare loads a pipeline beside the live one.
 func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 	p.ops.Lock()
 	defer p.ops.Unlock()
+	if c.Sequence == 0 || c.Sequence >= 1<<56 {
+		return nil, fmt.Errorf("sequence %d of a pipeline: it takes 1 to 2^56-1", c.Sequence)
+	}
 	if len(c.Content) != len(c.Program.Tables) {
 		return nil, fmt.Errorf("content of %d tables for a program of %d", len(c.Content), len(c.Program.Tables))
 	}
@@ -89,14 +92,16 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 // freeSlot finds a slot that nothing uses. When all others wait for their
 // grace period it waits for one of them.
 func (p *Plane) freeSlot() (int, error) {
-	live := p.liveIndex()
+	// Also while nothing is live: dispatchers already run what the empty cell
+	// names as soon as it is there.
+	_, live := backend.CellParts(p.cell.load(0, 0))
 	var wait chan struct{}
 	p.mu.RLock()
 	closed := p.closed
 	free := -1
 	for k := range p.slots {
 		switch s := p.slots[k]; {
-		case k == live:
+		case k == int(live):
 		case s.gen == nil:
 			if free < 0 {
 				free = k
@@ -243,7 +248,7 @@ func (g *generation) Commit() error {
 	g.ended = true
 	old := p.liveIndex()
 	p.mu.Lock()
-	p.cell.store(0, 0, backend.CellWord(g.sequence, g.index))
+	p.cell.store(0, 0, backend.CellWord(g.sequence, uint8(g.index)))
 	oldGen := p.live
 	p.live = g
 	p.slots[g.index] = slotState{}

@@ -119,8 +119,9 @@ func TestPrepareRefusals(t *testing.T) {
 		conf dataplane.Config
 		want string
 	}{
-		{"level", dataplane.Config{Program: typed}, "program empty: level typed; the datapath takes core"},
-		{"content", dataplane.Config{Program: empty(), Content: make([]dataplane.Content, 2)}, "content of 2 tables for a program of 0"},
+		{"level", dataplane.Config{Program: typed, Sequence: 1}, "program empty: level typed; the datapath takes core"},
+		{"content", dataplane.Config{Program: empty(), Sequence: 1, Content: make([]dataplane.Content, 2)}, "content of 2 tables for a program of 0"},
+		{"sequence", dataplane.Config{Program: empty()}, "sequence 0 of a pipeline: it takes 1 to 2^56-1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := p.Prepare(c.conf); err == nil || err.Error() != c.want {
@@ -130,15 +131,16 @@ func TestPrepareRefusals(t *testing.T) {
 	}
 	t.Run("slots", func(t *testing.T) {
 		var gens []dataplane.Generation
-		for i := range uint64(4) {
+		// One of the four is what dispatchers look for while nothing is loaded.
+		for i := range uint64(3) {
 			g, err := p.Prepare(dataplane.Config{Program: empty(), Sequence: i + 1})
 			netnstest.Check(t, err)
 			gens = append(gens, g)
 		}
 		if _, err := p.Prepare(dataplane.Config{Program: empty(), Sequence: 9}); err == nil {
-			t.Error("a fifth generation")
+			t.Error("a fourth generation")
 		}
-		gens[2].Abort()
+		gens[1].Abort()
 		g, err := p.Prepare(dataplane.Config{Program: empty(), Sequence: 9})
 		netnstest.Check(t, err)
 		netnstest.Check(t, g.Commit())
@@ -163,6 +165,33 @@ func TestPrepareRefusals(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// A pipeline that is prepared carries nothing before Commit, the first one neither.
+func TestPreparedIsNotLive(t *testing.T) {
+	for _, hook := range hookNames {
+		b := newBench(t)
+		p := b.mustOpen()
+		b.attach(p, hook)
+		p.codegen = func(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error) {
+			c, err := passing(prog, ncpu, hooks)
+			for k, o := range c.objects {
+				if o != nil {
+					o.Insns = asm.Instructions{asm.Mov.Imm(asm.R0, []int32{1, 2}[k]), asm.Return()} // drop
+				}
+			}
+			return c, err
+		}
+		g, err := p.Prepare(dataplane.Config{Program: empty(), Sequence: 1})
+		netnstest.Check(t, err)
+		if !b.answers() {
+			t.Errorf("%s: a pipeline that is not committed drops packets", hook)
+		}
+		netnstest.Check(t, g.Commit())
+		if b.answers() {
+			t.Errorf("%s: a pipeline that drops everything does not", hook)
+		}
+	}
 }
 
 // A pipeline prepared before the first port of a hook comes is completed at Commit.

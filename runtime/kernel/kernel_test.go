@@ -111,7 +111,7 @@ func (b *bench) answers() bool {
 			if _, err := c.Write([]byte("echo")); err != nil {
 				return err
 			}
-			netnstest.Check(b.t, c.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
+			netnstest.Check(b.t, c.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
 			var buf [8]byte
 			if n, err := c.Read(buf[:]); err == nil && string(buf[:n]) == "echo" {
 				ok = true

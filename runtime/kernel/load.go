@@ -122,7 +122,7 @@ func (g *generation) load(k hookKind, o *backend.Object, dir string) error {
 		return fmt.Errorf("program %s for %s: %w", g.prog.Name, k, err)
 	}
 	// Overwrite, never delete and insert: see D3.
-	if err := g.p.maps[k.progs()].Update(uint32(g.index*backend.StagesPerGen), prog, ebpf.UpdateAny); err != nil {
+	if err := g.p.maps[k.progs()].Update(backend.ProgSlot(uint8(g.index), 0), prog, ebpf.UpdateAny); err != nil {
 		return errors.Join(fmt.Errorf("program array for %s: %w", k, err), prog.Close())
 	}
 	g.programs[k] = prog

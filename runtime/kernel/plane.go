@@ -16,6 +16,7 @@ import (
 
 	backend "github.com/p4nic/p4nic/compiler/backend/ebpf"
 	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/ssa"
 	"github.com/p4nic/p4nic/internal/netns"
 	"github.com/p4nic/p4nic/runtime/dataplane"
 )
@@ -253,6 +254,10 @@ func unsupported(err error) error {
 	var b *backend.Unsupported
 	if errors.As(err, &b) {
 		return &dataplane.Unsupported{Construct: b.Construct, File: b.File, Line: b.Line, Reason: b.Reason, Remedy: b.Remedy}
+	}
+	var l *ssa.Unsupported
+	if errors.As(err, &l) {
+		return &dataplane.Unsupported{Construct: l.Construct, File: l.File, Line: int(l.Pos.Line), Reason: l.Reason}
 	}
 	return err
 }
