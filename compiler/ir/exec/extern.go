@@ -1,0 +1,308 @@
+package exec
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+)
+
+// externSite is one call of an extern, at any level.
+type externSite struct {
+	pos    ir.Pos
+	name   string
+	object *ir.Instance
+	dst    ir.Expr // nil, or where the result goes
+	args   []ir.Expr
+	dirs   []ir.Dir
+}
+
+// need checks the number of arguments.
+func (k *compiler) need(s *externSite, lo, hi int) {
+	if len(s.args) < lo || len(s.args) > hi {
+		k.fail(s.pos, "extern "+s.name, fmt.Sprintf("a call with %d arguments", len(s.args)))
+	}
+	for i, a := range s.args {
+		if a == nil {
+			k.fail(s.pos, "extern "+s.name, fmt.Sprintf("argument %d is absent", i+1))
+		}
+	}
+}
+
+func (k *compiler) externCall(s externSite) stmt {
+	switch s.name {
+	case "counter.count":
+		return k.counterCount(&s)
+	case "direct_counter.count":
+		return nil // counted by the table's apply
+	case "register.read":
+		return k.registerRead(&s)
+	case "register.write":
+		return k.registerWrite(&s)
+	case "mark_to_drop":
+		return k.markToDrop(&s)
+	case "verify_checksum", "update_checksum", "verify_checksum_with_payload", "update_checksum_with_payload":
+		return k.checksum(&s)
+	case "hash":
+		return k.hash(&s)
+	case "random":
+		return k.random(&s)
+	case "log_msg":
+		return k.logMsg(&s)
+	case "assert", "assume":
+		return k.assert(&s)
+	case "truncate":
+		return k.truncate(&s)
+	case "packet_in.lookahead":
+		if s.dst == nil {
+			k.fail(s.pos, "lookahead", "its result is not used")
+		}
+		return k.lookahead(&ir.Lookahead{SMeta: ir.SMeta{P: s.pos}, Dst: s.dst})
+	case "clone", "clone3", "clone_preserving_field_list", "resubmit", "resubmit_preserving_field_list",
+		"recirculate", "recirculate_preserving_field_list", "digest":
+		k.fail(s.pos, "extern "+s.name, "packets are not replicated or sent back to the controller here")
+	}
+	k.fail(s.pos, "extern "+s.name, "this extern is not supported")
+	return nil
+}
+
+// externExpr is an extern call with a value, typed level only.
+func (k *compiler) externExpr(r *xp, x *ir.Call) {
+	switch x.Extern {
+	case "packet_in.length":
+		r.u = func(c *ctx) uint64 { return uint64(len(c.data)) }
+	case "packet_in.lookahead":
+		peek := k.peek(x.T)
+		t, n := k.alloc(r.n), r.n
+		do := func(c *ctx) []uint64 {
+			v := c.mem[t : t+n]
+			if c.pend != next || !peek(c, v) {
+				clear(v)
+				if c.pend == next {
+					c.pend = c.reject(c.m.errs.tooShort)
+				}
+			}
+			return v
+		}
+		if k.isSlot(x.T) {
+			r.u = func(c *ctx) uint64 { return do(c)[0] }
+		} else {
+			r.v = func(c *ctx, dst []uint64) { copy(dst, do(c)) }
+		}
+	default:
+		k.fail(x.P, "extern "+x.Extern, "this extern is not supported")
+	}
+}
+
+// after wraps an action that comes after evaluating arguments which may fail.
+func after(f func(c *ctx)) stmt {
+	return func(c *ctx) status {
+		f(c)
+		if c.pend != next {
+			return c.pending()
+		}
+		return next
+	}
+}
+
+func (k *compiler) counterCount(s *externSite) stmt {
+	k.need(s, 1, 1)
+	i := k.m.insts[s.object]
+	x := k.expr(s.args[0])
+	index := k.clamped(x, maxCells)
+	return func(c *ctx) status {
+		n := index(c)
+		if c.pend != next {
+			return c.pending()
+		}
+		if n < i.size {
+			p, b := c.counts()
+			i.cells[n].packets.Add(p)
+			i.cells[n].bytes.Add(b)
+		}
+		return next
+	}
+}
+
+func (k *compiler) registerRead(s *externSite) stmt {
+	if s.dst != nil { // result = register.read(index)
+		s.args = append([]ir.Expr{s.dst}, s.args...)
+	}
+	k.need(s, 2, 2)
+	i := k.m.insts[s.object]
+	index := k.clamped(k.expr(s.args[1]), maxCells)
+	put := k.putterTo(s.args[0], i.n)
+	return after(func(c *ctx) {
+		n := index(c)
+		put(c, func(dst []uint64) {
+			if n >= i.size {
+				clear(dst)
+				return
+			}
+			i.mu.Lock()
+			copy(dst, i.regs[int(n)*i.n:(int(n)+1)*i.n])
+			i.mu.Unlock()
+		})
+	})
+}
+
+// putterTo compiles an l-value of n slots as a destination.
+func (k *compiler) putterTo(x ir.Expr, n int) func(*ctx, func([]uint64)) {
+	if sl, ok := x.(*ir.Slice); ok {
+		return k.slicePutter(sl)
+	}
+	l := k.place(x)
+	t := k.alloc(max(n, l.n))
+	return func(c *ctx, fill func([]uint64)) {
+		a := l.get(c)
+		fill(c.mem[t : t+n])
+		if c.pend == next {
+			l.store(c, a, c.mem[t:t+l.n])
+		}
+	}
+}
+
+func (k *compiler) registerWrite(s *externSite) stmt {
+	k.need(s, 2, 2)
+	i := k.m.insts[s.object]
+	index := k.clamped(k.expr(s.args[0]), maxCells)
+	v := k.expr(s.args[1])
+	t := k.alloc(v.n)
+	return after(func(c *ctx) {
+		n := index(c)
+		v.into(c, c.mem[t:t+v.n])
+		if c.pend != next || n >= i.size {
+			return
+		}
+		i.mu.Lock()
+		copy(i.regs[int(n)*i.n:(int(n)+1)*i.n], c.mem[t:t+v.n])
+		i.mu.Unlock()
+	})
+}
+
+// hash: result = base + hash(data) mod max, in integers wide enough, then cut to
+// the result's width; max 0 gives base.
+func (k *compiler) hash(s *externSite) stmt {
+	k.need(s, 5, 5)
+	algo := k.algorithm(s.args[1])
+	base, limit := k.expr(s.args[2]), k.expr(s.args[4])
+	data, _ := k.fieldList(s.args[3])
+	ow, bw, mw := ir.Width(s.args[0].Type()), ir.Width(base.t), ir.Width(limit.t)
+	if ow < 0 || bw < 0 || mw < 0 {
+		k.fail(s.pos, "extern hash", "result, base and max must be scalars")
+	}
+	if bw > 64 || mw > 64 {
+		k.fail(s.pos, "extern hash", "base and max over 64 bits")
+	}
+	put := k.putterTo(s.args[0], limbs(ow))
+	return after(func(c *ctx) {
+		b, o := base.u(c), bitWriter{b: c.key[:0]}
+		data(c, &o)
+		m := limit.u(c)
+		c.key = o.b
+		h := uint64(0)
+		if m > 0 {
+			h = algo(c, o.b) % m
+		}
+		put(c, func(dst []uint64) {
+			clear(dst)
+			dst[0] = b + h
+			if len(dst) > 1 {
+				dst[1] = b2u(dst[0] < b)
+			}
+			dst[len(dst)-1] &= topMask(ow)
+		})
+	})
+}
+
+// random: uniform in lo..hi; lo when hi < lo.
+func (k *compiler) random(s *externSite) stmt {
+	k.need(s, 3, 3)
+	lo, hi := k.expr(s.args[1]), k.expr(s.args[2])
+	if lo.wide() || hi.wide() {
+		k.fail(s.pos, "extern random", "bounds over 64 bits")
+	}
+	set := k.setter(s.args[0])
+	return after(func(c *ctx) {
+		l, h := lo.u(c), hi.u(c)
+		v := l
+		if h > l {
+			r := uint64(c.m.opts.Rand())
+			if h-l > 0xffffffff {
+				r = r<<32 | uint64(c.m.opts.Rand())
+			}
+			if n := h - l + 1; n != 0 {
+				r %= n
+			}
+			v = l + r
+		}
+		set(c, v)
+	})
+}
+
+// logMsg: {} in the message stands for the next element of the data.
+func (k *compiler) logMsg(s *externSite) stmt {
+	k.need(s, 1, 2)
+	lit, ok := s.args[0].(*ir.StringLit)
+	if !ok {
+		k.fail(s.pos, "extern log_msg", "the message is not a string constant")
+	}
+	var xs []*xp
+	if len(s.args) == 2 {
+		elems := []ir.Expr{s.args[1]}
+		if l, ok := s.args[1].(*ir.ListExpr); ok {
+			elems = l.Elems
+		}
+		for _, e := range elems {
+			xs = append(xs, k.expr(e))
+		}
+	}
+	pos := s.pos
+	return after(func(c *ctx) {
+		if c.m.opts.Log == nil && !c.tracing {
+			return
+		}
+		parts := strings.Split(lit.Val, "{}")
+		var b strings.Builder
+		for i, p := range parts {
+			b.WriteString(p)
+			if i < len(parts)-1 && i < len(xs) {
+				v := make([]uint64, xs[i].n)
+				xs[i].into(c, v)
+				b.WriteString(toBig(v, max(0, ir.Width(xs[i].t)), isSigned(xs[i].t)).String())
+			}
+		}
+		if c.tracing {
+			c.event("extern", "log_msg", b.String(), pos)
+		}
+		if c.m.opts.Log != nil {
+			c.m.opts.Log(b.String())
+		}
+	})
+}
+
+// assert and assume: a false condition is logged; the packet goes on.
+func (k *compiler) assert(s *externSite) stmt {
+	k.need(s, 1, 1)
+	x := k.expr(s.args[0])
+	name, pos := s.name, s.pos
+	text := name + " failed: " + condName(s.args[0])
+	return after(func(c *ctx) {
+		if x.u(c) != 0 || c.pend != next {
+			return
+		}
+		if c.tracing {
+			c.event("extern", name, "failed", pos)
+		}
+		if c.m.opts.Log != nil {
+			c.m.opts.Log(text)
+		}
+	})
+}
+
+// truncate: what is sent has at most so many bytes.
+func (k *compiler) truncate(s *externSite) stmt {
+	k.need(s, 1, 1)
+	x := k.clamped(k.expr(s.args[0]), 1<<40)
+	return after(func(c *ctx) { c.truncate = int(min(x(c), 1<<40)) })
+}

@@ -1,0 +1,214 @@
+package exec
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+)
+
+// instance is the state of an extern object.
+type instance struct {
+	name string
+	kind string // "counter", "register", "direct_counter"
+	size uint64
+
+	cells []cell // counter
+
+	mu   sync.Mutex // register
+	w, n int        // bits and slots of an element
+	regs []uint64
+}
+
+type cell struct{ packets, bytes atomic.Uint64 }
+
+// maxCells bounds a counter or register: 16 million elements.
+const maxCells = 1 << 24
+
+func (k *compiler) instance(i *ir.Instance) *instance {
+	r := &instance{name: i.Name, kind: i.Type.Name}
+	what := "extern " + i.Type.Name + " " + i.Name
+	switch r.kind {
+	case "direct_counter":
+		return r
+	case "counter", "register":
+		if len(i.Args) < 1 || constVal(i.Args[0]) == nil || !constVal(i.Args[0]).IsUint64() {
+			k.fail(i.Pos, what, "its first argument is not a constant size")
+		}
+		if r.size = constVal(i.Args[0]).Uint64(); r.size > maxCells {
+			k.fail(i.Pos, what, fmt.Sprintf("%d elements are more than %d", r.size, maxCells))
+		}
+	case "meter", "direct_meter":
+		k.fail(i.Pos, what, "meters are not supported")
+	case "action_profile", "action_selector":
+		k.fail(i.Pos, what, "action profiles and selectors are not supported")
+	default:
+		k.fail(i.Pos, what, "this extern is not supported")
+	}
+	if r.kind == "counter" {
+		r.cells = make([]cell, r.size)
+		return r
+	}
+	if len(i.Type.Args) < 1 {
+		k.fail(i.Pos, what, "its element type is not known")
+	}
+	t := i.Type.Args[0]
+	if r.w = ir.Width(t); r.w < 0 {
+		k.fail(i.Pos, what, "elements of type "+t.String()+" are not supported, only scalars")
+	}
+	r.n = limbs(r.w)
+	if r.size*uint64(r.n) > maxCells {
+		k.fail(i.Pos, what, fmt.Sprintf("its elements take more than %d bytes", maxCells*8))
+	}
+	r.regs = make([]uint64, r.size*uint64(r.n))
+	return r
+}
+
+func (m *Machine) instanceByName(name, kind string) (*instance, error) {
+	for _, i := range m.prog.Instances {
+		if i.Name == name {
+			if r := m.insts[i]; r.kind == kind {
+				return r, nil
+			}
+			return nil, fmt.Errorf("%s is a %s, not a %s", name, i.Type.Name, kind)
+		}
+	}
+	return nil, fmt.Errorf("there is no %s %s", kind, name)
+}
+
+// InstanceCounter reads element index of the counter with that control-plane name.
+func (m *Machine) InstanceCounter(name string, index uint32) (Counter, error) {
+	i, err := m.instanceByName(name, "counter")
+	if err != nil {
+		return Counter{}, err
+	}
+	if uint64(index) >= i.size {
+		return Counter{}, fmt.Errorf("%s has %d elements, there is no %d", name, i.size, index)
+	}
+	return Counter{i.cells[index].packets.Load(), i.cells[index].bytes.Load()}, nil
+}
+
+// Register reads element index of a register, in machine form (see ir.Entry).
+func (m *Machine) Register(name string, index uint32) ([]byte, error) {
+	i, err := m.instanceByName(name, "register")
+	if err != nil {
+		return nil, err
+	}
+	if uint64(index) >= i.size {
+		return nil, fmt.Errorf("%s has %d elements, there is no %d", name, i.size, index)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	v := i.regs[int(index)*i.n : (int(index)+1)*i.n]
+	return ir.MachineBytes(toBig(v, i.w, false), i.w), nil
+}
+
+// SetRegister writes element index of a register.
+func (m *Machine) SetRegister(name string, index uint32, value []byte) error {
+	i, err := m.instanceByName(name, "register")
+	if err != nil {
+		return err
+	}
+	if uint64(index) >= i.size {
+		return fmt.Errorf("%s has %d elements, there is no %d", name, i.size, index)
+	}
+	v := make([]uint64, i.n)
+	fromBytes(v, value)
+	if len(value) != ir.ByteWidth(i.w) || v[i.n-1]&^topMask(i.w) != 0 {
+		return fmt.Errorf("%s: value %x has not %d bits", name, value, i.w)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	copy(i.regs[int(index)*i.n:], v)
+	return nil
+}
+
+// valueSet is a parser value set: members, each a list of fields.
+type valueSet struct {
+	name    string
+	widths  []int
+	size    int
+	members atomic.Pointer[[]vsMember]
+}
+
+type vsMember []vsField
+
+type vsField struct{ val, mask []uint64 }
+
+func (k *compiler) valueSet(v *ir.ValueSet) *valueSet {
+	r := &valueSet{name: v.Name, size: v.Size}
+	var types []ir.Type
+	switch t := v.Type.(type) {
+	case *ir.Tuple:
+		types = t.Elems
+	case *ir.Struct:
+		for _, f := range t.Fields {
+			types = append(types, f.Type)
+		}
+	default:
+		types = []ir.Type{t}
+	}
+	for _, t := range types {
+		w := ir.Width(t)
+		if w < 0 {
+			k.fail(v.Pos, "value set "+v.Name, "a field of type "+t.String()+" is no scalar")
+		}
+		r.widths = append(r.widths, w)
+	}
+	return r
+}
+
+// match tests keys against fields first, first+1, ... of every member.
+func (v *valueSet) match(c *ctx, first int, keys []span) bool {
+	ms := v.members.Load()
+	return ms != nil && slices.ContainsFunc(*ms, func(m vsMember) bool {
+		for i, s := range keys {
+			f := &m[first+i]
+			for j, x := range c.mem[s.from:s.to] {
+				if (x^f.val[j])&f.mask[j] != 0 {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+// SetValueSet replaces the members of a value set, index in Program.ValueSets.
+// A member has one match a field: Value, and Mask where bits do not count (nil:
+// all count).
+func (m *Machine) SetValueSet(index int, members [][]ir.Match) error {
+	if index < 0 || index >= len(m.prog.ValueSets) {
+		return fmt.Errorf("value set %d of %d", index, len(m.prog.ValueSets))
+	}
+	v := m.vsets[m.prog.ValueSets[index]]
+	if len(members) > v.size {
+		return fmt.Errorf("value set %s has room for %d members, not %d", v.name, v.size, len(members))
+	}
+	ms := make([]vsMember, 0, len(members))
+	for _, in := range members {
+		if len(in) != len(v.widths) {
+			return fmt.Errorf("value set %s: member has %d fields, not %d", v.name, len(in), len(v.widths))
+		}
+		var mem vsMember
+		for i, w := range v.widths {
+			f := vsField{val: make([]uint64, limbs(w)), mask: make([]uint64, limbs(w))}
+			mask := in[i].Mask
+			if mask == nil {
+				fillWide(f.mask, 0, w)
+			} else {
+				fromBytes(f.mask, mask)
+			}
+			if len(in[i].Value) != ir.ByteWidth(w) || mask != nil && len(mask) != ir.ByteWidth(w) {
+				return fmt.Errorf("value set %s: field %d has not %d bytes", v.name, i+1, ir.ByteWidth(w))
+			}
+			fromBytes(f.val, in[i].Value)
+			mem = append(mem, f)
+		}
+		ms = append(ms, mem)
+	}
+	v.members.Store(&ms)
+	return nil
+}
