@@ -120,7 +120,7 @@ const (
 	maxNetdevs     = 1024
 	portStatsSize  = 5 * 8
 	dropStatSize   = 2 * 8
-	resultSize     = 8
+	resultSize     = 16
 	crc32TableOff  = 0
 	crc16TableOff  = 1024
 	constTableSize = 1024 + 512
@@ -137,23 +137,29 @@ type DropStats struct {
 	Packets, Bytes uint64
 }
 
-// Result is what a harness program leaves in MapResult: the output port, and
-// one of the Verdict constants.
+// Result is the value of MapResult. The harness writes Ingress, the program the
+// rest.
 type Result struct {
-	Port    uint32
-	Verdict uint32
+	Port    uint32 // VerdictOutput: the output port
+	Verdict uint32 // one of the Verdict constants
+	Ingress uint32
+	Reason  uint32 // VerdictDrop: a ssa.DropReason or one of the constants below
 }
 
-// Drop reasons of MapDrops: ssa.DropReason first, then those that only the hooks
-// know.
+// Verdicts of a harness program.
 const (
-	DropCPUPort    = 16 // sent to the CPU port, which is not connected
-	DropNoIngress  = 17 // came from a netdev that is no port
-	DropHookSetup  = 18 // the kernel refused to make the packet's tag or data linear
-	DropReasons    = 32
-	VerdictOutput  = 1
-	VerdictDrop    = 2
-	VerdictNoEntry = 0 // the program did not reach an end
+	VerdictNone   = 0 // the program did not reach an end
+	VerdictOutput = 1
+	VerdictDrop   = 2
+)
+
+// Drop reasons of MapDrops besides those of ssa.DropReason.
+const (
+	DropCPUPort   = 16 // sent to the CPU port, which is not connected
+	DropSetup     = 17 // tc: the kernel refused to turn tags into bytes or to make headers linear
+	DropHostShape = 18 // tc: sent to the host with more bytes in front than the stack can be told of
+	DropInternal  = 19 // an index in a map is out of range
+	DropReasons   = 32
 )
 
 // DeviceMaps are the maps that exist once a device, in a fixed order.

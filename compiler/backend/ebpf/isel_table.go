@@ -1,0 +1,241 @@
+package ebpf
+
+import (
+	"github.com/cilium/ebpf/asm"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/ssa"
+)
+
+// tableOf finds the layout of the table that v refers to.
+func (g *gen) tableOf(v *ssa.Value) *Table {
+	it, _ := v.Sym.(*ir.Table)
+	for _, t := range g.l.Tables {
+		if t.IR == it {
+			return t
+		}
+	}
+	g.fail(v.Pos, "table operation", "v%d refers to no table of the layout", v.ID)
+	return nil
+}
+
+func (g *gen) lookup(v *ssa.Value) {
+	t := g.tableOf(v)
+	if t == nil {
+		return
+	}
+	keys := make([]vreg, len(v.Args))
+	for i, a := range v.Args {
+		keys[i] = g.use(a)
+	}
+	r := g.result(v)
+	want := 0
+	for _, k := range t.IR.Keys {
+		want += len(limbsOf(ir.Width(k.Expr.Type())))
+	}
+	if len(keys) != want {
+		g.fail(v.Pos, "table "+t.IR.Name, "its look-up has %d key limbs, the table %d", len(keys), want)
+		return
+	}
+	t.Engine.emit(g, keys, r)
+}
+
+// entryWord reads entry[handle]. Handles are always in range: where one is not,
+// memory is corrupt and the packet is dropped.
+func (g *gen) entryWord(v *ssa.Value) {
+	t := g.tableOf(v)
+	if t == nil {
+		return
+	}
+	p := g.element(t.Entry.Name, g.use(v.Args[0]), g.abortBlk)
+	g.load(g.result(v), p, 0, asm.DWord)
+}
+
+func (g *gen) actionArg(v *ssa.Value) {
+	t := g.tableOf(v)
+	if t == nil {
+		return
+	}
+	if v.Action < 0 || v.Action >= len(t.Actions) || v.Param < 0 || v.Param >= len(t.Actions[v.Action].Params) ||
+		v.Limb < 0 || v.Limb >= len(t.Actions[v.Action].Params[v.Param].Limbs) {
+		g.fail(v.Pos, "table "+t.IR.Name, "there is no argument %d.%d.%d", v.Action, v.Param, v.Limb)
+		return
+	}
+	a := &t.Actions[v.Action]
+	l := a.Params[v.Param].Limbs[v.Limb]
+	word := v.Args[0]
+	if !a.InSlot {
+		w := g.use(word)
+		r := g.result(v)
+		g.mov(r, w)
+		if l.Off > 0 {
+			g.aluImm(asm.RSh, r, int64(l.Off))
+		}
+		g.mask(r, l.Width)
+		return
+	}
+	p, ok := g.slots[word]
+	if !ok {
+		// The low half of the word is the slot.
+		p = g.element(t.Data.Name, g.use(word), g.abortBlk)
+		g.slots[word] = p
+	}
+	g.load(g.result(v), p, l.Off, sizeOf(l.Size))
+}
+
+// count adds one packet to a cell of a counter (D12, D9).
+func (g *gen) count(c *CounterLayout, cell vreg) {
+	done := g.newBlock()
+	index := cell
+	if c.Stride != 0 {
+		index = g.scalar()
+		g.mov(index, g.cpu)
+		g.aluImm(asm.Mul, index, int64(c.Stride))
+		g.alu(asm.Add, index, cell)
+	}
+	p := g.element(c.Map.Name, index, done)
+	if c.Stride == 0 {
+		n := g.segs
+		if n == noReg {
+			n = g.scalar()
+			g.movImm(n, 1)
+		}
+		g.emit(minst{op: mAtomic, dst: p, src: n, size: asm.DWord})
+		g.emit(minst{op: mAtomic, dst: p, off: 8, src: g.bytes, size: asm.DWord})
+	} else {
+		g.addTo(p, 0, g.segs)
+		g.addTo(p, 8, g.bytes)
+	}
+	g.place(done)
+}
+
+// addTo adds n (noReg: 1) to the u64 at p + off.
+func (g *gen) addTo(p vreg, off int, n vreg) {
+	t := g.scalar()
+	g.load(t, p, off, asm.DWord)
+	if n == noReg {
+		g.aluImm(asm.Add, t, 1)
+	} else {
+		g.alu(asm.Add, t, n)
+	}
+	g.store(p, off, t, asm.DWord)
+}
+
+func (g *gen) countHit(v *ssa.Value) {
+	t := g.tableOf(v)
+	if t == nil || t.Counter == nil {
+		if t != nil {
+			g.fail(v.Pos, "table "+t.IR.Name, "it has no direct counter")
+		}
+		return
+	}
+	g.count(t.Counter, g.use(v.Args[0]))
+}
+
+// instanceOf finds the layout of the extern object that v refers to.
+func (g *gen) instanceOf(v *ssa.Value) *Instance {
+	in, _ := v.Sym.(*ir.Instance)
+	il := g.l.Instance(in)
+	if il == nil {
+		name := "extern object"
+		if in != nil {
+			name = in.Type.Name + " " + in.Name
+		}
+		g.fail(v.Pos, name, "it is not supported on eBPF yet")
+	}
+	return il
+}
+
+func (g *gen) counterInc(v *ssa.Value) {
+	in := g.instanceOf(v)
+	if in == nil || in.Counter == nil {
+		return
+	}
+	i := g.use(v.Args[0])
+	done := g.newBlock()
+	// Beyond the last cell lies another CPU's copy.
+	g.branchImm(asm.JGE, i, int64(in.Cells), done)
+	g.count(in.Counter, i)
+	g.jump(done)
+	g.place(done)
+}
+
+func (g *gen) regRead(v *ssa.Value) {
+	in := g.instanceOf(v)
+	if in == nil || in.Register == nil {
+		return
+	}
+	i := g.use(v.Args[0])
+	r := g.scalar()
+	g.vals[v] = r
+	done := g.newBlock()
+	g.movImm(r, 0)
+	p := g.element(in.Register.Name, i, done)
+	g.load(r, p, 8*v.Limb, asm.DWord)
+	g.place(done)
+}
+
+func (g *gen) regWrite(v *ssa.Value) {
+	in := g.instanceOf(v)
+	if in == nil || in.Register == nil {
+		return
+	}
+	i := g.use(v.Args[0])
+	limbs := make([]vreg, 0, 2)
+	for _, a := range v.Args[1:] {
+		limbs = append(limbs, g.use(a))
+	}
+	if len(limbs)*8 != int(in.Register.ValueSize) {
+		g.fail(v.Pos, "register "+in.IR.Name, "a write of %d limbs, a cell has %d", len(limbs), in.Register.ValueSize/8)
+		return
+	}
+	done := g.newBlock()
+	p := g.element(in.Register.Name, i, done)
+	for k, x := range limbs {
+		g.store(p, 8*k, x, asm.DWord)
+	}
+	g.place(done)
+}
+
+// crc hashes the bytes of the arguments with the tables of MapConst: crc =
+// table[(crc ^ byte) & 0xff] ^ crc >> 8.
+func (g *gen) crc(v *ssa.Value) {
+	xs := make([]vreg, len(v.Args))
+	for i, a := range v.Args {
+		xs[i] = g.use(a)
+	}
+	r := g.scalar()
+	g.vals[v] = r
+	table, width, base := asm.Word, 4, crc32TableOff
+	if v.Op == ssa.OpCRC16 {
+		table, width, base = asm.Half, 2, crc16TableOff
+		g.movImm(r, 0)
+	} else {
+		g.movImm(r, 0xffffffff)
+	}
+	if len(xs) > 0 {
+		t := g.ptr()
+		g.emit(minst{op: mValue, dst: t, name: g.useMap(MapConst), imm: int64(base)})
+		for i, x := range xs {
+			for sh := int(v.Args[i].Type) - 8; sh >= 0; sh -= 8 {
+				ix, p := g.ptr(), g.ptr()
+				g.mov(ix, x)
+				if sh > 0 {
+					g.aluImm(asm.RSh, ix, int64(sh))
+				}
+				g.alu(asm.Xor, ix, r)
+				g.aluImm(asm.And, ix, 0xff)
+				g.aluImm(asm.Mul, ix, int64(width))
+				g.mov(p, t)
+				g.alu(asm.Add, p, ix)
+				e := g.scalar()
+				g.load(e, p, 0, table)
+				g.aluImm(asm.RSh, r, 8)
+				g.alu(asm.Xor, r, e)
+			}
+		}
+	}
+	if v.Op == ssa.OpCRC32 {
+		g.emit(minst{op: mALU, alu: asm.Xor, w32: true, dst: r, imm: -1})
+	}
+}

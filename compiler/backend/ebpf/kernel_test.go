@@ -1,0 +1,154 @@
+package ebpf
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/ssa"
+)
+
+// needBPF skips where programs cannot be loaded.
+func needBPF(t testing.TB) {
+	t.Helper()
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: 1})
+	if err != nil {
+		t.Skip("needs CAP_BPF")
+	}
+	m.Close()
+}
+
+// kernel is one compiled and loaded program with its maps.
+type kernel struct {
+	t    testing.TB
+	l    *Layout
+	obj  *Object
+	maps map[string]*ebpf.Map
+	prog *ebpf.Program
+	off  int
+}
+
+func makeMaps(t testing.TB, specs []*MapSpec, maps map[string]*ebpf.Map) {
+	t.Helper()
+	for _, s := range specs {
+		if maps[s.Name] != nil {
+			continue
+		}
+		m, err := ebpf.NewMap(s.Spec())
+		if err != nil {
+			t.Fatalf("map %s: %v", s.Name, err)
+		}
+		t.Cleanup(func() { m.Close() })
+		maps[s.Name] = m
+		if s.Contents != nil {
+			if err := m.Put(uint32(0), s.Contents); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Freeze(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func loadProg(t testing.TB, obj *Object, maps map[string]*ebpf.Map) *ebpf.Program {
+	t.Helper()
+	spec, err := obj.Spec("p4nic_test", maps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prog, err := ebpf.NewProgram(spec)
+	if err != nil {
+		var ve *ebpf.VerifierError
+		if errors.As(err, &ve) {
+			n := max(len(ve.Log)-60, 0)
+			t.Fatalf("%v\n%s", err, strings.Join(ve.Log[n:], "\n"))
+		}
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { prog.Close() })
+	return prog
+}
+
+func compileLoad(t testing.TB, f *ssa.Func, l *Layout, o Options) *kernel {
+	t.Helper()
+	obj, err := Compile(f, l, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &kernel{t: t, l: l, obj: obj, maps: map[string]*ebpf.Map{}, off: o.StartOffset}
+	makeMaps(t, l.Maps(), k.maps)
+	makeMaps(t, obj.Maps, k.maps)
+	k.prog = loadProg(t, obj, k.maps)
+	return k
+}
+
+// run plays a packet and gives the output port, or -1-reason for a drop.
+func (k *kernel) run(ingress uint32, pkt []byte) (int, []byte) {
+	k.t.Helper()
+	if err := k.maps[MapResult].Put(uint32(0), Result{Ingress: ingress}); err != nil {
+		k.t.Fatal(err)
+	}
+	in := append(make([]byte, k.off), pkt...)
+	out := make([]byte, len(in)+512)
+	o := ebpf.RunOptions{Data: in, DataOut: out}
+	if _, err := k.prog.Run(&o); err != nil {
+		k.t.Fatal(err)
+	}
+	var r Result
+	if err := k.maps[MapResult].Lookup(uint32(0), &r); err != nil {
+		k.t.Fatal(err)
+	}
+	switch r.Verdict {
+	case VerdictDrop:
+		return -1 - int(r.Reason), nil
+	case VerdictOutput:
+		return int(r.Port), o.DataOut[k.off:]
+	}
+	k.t.Fatalf("no verdict for packet % x", pkt)
+	return 0, nil
+}
+
+// insert writes an entry with its data.
+func (k *kernel) insert(table int, e ir.Entry) {
+	k.t.Helper()
+	tl := k.l.Tables[table]
+	w, needs := tl.EncodeWord(&e, e.Handle)
+	if needs {
+		k.put(tl.Data.Name, e.Handle, tl.EncodeData(&e))
+	}
+	k.put(tl.Entry.Name, e.Handle, w)
+	if eng, ok := tl.Engine.(Keyed); ok && e.Handle != 0 {
+		key, err := eng.EncodeKey(&e)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		if err := k.maps[eng.Map().Name].Put(key, e.Handle); err != nil {
+			k.t.Fatal(err)
+		}
+	}
+}
+
+func (k *kernel) put(name string, key uint32, v any) {
+	k.t.Helper()
+	if err := k.maps[name].Put(key, v); err != nil {
+		k.t.Fatalf("%s[%d]: %v", name, key, err)
+	}
+}
+
+// setRows writes all entries of a linear table into a half.
+func (k *kernel) setRows(table, half int, es []ir.Entry) {
+	k.t.Helper()
+	e := k.l.Tables[table].Engine.(*Linear)
+	b, err := e.EncodeRows(es)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	all := make([]byte, e.Rows.ValueSize)
+	copy(all[e.HalfOffset(half):], b)
+	k.put(e.Rows.Name, 0, all)
+	k.put(e.Control.Name, 0, e.ControlWord(half, len(es)))
+}
