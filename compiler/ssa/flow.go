@@ -400,17 +400,24 @@ func (l *lowerer) drop(why DropReason) {
 
 // tryConst evaluates e over env and facts and gives its value when it is a
 // constant there. Nothing is added to the program.
-func (l *lowerer) tryConst(e ir.Expr, x exit) (uint64, bool) {
+func (l *lowerer) tryConst(e ir.Expr, x exit) (c uint64, ok bool) {
 	env, facts, failed := l.dryEnv, l.dryFacts, l.dryFailed
 	was := l.dry
 	l.dry, l.dryEnv, l.dryFacts, l.dryFailed = true, x.env, x.facts, false
+	defer func() {
+		l.dry, l.dryEnv, l.dryFacts, l.dryFailed = was, env, facts, failed
+		switch r := recover(); r.(type) {
+		case nil:
+		case stackFault: // found again where it counts
+			c, ok = 0, false
+		default:
+			panic(r)
+		}
+	}()
 	v := l.eval(e)
-	ok := !l.dryFailed && len(v) == 1
-	var c uint64
-	if ok {
+	if ok = !l.dryFailed && len(v) == 1; ok {
 		k := l.known(v[0])
 		c, ok = k.Aux, k.Op == OpConst
 	}
-	l.dry, l.dryEnv, l.dryFacts, l.dryFailed = was, env, facts, failed
 	return c, ok
 }

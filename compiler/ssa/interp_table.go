@@ -1,9 +1,9 @@
 package ssa
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -29,117 +29,19 @@ func newTableState(t *ir.Table) (*tableState, error) {
 	if len(t.Actions) == 0 {
 		return s, nil
 	}
-	def := ir.Entry{Action: t.DefaultAction}
-	var err error
-	if def.Args, err = actionArgs(t, t.DefaultAction, t.DefaultArgs); err != nil {
-		return nil, err
+	entries, def, err := t.Initial()
+	if err != nil {
+		return nil, fmt.Errorf("ssa: table %s: %w", t.Name, err)
 	}
 	if err := s.setDefault(def); err != nil {
 		return nil, err
 	}
-	for i, c := range t.Entries {
-		e, err := constEntry(t, c)
-		if err != nil {
-			return nil, err
-		}
-		e.Handle = uint32(i + 1)
+	for _, e := range entries {
 		if err := s.insert(e); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
-}
-
-func actionArgs(t *ir.Table, action int, vals []*big.Int) ([][]byte, error) {
-	if action < 0 || action >= len(t.Actions) {
-		return nil, fmt.Errorf("ssa: table %s: there is no action %d", t.Name, action)
-	}
-	ps := t.Actions[action].Action.DataParams()
-	if len(ps) != len(vals) {
-		return nil, fmt.Errorf("ssa: table %s: action %s has %d parameters, not %d", t.Name, t.Actions[action].Action.Name, len(ps), len(vals))
-	}
-	var out [][]byte
-	for i, p := range ps {
-		out = append(out, fixedBytes(vals[i], ir.Width(p.Type)))
-	}
-	return out, nil
-}
-
-// fixedBytes gives v in two's complement of w bits, big-endian.
-func fixedBytes(v *big.Int, w int) []byte {
-	m := new(big.Int).Lsh(big.NewInt(1), uint(w))
-	v = new(big.Int).Mod(v, m)
-	return v.FillBytes(make([]byte, ir.ByteWidth(w)))
-}
-
-// constEntry turns an entry of the program into machine form.
-func constEntry(t *ir.Table, c ir.ConstEntry) (ir.Entry, error) {
-	e := ir.Entry{Action: c.Action, Priority: c.Priority}
-	var err error
-	if e.Args, err = actionArgs(t, c.Action, c.Args); err != nil {
-		return e, err
-	}
-	if len(c.Sets) != len(t.Keys) {
-		return e, fmt.Errorf("ssa: table %s: an entry has %d keys, not %d", t.Name, len(c.Sets), len(t.Keys))
-	}
-	for i, k := range t.Keys {
-		m, err := constMatch(k.Kind, c.Sets[i], ir.Width(k.Expr.Type()))
-		if err != nil {
-			return e, fmt.Errorf("ssa: table %s: key %s: %w", t.Name, k.Name, err)
-		}
-		e.Match = append(e.Match, m)
-	}
-	return e, nil
-}
-
-func constMatch(kind ir.MatchKind, s ir.Set, w int) (ir.Match, error) {
-	ones := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), uint(w)), big.NewInt(1))
-	var m ir.Match
-	lo, hi := s.Lo, s.Hi
-	switch {
-	case s.Kind == ir.SetAny && kind == ir.MatchLPM:
-		m.Value = fixedBytes(new(big.Int), w)
-		return m, nil
-	case s.Kind == ir.SetAny && kind == ir.MatchExact:
-		return m, errors.New("an exact key needs a value")
-	case s.Kind == ir.SetAny:
-		return m, nil
-	case s.Kind == ir.SetValue:
-		m.Value = fixedBytes(lo, w)
-		switch kind {
-		case ir.MatchLPM:
-			m.PrefixLen = w
-		case ir.MatchTernary:
-			m.Mask = fixedBytes(ones, w)
-		case ir.MatchRange:
-			m.Mask = m.Value
-		}
-		return m, nil
-	case s.Kind == ir.SetMask && kind == ir.MatchTernary:
-		m.Mask = fixedBytes(hi, w)
-		m.Value = fixedBytes(lo, w)
-		for i := range m.Value {
-			m.Value[i] &= m.Mask[i]
-		}
-		return m, nil
-	case s.Kind == ir.SetMask && kind == ir.MatchLPM:
-		mask := new(big.Int).And(hi, ones)
-		n := w - int(mask.TrailingZeroBits())
-		if mask.Sign() == 0 {
-			n = 0
-		}
-		want := new(big.Int).Lsh(ones, uint(w-n))
-		if want.And(want, ones).Cmp(mask) != 0 {
-			return m, errors.New("the mask of an lpm key is no prefix")
-		}
-		m.PrefixLen = n
-		m.Value = fixedBytes(new(big.Int).And(lo, mask), w)
-		return m, nil
-	case s.Kind == ir.SetRange && kind == ir.MatchRange:
-		m.Value, m.Mask = fixedBytes(lo, w), fixedBytes(hi, w)
-		return m, nil
-	}
-	return m, errors.New("a set of that form does not fit the match kind")
 }
 
 // check refuses entries that are not in machine form.
@@ -214,8 +116,9 @@ func (s *tableState) insert(e ir.Entry) error {
 	return nil
 }
 
-// lookup finds the entry that matches: the largest priority, then the longest
-// prefix, then the one inserted first. 0 is a miss.
+// lookup finds the entry that matches: the largest priority, or in tables
+// without priorities the longest prefix; among equals the lower handle. 0 is a
+// miss.
 func (s *tableState) lookup(key []uint64) uint32 {
 	var best *ir.Entry
 	bestLen := -1
@@ -229,10 +132,12 @@ func (s *tableState) lookup(key []uint64) uint32 {
 		better := best == nil
 		switch {
 		case better:
-		case prio:
+		case prio && e.Priority != best.Priority:
 			better = e.Priority > best.Priority
-		default:
+		case !prio && n != bestLen:
 			better = n > bestLen
+		default:
+			better = e.Handle < best.Handle
 		}
 		if better {
 			best, bestLen = e, n
@@ -262,7 +167,8 @@ func (s *tableState) matches(e *ir.Entry, key []uint64) (prefix int, ok bool) {
 		case ir.MatchTernary:
 			ok = m.Mask == nil || sameMasked(v, limbsOf(m.Value, w), limbsOf(m.Mask, w))
 		case ir.MatchRange:
-			ok = m.Mask == nil || slices.Compare(limbsOf(m.Value, w), v) <= 0 && slices.Compare(v, limbsOf(m.Mask, w)) <= 0
+			s := isSigned(k.Expr.Type())
+			ok = m.Mask == nil || compareLimbs(limbsOf(m.Value, w), v, w, s) <= 0 && compareLimbs(v, limbsOf(m.Mask, w), w, s) <= 0
 		case ir.MatchOptional:
 			ok = m.Value == nil || slices.Equal(v, limbsOf(m.Value, w))
 		default:
@@ -300,6 +206,17 @@ func sameMasked(a, b, mask []uint64) bool {
 		}
 	}
 	return true
+}
+
+// compareLimbs orders values of w bits.
+func compareLimbs(a, b []uint64, w int, isSigned bool) int {
+	if isSigned && len(a) > 0 {
+		t := Limbs(w)[0]
+		if c := cmp.Compare(signed(a[0], t), signed(b[0], t)); c != 0 {
+			return c
+		}
+	}
+	return slices.Compare(a, b)
 }
 
 func (in *Interp) table(t int) (*tableState, error) {

@@ -35,11 +35,12 @@ type lowerer struct {
 	dryEnv         []*Value
 	dryFacts       *fact
 
-	slots   int // extracts so far
-	loadTag map[*Value]loadTag
-	emitted []*emission
-	parser  *parserState
-	arch    archHooks
+	slots    int // extracts so far
+	loadTag  map[*Value]loadTag
+	emitted  []*emission
+	parser   *parserState
+	inParser bool
+	arch     archHooks
 }
 
 // archHooks are the places where an architecture sees what blocks do.

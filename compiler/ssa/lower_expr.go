@@ -45,9 +45,7 @@ func (l *lowerer) narrow(e ir.Expr, what string) {
 // eval gives the limbs of a scalar expression, or the leaves of an aggregate in
 // the order of its node.
 func (l *lowerer) eval(e ir.Expr) []*Value {
-	if p := e.Pos(); p.IsValid() {
-		l.pos = p
-	}
+	l.setPos(e.Pos())
 	switch e := e.(type) {
 	case *ir.Const:
 		return l.constBig(e.Val, ir.Width(e.T))
@@ -359,10 +357,11 @@ func (l *lowerer) cond(e ir.Expr, likely int) (then, els []exit) {
 			return then, els
 		}
 	}
-	c := l.scalar(e)
-	if p := e.Pos(); p.IsValid() {
-		l.pos = p
+	var c *Value
+	if !l.guard(func() { c = l.scalar(e) }) {
+		return then, els
 	}
+	l.setPos(e.Pos())
 	t, f := l.branch(c, likely)
 	return append(then, t...), append(els, f...)
 }

@@ -2,6 +2,7 @@ package ssa
 
 import (
 	"fmt"
+	"math/bits"
 	"sort"
 	"strings"
 
@@ -79,6 +80,7 @@ func (l *lowerer) parserBlock(b *ir.Block) {
 		}
 	}
 	push(b.States[0], 0, l.here())
+	l.inParser = true
 	count := 0
 	for len(work) > 0 {
 		sort.SliceStable(work, func(i, j int) bool {
@@ -129,6 +131,7 @@ func (l *lowerer) parserBlock(b *ir.Block) {
 			push(to, round, e)
 		})
 	}
+	l.inParser = false
 	l.resume(ps.done, b.Name+".done")
 }
 
@@ -218,8 +221,12 @@ func (l *lowerer) transition(t *ir.Transition, done func(next string, e []exit))
 		return
 	}
 	keys := make([][]*Value, len(t.Keys))
-	for i, k := range t.Keys {
-		keys[i] = l.eval(k)
+	if !l.guard(func() {
+		for i, k := range t.Keys {
+			keys[i] = l.eval(k)
+		}
+	}) {
+		return
 	}
 	l.setPos(t.Pos)
 	if l.selectSwitch(t, keys, done) {
@@ -330,9 +337,10 @@ func (l *lowerer) rejectWith(err *Value, exits []exit) {
 func (l *lowerer) verify(s *ir.Verify) {
 	then, els := l.cond(s.Cond, +1)
 	if l.resume(els, "verify"); l.cur != nil {
-		l.force()
-		err := l.resize(l.eval(s.Err), 32, false)
-		l.rejectWith(err[0], l.here())
+		l.guard(func() {
+			err := l.resize(l.eval(s.Err), 32, false)
+			l.rejectWith(err[0], l.here())
+		})
 	}
 	l.resume(then, "verified")
 }
@@ -341,27 +349,13 @@ func (l *lowerer) verify(s *ir.Verify) {
 func (l *lowerer) extract(s *ir.Extract) {
 	ps := l.parser
 	if s.X == nil {
-		l.skip(s.SkipBits, s.P)
+		l.skip(uint64(s.SkipBits), s.P)
 		return
 	}
 	if s.VarBits != nil {
 		l.refuse(s.P, "extract of a header with a varbit field", "fields of variable size are not lowered to SSA")
 	}
-	next := -1
-	if op, ok := s.X.(*ir.StackOp); ok && op.Op == ir.StackNext {
-		st := l.place(op.X)
-		if len(st.alts) == 1 && st.alts[0].cond == nil {
-			next = st.alts[0].base
-			i := l.get(next)
-			if i.Op != OpConst {
-				l.refuse(s.P, "extract into next", "the stack's index differs between the ways to this state")
-			}
-			if i.Aux >= uint64(len(st.node.kids)) {
-				l.reject("StackOutOfBounds", l.here())
-				return
-			}
-		}
-	}
+	next := l.nextOf(s.X)
 	p := l.place(s.X)
 	if len(p.alts) != 1 || p.alts[0].cond != nil || p.node.kind != nodeHeader {
 		l.refuse(s.P, "extract into a variable stack index", "the header is not known at compile time")
@@ -391,6 +385,25 @@ func (l *lowerer) extract(s *ir.Extract) {
 	l.set(ps.cursor, l.op(OpAdd, 32, cursor, l.constant(32, uint64(h.bits/8))))
 	if next >= 0 {
 		l.set(next, l.op(OpAdd, 32, l.get(next), l.constant(32, 1)))
+	}
+}
+
+// nextOf is the nextIndex leaf of the stack whose next element x is or is part
+// of, or -1.
+func (l *lowerer) nextOf(x ir.Expr) int {
+	for {
+		switch y := x.(type) {
+		case *ir.StackOp:
+			st := l.place(y.X)
+			if y.Op != ir.StackNext || len(st.alts) != 1 {
+				return -1
+			}
+			return st.alts[0].base
+		case *ir.Member: // a member of the next union
+			x = y.X
+		default:
+			return -1
+		}
 	}
 }
 
@@ -461,54 +474,79 @@ func (l *lowerer) upperBound(v *Value, seen map[*Value]bool) uint64 {
 	return m
 }
 
-func (l *lowerer) skip(bits int, pos ir.Pos) {
+func (l *lowerer) skip(bits uint64, pos ir.Pos) {
 	ps := l.parser
-	if bits%8 != 0 {
-		l.reject("ParserInvalidArgument", l.here())
-		return
-	}
 	if bits == 0 {
 		return
+	}
+	if bits%8 != 0 {
+		l.refuse(pos, fmt.Sprintf("advance by %d bits", bits), "the parser moves by whole bytes")
 	}
 	ps.packed = false
 	cursor := l.get(ps.cursor)
 	if bits/8 >= 1<<16 {
-		l.refuse(pos, fmt.Sprintf("advance by %d bits", bits), "a packet has at most 65535 bytes")
+		l.reject("PacketTooShort", l.here()) // no packet has as many bytes
+		return
 	}
-	l.need(cursor, bits/8, nil)
-	l.set(ps.cursor, l.op(OpAdd, 32, cursor, l.constant(32, uint64(bits/8))))
+	l.need(cursor, int(bits/8), nil)
+	l.set(ps.cursor, l.op(OpAdd, 32, cursor, l.constant(32, bits/8)))
 }
 
-// advance by a number of bits that need not be known; it must be whole bytes.
+// advance by a number of bits that need not be known but must be whole bytes.
 func (l *lowerer) advance(s *ir.Advance) {
 	ps := l.parser
 	v := l.resize(l.eval(s.Bits), 32, false)[0]
 	l.setPos(s.P)
 	if v.Op == OpConst {
-		l.skip(int(v.Aux), s.P)
+		l.skip(v.Aux, s.P)
 		return
+	}
+	if zeroBits(v, 0) < 3 {
+		l.refuse(s.P, "advance by a variable number of bits", "it is not a multiple of 8 for certain, and the parser moves by whole bytes")
 	}
 	ps.packed = false
-	odd := l.op(OpNe, 1, l.op(OpAnd, 32, v, l.constant(32, 7)), l.constant(32, 0))
-	bad, good := l.branch(odd, -1)
-	l.reject("ParserInvalidArgument", bad)
-	if l.resume(good, "advance"); l.cur == nil {
-		return
-	}
 	to := l.op(OpAdd, 32, l.get(ps.cursor), l.op(OpShr, 32, v, l.constant(8, 3)))
-	bad, good = l.branch(l.op(OpUlt, 1, l.op(OpPktLen, 32), to), -1)
+	bad, good := l.branch(l.op(OpUlt, 1, l.op(OpPktLen, 32), to), -1)
 	l.reject("PacketTooShort", bad)
 	if l.resume(good, "advanced"); l.cur != nil {
 		l.set(ps.cursor, to)
 	}
 }
 
+// zeroBits is a number of low bits of v that are 0 for certain.
+func zeroBits(v *Value, depth int) int {
+	if depth > 8 {
+		return 0
+	}
+	arg := func(i int) int { return zeroBits(v.Args[i], depth+1) }
+	switch v.Op {
+	case OpConst:
+		return bits.TrailingZeros64(v.Aux)
+	case OpShl:
+		if v.Args[1].Op == OpConst {
+			return min(64, arg(0)+int(v.Args[1].Aux))
+		}
+		return arg(0)
+	case OpMul:
+		return min(64, arg(0)+arg(1))
+	case OpAnd:
+		return max(arg(0), arg(1))
+	case OpAdd, OpSub, OpOr, OpXor:
+		return min(arg(0), arg(1))
+	case OpSelect:
+		return min(arg(1), arg(2))
+	case OpZext, OpSext, OpTrunc:
+		return arg(0)
+	}
+	return 0
+}
+
 // lookahead reads without moving the cursor.
 func (l *lowerer) lookahead(s *ir.Lookahead) {
 	n := l.shape(s.Dst.Type(), "", "lookahead", s.P)
-	bits := 0
-	n.scalars(0, func(k *node, _ int) { bits += k.w })
-	ptr := l.need(l.get(l.parser.cursor), (bits+7)/8, nil)
+	size := 0
+	n.scalars(0, func(k *node, _ int) { size += k.w })
+	ptr := l.need(l.get(l.parser.cursor), (size+7)/8, nil)
 	out := make([]*Value, n.n)
 	i := 0
 	n.leaves("", func(t Type, _ string) { out[i] = l.constant(t, 0); i++ })

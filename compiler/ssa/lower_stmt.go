@@ -27,8 +27,6 @@ func isVar(e ir.Expr, v *ir.Var) bool {
 func (l *lowerer) stmt(s ir.Stmt) {
 	l.setPos(s.Pos())
 	switch s := s.(type) {
-	case *ir.Assign:
-		l.assign(s)
 	case *ir.If:
 		then, els := l.cond(s.Cond, s.Likely)
 		l.resume(then, "then")
@@ -56,33 +54,36 @@ func (l *lowerer) stmt(s ir.Stmt) {
 	case *ir.ApplyTable:
 		l.force()
 		l.apply(s)
-	case *ir.ExternCall:
+	case *ir.Verify:
+		l.verify(s)
+	default:
 		l.force()
+		l.guard(func() { l.simple(s) })
+	}
+}
+
+// simple lowers a statement that holds no others.
+func (l *lowerer) simple(s ir.Stmt) {
+	switch s := s.(type) {
+	case *ir.Assign:
+		l.assign(s)
+	case *ir.ExternCall:
 		if !l.arch.extern(l, s) {
 			l.refuse(s.P, "extern "+s.Name, "it cannot be lowered")
 		}
 	case *ir.SetValid:
-		l.force()
 		l.setValid(s.X, s.Valid)
 	case *ir.PushPop:
-		l.force()
 		l.pushPop(s)
 	case *ir.Extract:
-		l.force()
 		l.extract(s)
 	case *ir.Advance:
-		l.force()
 		l.advance(s)
 	case *ir.Lookahead:
-		l.force()
 		l.lookahead(s)
 	case *ir.PacketLength:
-		l.force()
 		l.assignTo(s.Dst, []*Value{l.resize1(l.op(OpPktLen, 32), s.Dst)})
-	case *ir.Verify:
-		l.verify(s)
 	case *ir.Emit:
-		l.force()
 		l.emitStmt(s)
 	default:
 		l.refuse(s.Pos(), fmt.Sprintf("statement %T", s), "it does not occur at the core level")
@@ -113,7 +114,6 @@ func (l *lowerer) resize1(v *Value, dst ir.Expr) *Value {
 
 func (l *lowerer) assign(s *ir.Assign) {
 	l.arch.assigned(l, s)
-	l.force()
 	v := l.eval(s.R)
 	l.setPos(s.P)
 	l.assignTo(s.L, v)
@@ -182,7 +182,10 @@ func (l *lowerer) switchStmt(s *ir.Switch) {
 
 // dispatch branches on the value of s.X and appends the exits to the cases.
 func (l *lowerer) dispatch(s *ir.Switch, w int, into [][]exit, pick func(uint64) int) {
-	x := l.eval(s.X)
+	var x []*Value
+	if !l.guard(func() { x = l.eval(s.X) }) {
+		return
+	}
 	l.setPos(s.P)
 	if w > 64 {
 		for i, k := range s.Cases {

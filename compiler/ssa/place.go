@@ -108,6 +108,14 @@ func (l *lowerer) place(e ir.Expr) place {
 		if e.Op == ir.StackLast {
 			i = l.op(OpSub, 32, i, l.constant(32, 1))
 		}
+		if l.inParser {
+			if i.Op != OpConst {
+				l.refuse(e.P, "next or last of a stack", "the stack's index differs between the ways to this state")
+			}
+			if i.Aux >= uint64(len(p.node.kids)) {
+				panic(stackFault{})
+			}
+		}
 		return l.element(p, i, e.P)
 	}
 	l.refuse(e.Pos(), fmt.Sprintf("l-value %T", e), "it does not name storage")
@@ -251,9 +259,35 @@ func (l *lowerer) stackOp(e *ir.StackOp) []*Value {
 		next = n
 	}
 	if e.Op == ir.StackLastIndex {
-		next = l.op(OpSub, 32, next, l.constant(32, 1))
+		zero := l.constant(32, 0)
+		next = l.sel(l.op(OpEq, 1, next, zero), zero, l.op(OpSub, 32, next, l.constant(32, 1)))
 	}
 	return []*Value{next}
+}
+
+// stackFault is thrown by the evaluation of next or last beyond the stack in a
+// parser, which then rejects with StackOutOfBounds.
+type stackFault struct{}
+
+// guard runs f, which evaluates expressions of a parser; false when it ended in
+// a stackFault: the parser has rejected then.
+func (l *lowerer) guard(f func()) (ok bool) {
+	if !l.inParser {
+		f()
+		return true
+	}
+	defer func() {
+		switch r := recover(); r.(type) {
+		case nil:
+		case stackFault:
+			l.reject("StackOutOfBounds", l.here())
+			ok = false
+		default:
+			panic(r)
+		}
+	}()
+	f()
+	return true
 }
 
 // pushPop shifts a stack; elements that come in are invalid (D19).
