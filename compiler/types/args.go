@@ -217,6 +217,15 @@ func optionalOnly(f *Func, v *Var, bound []ast.Expr) bool {
 	return used
 }
 
+func inParams(f *Func, v *Var) bool {
+	for _, p := range f.Params {
+		if mentions(p.Type, v) {
+			return true
+		}
+	}
+	return false
+}
+
 // runTime tells whether v is the type of a parameter with a direction.
 func runTime(f *Func, v *Var) bool {
 	for _, p := range f.Params {
@@ -238,6 +247,12 @@ func mentions(t Type, v *Var) bool {
 			}
 		}
 	case *Extern:
+		for _, a := range t.Args {
+			if mentions(a, v) {
+				return true
+			}
+		}
+	case *Block:
 		for _, a := range t.Args {
 			if mentions(a, v) {
 				return true
@@ -295,7 +310,8 @@ func (c *checker) argument(p *Param, a ast.Expr, call *Call) bool {
 		c.note(codeMismatch, span(a), paramHere(p), "cannot give a value of type %s to parameter %s of type %s", tv.Type, p.Name, p.Type)
 		return false
 	}
-	if p.Dir == ast.DirNone && (call.Kind == ExternCall || call.Kind == MethodCall || call.Kind == FuncCall) {
+	if p.Dir == ast.DirNone && call.Kind != ActionCall && isKind(p.Type, String) {
+		// Other directionless arguments may be values of run time, as p4c has it.
 		switch tv.Mode {
 		case Constant, Compile, Object_:
 		default:

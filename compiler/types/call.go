@@ -33,6 +33,7 @@ func (c *checker) call(e *ast.CallExpr) TypeAndValue {
 		}
 		return c.callFunc(e, o)
 	case *ast.MemberExpr:
+		c.calling = f
 		tv := c.expr(f)
 		s := c.info.Members[f]
 		if isBad(tv.Type) || s == nil {
@@ -75,6 +76,19 @@ func (c *checker) callFunc(e *ast.CallExpr, o *Object) TypeAndValue {
 		cands = append(cands, f)
 		objs[f] = x
 	}
+	cands = c.closed(cands, objs)
+	if top := c.top.names[o.Name]; !o.Top && !fits(cands, e.Args) && top != nil && top.Kind == FuncObj {
+		// A local action may have the name of the function that it calls.
+		var outer []*Func
+		for x := top; x != nil; x = x.Next {
+			f := x.Type.(*Func)
+			outer = append(outer, f)
+			objs[f] = x
+		}
+		if fits(outer, e.Args) {
+			cands = outer
+		}
+	}
 	f, bound, ok := c.pick(o.Name, cands, e.Args, e)
 	if !ok {
 		c.checkArgsOnly(e.Args)
@@ -110,6 +124,30 @@ func (c *checker) callFunc(e *ast.CallExpr, o *Object) TypeAndValue {
 		return c.staticAssert(e, call)
 	}
 	return TypeAndValue{Mode: resultMode(call.Result), Type: call.Result}
+}
+
+// closed drops the functions whose bodies are being checked where others of the
+// name remain: a function is visible after its declaration.
+func (c *checker) closed(cands []*Func, objs map[*Func]*Object) []*Func {
+	var out []*Func
+	for _, f := range cands {
+		if !c.open[objs[f]] {
+			out = append(out, f)
+		}
+	}
+	if len(out) == 0 {
+		return cands
+	}
+	return out
+}
+
+func fits(cands []*Func, args []*ast.Arg) bool {
+	for _, f := range cands {
+		if _, problem, _ := bindArgs(f, args); problem == "" {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *checker) place() string {
@@ -368,6 +406,15 @@ func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 			return nil
 		}
 		c.deprecated(x.Decl, at, name)
+		if _, declared := at.(*ast.Instantiation); !declared {
+			for _, f := range x.Base().Methods {
+				if f.Abstract {
+					c.note(codeBadInst, span(at), declaredHere(headOf(f.Decl)), "extern %s has abstract methods; declare an instance with their bodies", name)
+					c.checkArgsOnly(args)
+					return nil
+				}
+			}
+		}
 	case *Block:
 		if x.IsType {
 			c.note(codeBadInst, span(at), declaredHere(x.Decl.DeclName()), "%s is only a type; declare a %s with a body", x, x.Kind)
@@ -421,6 +468,10 @@ func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 	}
 	for i, v := range vars {
 		if targs[i].(*infer).bound == nil {
+			if optionalOnly(fn, v, bound) || !inParams(fn, v) {
+				targs[i].(*infer).bound = basic(DontCare)
+				continue
+			}
 			c.errorf(codeCannotInfer, at, "the type argument %s of %s cannot be inferred; write it", v.Name, name)
 			return nil
 		}

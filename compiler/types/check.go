@@ -2,6 +2,7 @@ package types
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 
 	"github.com/p4nic/p4nic/compiler/ast"
@@ -40,6 +41,8 @@ type checker struct {
 	open    map[*Object]bool
 	structs map[*ast.StructDecl]*Struct
 	depth   int
+	// calling is the member that the call being checked calls.
+	calling *ast.MemberExpr
 }
 
 // bodyKind tells what kind of code is being checked; it decides which
@@ -153,6 +156,12 @@ func (c *checker) lookup(p *ast.Path) *Object {
 	} else {
 		for s := c.scope; s != nil && o == nil; s = s.parent {
 			o = s.names[name]
+		}
+	}
+	if o == nil && !p.Absolute {
+		if at, ok := c.matchKinds[name]; ok {
+			k, i := basic(MatchKind), slices.Index(sortedKeys(c.matchKinds), name)
+			o = &Object{Kind: ConstObj, Name: name, Type: k, Span: at, Val: constInt(k, big.NewInt(int64(i))), ReadOnly: true}
 		}
 	}
 	if o == nil {

@@ -32,6 +32,7 @@ const (
 	codeDeprecated    diag.Code = "deprecated"
 	codeDivZero       diag.Code = "division-by-zero"
 	codeDuplicateCase diag.Code = "duplicate-case"
+	codeEmptyRange    diag.Code = "empty-range"
 	codeMaskBits      diag.Code = "mask-bits"
 	codeMismatch      diag.Code = "type-mismatch"
 	codeNesting       diag.Code = "type-nesting"

@@ -119,7 +119,7 @@ func unify(to, from Type, cast bool) bool {
 		case *Stack:
 			return x.Size == y.Size && unify(x.Elem, y.Elem, false)
 		case *Tuple:
-			if !cast || len(y.Elems) > x.Size || len(y.Elems) < x.Size && !y.Dots {
+			if !cast || !y.Literal || len(y.Elems) > x.Size || len(y.Elems) < x.Size && !y.Dots {
 				return false
 			}
 			for _, e := range y.Elems {
@@ -197,9 +197,8 @@ func unify(to, from Type, cast bool) bool {
 		if Identical(to, from) {
 			return true
 		}
-		if cast && x.Kind == Integer {
-			// int <- serializable enum only through its underlying type
-			return false
+		if cast && x.Kind == Integer && asBits(from) != nil {
+			return true // the value is what counts
 		}
 		return cast && isDots(from) && (x.Kind == Bool || x.Kind == Error || x.Kind == Integer)
 	}
@@ -258,7 +257,7 @@ func unifyStruct(x *Struct, from Type, cast bool) bool {
 	case *Struct:
 		return x.Decl == y.Decl && unifyList(x.Args, y.Args)
 	case *Tuple:
-		if !cast || x.Kind == ast.HeaderUnion || len(y.Elems) > len(x.Fields) || len(y.Elems) < len(x.Fields) && !y.Dots {
+		if !cast || !y.Literal || x.Kind == ast.HeaderUnion || len(y.Elems) > len(x.Fields) || len(y.Elems) < len(x.Fields) && !y.Dots {
 			return false
 		}
 		for i, e := range y.Elems {
@@ -293,8 +292,10 @@ func unifyBlock(x, y *Block) bool {
 	if x.Kind != y.Kind || !x.IsType || x.Kind == Package {
 		return false
 	}
-	if len(y.Params) < len(x.Params) {
-		return false
+	for i := len(y.Params); i < len(x.Params); i++ {
+		if !x.Params[i].Optional && x.Params[i].Default == nil {
+			return false
+		}
 	}
 	for i, p := range y.Params {
 		if i >= len(x.Params) {

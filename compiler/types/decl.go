@@ -48,6 +48,11 @@ func (c *checker) decl(d ast.Decl) {
 
 func (c *checker) constDecl(d *ast.ConstDecl) {
 	t := c.typ(d.Type)
+	switch deref(t).(type) {
+	case *Extern, *Block:
+		c.errorf(codeBadDecl, d.Type, "a constant cannot have type %s", t)
+		t = bad()
+	}
 	o := &Object{Kind: ConstObj, Name: d.Name.Name, Type: t, Node: d, Span: d.Name.Span, ReadOnly: true}
 	tv := c.rvalue(d.Value)
 	if c.assignTo(t, d.Value, "the constant "+d.Name.Name) {
@@ -107,17 +112,11 @@ func (c *checker) structDecl(d *ast.StructDecl) {
 		in = inUnion
 	}
 	seen := map[string]*ast.Field{}
-	varbits := 0
 	for _, f := range d.Fields {
 		t := c.typ(f.Type)
 		if !c.nestable(t, in) {
 			c.errorf(codeNesting, f.Type, "%s cannot be a field of a %s", t, d.Kind)
 			t = bad()
-		}
-		if b, ok := deref(t).(*Bits); ok && b.Var {
-			if varbits++; varbits > 1 && d.Kind == ast.Header {
-				c.errorf(codeNesting, f, "a header can have only one varbit field")
-			}
 		}
 		if old := seen[f.Name.Name]; old != nil {
 			c.note(codeRedeclared, f.Name.Span, declaredHere(old.Name), "field %s is declared twice", f.Name.Name)
@@ -136,14 +135,15 @@ func (c *checker) enumDecl(d *ast.EnumDecl) {
 	e := &Enum{Decl: d, Name: d.Name.Name}
 	if d.Underlying != nil {
 		t := c.typ(d.Underlying)
-		if asBits(Underlying(t)) == nil && !isBad(t) {
+		if asBits(t) == nil && !isBad(t) {
 			c.errorf(codeNesting, d.Underlying, "the underlying type of an enum must be bit<W> or int<W>, not %s", t)
 			t = bad()
 		}
-		e.Underlying = Underlying(t)
+		e.Underlying = t
 	}
 	c.info.Enums = append(c.info.Enums, e)
 	seen := map[string]*ast.EnumMember{}
+	c.push() // values may name earlier members
 	for _, m := range d.Members {
 		if old := seen[m.Name.Name]; old != nil {
 			c.note(codeRedeclared, m.Name.Span, declaredHere(old.Name), "member %s is declared twice", m.Name.Name)
@@ -167,7 +167,11 @@ func (c *checker) enumDecl(d *ast.EnumDecl) {
 			c.errorf(codeBadDecl, m.Value, "members of an enum without underlying type have no values")
 		}
 		e.Members = append(e.Members, v)
+		if e.Underlying != nil {
+			c.scope.names[v.Name] = &Object{Kind: ConstObj, Name: v.Name, Type: e, Span: m.Name.Span, Val: constInt(e, v.Value), ReadOnly: true}
+		}
 	}
+	c.pop()
 	c.declare(&Object{Kind: TypeObj, Name: e.Name, Type: e, Node: d, Span: d.Name.Span})
 }
 
@@ -272,6 +276,15 @@ func (c *checker) declareParams(ps []*Param, kind ObjKind) {
 	}
 }
 
+// noOptional refuses @optional where a body uses the parameter (L81).
+func (c *checker) noOptional(ps []*Param) {
+	for _, p := range ps {
+		if p.Optional {
+			c.errorf(codeBadParam, p.Decl, "@optional is allowed only for parameters of externs, packages and block types")
+		}
+	}
+}
+
 func (c *checker) externDecl(d *ast.ExternDecl) {
 	e := &Extern{Decl: d, Name: d.Name.Name}
 	o := &Object{Kind: TypeObj, Name: e.Name, Type: e, Node: d, Span: d.Name.Span}
@@ -299,6 +312,9 @@ func (c *checker) externDecl(d *ast.ExternDecl) {
 		f.TypeParams = c.typeParams(m.TypeParams)
 		if m.Result != nil {
 			f.Result = c.typ(m.Result)
+			if isInteger(f.Result) {
+				c.errorf(codeBadDecl, m.Result, "a method cannot have a result of type int")
+			}
 		}
 		f.Params = c.params(m.Params)
 		c.pop()
@@ -333,6 +349,9 @@ func (c *checker) funcDecl(d *ast.FuncDecl) {
 	f.TypeParams = c.typeParams(d.TypeParams)
 	f.Result = c.typ(d.Result)
 	f.Params = c.params(d.Params)
+	if d.Body != nil {
+		c.noOptional(f.Params)
+	}
 	inner := c.scope
 	c.scope = inner.parent
 	c.declare(o)
@@ -373,8 +392,8 @@ func (c *checker) actionDecl(d *ast.ActionDecl) {
 		case data:
 			c.errorf(codeBadParam, p.Decl, "parameters with a direction come before those without")
 		}
-		if p.Default != nil {
-			c.errorf(codeBadParam, p.Default, "action parameters have no default values")
+		if isInteger(p.Type) || isKind(p.Type, String) {
+			c.errorf(codeBadParam, p.Decl, "an action parameter cannot have type %s", p.Type)
 		}
 	}
 	c.declare(o)
@@ -411,16 +430,14 @@ func (c *checker) blockType(k BlockKind, d ast.Decl, name *ast.Ident, vars []*as
 // constructor and apply parameters.
 func (c *checker) openBlock(k BlockKind, d ast.Decl, name *ast.Ident, vars []*ast.Ident, params, ctor []*ast.Param) *Object {
 	b := &Block{Kind: k, Name: name.Name, Decl: d}
-	if len(vars) > 0 {
-		c.errorf(codeBadDecl, name, "%s %s has a body and so cannot be generic", k, name.Name)
-	}
 	o := &Object{Kind: TypeObj, Name: b.Name, Type: b, Node: d, Span: name.Span}
 	c.declare(o)
 	c.open[o] = true
 	c.push()
-	c.typeParams(vars)
+	b.TypeParams = c.typeParams(vars)
 	b.Params = c.params(params)
 	b.Ctor = c.params(ctor)
+	c.noOptional(b.Ctor)
 	for _, p := range b.Ctor {
 		if p.Dir != ast.DirNone {
 			c.errorf(codeBadParam, p.Decl, "constructor parameters have no direction")
@@ -428,10 +445,12 @@ func (c *checker) openBlock(k BlockKind, d ast.Decl, name *ast.Ident, vars []*as
 	}
 	c.declareParams(b.Params, ParamObj)
 	c.declareParams(b.Ctor, CtorParamObj)
+	c.push() // local names may hide parameters
 	return o
 }
 
 func (c *checker) closeBlock(o *Object) {
+	c.pop()
 	c.pop()
 	delete(c.open, o)
 }
@@ -485,10 +504,13 @@ func (c *checker) instantiation(d *ast.Instantiation) {
 // abstractMethods checks the bodies that an instantiation gives to the
 // abstract methods of its type (L39).
 func (c *checker) abstractMethods(d *ast.Instantiation, o *Object, e *Extern) {
-	need := map[string]*Func{}
+	need, all := map[string]*Func{}, map[string]*Func{}
 	m := bindings(e.Base().Params, e.Args)
 	for _, f := range e.Base().Methods {
 		if f.Abstract {
+			all[f.Name] = subst(f, m).(*Func)
+		}
+		if d, ok := f.Decl.(*ast.Method); f.Abstract && !(ok && has(d.Annotations, "optional")) {
 			need[f.Name] = subst(f, m).(*Func)
 		}
 	}
@@ -504,7 +526,7 @@ func (c *checker) abstractMethods(d *ast.Instantiation, o *Object, e *Extern) {
 			if !ok {
 				continue
 			}
-			want := need[fd.Name.Name]
+			want := all[fd.Name.Name]
 			if want == nil {
 				c.note(codeBadInst, fd.Name.Span, declaredHere(e.Base().Decl), "%s has no abstract method %s", e.Name, fd.Name.Name)
 				continue
@@ -532,11 +554,19 @@ func (c *checker) abstractMethods(d *ast.Instantiation, o *Object, e *Extern) {
 	}
 }
 
+// sameParams tells whether the body b fits the abstract method a; b may leave
+// out optional parameters at the end.
 func sameParams(a, b *Func) bool {
-	if len(a.Params) != len(b.Params) || !Identical(a.Result, b.Result) {
+	if len(a.Params) < len(b.Params) || !Identical(a.Result, b.Result) {
 		return false
 	}
 	for i := range a.Params {
+		if i >= len(b.Params) {
+			if !a.Params[i].Optional {
+				return false
+			}
+			continue
+		}
 		if a.Params[i].Dir != b.Params[i].Dir || !Identical(a.Params[i].Type, b.Params[i].Type) {
 			return false
 		}
@@ -549,6 +579,11 @@ func (c *checker) valueSetDecl(d *ast.ValueSetDecl) {
 	tv := c.rvalue(d.Size)
 	if !isNumeric(tv.Type) && !isBad(tv.Type) {
 		c.errorf(codeMismatch, d.Size, "the size of a value set must be an integer, not %s", tv.Type)
+	} else if tv.Mode != Constant && tv.Mode != Compile && !isBad(tv.Type) {
+		c.errorf(codeNotConstant, d.Size, "the size of a value set must be known at compile time")
+	}
+	if !selectableParts(t) {
+		c.errorf(codeNesting, d.Elem, "a value set cannot have elements of type %s", t)
 	}
 	c.declare(&Object{Kind: ValueSetObj, Name: d.Name.Name, Type: &Set{Elem: t}, Node: d, Span: d.Name.Span, ReadOnly: true})
 }

@@ -118,9 +118,9 @@ func (c *checker) expr1(e ast.Expr) TypeAndValue {
 	case *ast.StructExpr:
 		return c.record(e)
 	case *ast.InvalidExpr:
-		return TypeAndValue{RValue, basic(Invalid), nil}
+		return TypeAndValue{Compile, basic(Invalid), nil}
 	case *ast.DotsExpr:
-		return TypeAndValue{RValue, basic(Dots), nil}
+		return TypeAndValue{Compile, basic(Dots), nil}
 	case *ast.DefaultExpr:
 		return TypeAndValue{RValue, &Set{Elem: basic(DontCare)}, nil}
 	case *ast.DontCareExpr:
@@ -259,9 +259,12 @@ func (c *checker) slice(e, xe, hi, lo ast.Expr) TypeAndValue {
 
 func (c *checker) widthSlice(e *ast.WidthSliceExpr) TypeAndValue {
 	x := c.rvalue(e.X)
+	w, ok := c.constInt(e.Width, "the width of a slice")
+	if lo := c.rvalue(e.Lo); ok && lo.Mode != Constant {
+		return c.movingSlice(e, x, lo, w)
+	}
 	l, ok1 := c.constInt(e.Lo, "the start of a slice")
-	w, ok2 := c.constInt(e.Width, "the width of a slice")
-	if isBad(x.Type) || !ok1 || !ok2 {
+	if isBad(x.Type) || !ok1 || !ok {
 		return TypeAndValue{Type: bad()}
 	}
 	if w < 1 {
@@ -269,6 +272,28 @@ func (c *checker) widthSlice(e *ast.WidthSliceExpr) TypeAndValue {
 		return TypeAndValue{Type: bad()}
 	}
 	return c.sliceOf(e, x, l+w-1, l)
+}
+
+// movingSlice checks X[lo+:w] with a start that is known at run time only; bits
+// beyond the end of X are zero.
+func (c *checker) movingSlice(e *ast.WidthSliceExpr, x, lo TypeAndValue, w int) TypeAndValue {
+	if isBad(x.Type) || isBad(lo.Type) {
+		return TypeAndValue{Type: bad()}
+	}
+	b, lb := asBits(x.Type), asBits(lo.Type)
+	if b == nil || lb == nil && !isInteger(lo.Type) || lb != nil && lb.Signed {
+		c.errorf(codeBadSlice, e, "a value of type %s cannot be sliced from a position of type %s", x.Type, lo.Type)
+		return TypeAndValue{Type: bad()}
+	}
+	if w < 1 || w > b.W {
+		c.errorf(codeBadSlice, e.Width, "the width of a slice of %s must be from 1 to %d", b, b.W)
+		return TypeAndValue{Type: bad()}
+	}
+	m := x.Mode
+	if m != LValue {
+		m = RValue
+	}
+	return TypeAndValue{Mode: m, Type: &Bits{W: w}}
 }
 
 func (c *checker) sliceOf(e ast.Expr, x TypeAndValue, h, l int) TypeAndValue {

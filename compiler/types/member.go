@@ -25,7 +25,7 @@ func (c *checker) member(e *ast.MemberExpr) TypeAndValue {
 	}
 	switch t := deref(x.Type).(type) {
 	case *Struct:
-		if f := t.field(name); f != nil {
+		if f := t.field(name); f != nil && !(c.calling == e && isHeaderMethod(t, name)) {
 			c.sel(e, &Selection{Kind: FieldSel, Field: f})
 			out := TypeAndValue{Mode: x.Mode, Type: f.Type}
 			switch x.Mode {
@@ -39,8 +39,7 @@ func (c *checker) member(e *ast.MemberExpr) TypeAndValue {
 			}
 			return out
 		}
-		if t.Kind == ast.Header && (name == "isValid" || name == "setValid" || name == "setInvalid") ||
-			t.Kind == ast.HeaderUnion && name == "isValid" {
+		if isHeaderMethod(t, name) && !isSizeMethod(name) {
 			return c.builtin(e)
 		}
 	case *Record:
@@ -110,6 +109,18 @@ func (c *checker) member(e *ast.MemberExpr) TypeAndValue {
 	}
 	c.noMember(e, x.Type)
 	return TypeAndValue{Type: bad()}
+}
+
+// isHeaderMethod tells whether a call of t.name() is one of a built-in method,
+// even where a field has that name.
+func isHeaderMethod(t *Struct, name string) bool {
+	switch name {
+	case "setValid", "setInvalid":
+		return t.Kind == ast.Header
+	case "isValid":
+		return t.Kind != ast.Struct
+	}
+	return isSizeMethod(name) && sizable(t)
 }
 
 func (c *checker) builtin(e *ast.MemberExpr) TypeAndValue {

@@ -166,7 +166,7 @@ func (c *checker) binaryType(e *ast.BinaryExpr, x, y TypeAndValue) (result, oper
 		if !isNumeric(xt) || !isNumeric(yt) {
 			return mismatch()
 		}
-		if b := asBits(yt); b != nil && b.Signed {
+		if b := asBits(yt); b != nil && b.Signed && (y.Mode != Constant || y.Value.Int.Sign() < 0) {
 			c.errorf(codeBadOperand, e.Y, "the amount of a shift must be unsigned, not %s", y.Type)
 			return nil, nil, false
 		}
@@ -202,7 +202,7 @@ func (c *checker) binaryType(e *ast.BinaryExpr, x, y TypeAndValue) (result, oper
 		if b != nil && b.Signed {
 			return mismatch()
 		}
-		if b == nil {
+		{
 			for _, v := range []TypeAndValue{x, y} {
 				if v.Mode == Constant && v.Value.Int.Sign() < 0 {
 					c.errorf(codeBadOperand, e, "operator %s is not defined for negative values", e.Op)
@@ -241,7 +241,10 @@ func common(x, y Type) Type {
 	ey, _ := y.(*Enum)
 	switch {
 	case ex != nil && ey != nil:
-		return nil
+		if ex.Underlying == nil || ey.Underlying == nil {
+			return nil
+		}
+		return common(ex.Underlying, ey.Underlying)
 	case ex != nil && ex.Underlying != nil:
 		return common(ex.Underlying, y)
 	case ey != nil && ey.Underlying != nil:
@@ -277,7 +280,7 @@ func comparable(t Type) bool {
 			return true
 		}
 		return false
-	case *Bits, *Enum, *Var:
+	case *Bits, *Enum:
 		return true
 	case *Newtype:
 		return comparable(x.Of)
@@ -320,8 +323,7 @@ func (c *checker) setExpr(e *ast.BinaryExpr) TypeAndValue {
 		return TypeAndValue{Type: bad()}
 	}
 	if e.Op == ast.OpRange && x.Mode == Constant && y.Mode == Constant && x.Value.Int.Cmp(y.Value.Int) > 0 {
-		c.errorf(codeBadKeyset, e, "the lower end %s of the range is above the upper end %s", x.Value.Int, y.Value.Int)
-		return TypeAndValue{Type: bad()}
+		c.warnf(codeEmptyRange, e, "the lower end %s of the range is above the upper end %s: it is empty", x.Value.Int, y.Value.Int)
 	}
 	return TypeAndValue{Mode: RValue, Type: &Set{Elem: t}}
 }

@@ -53,7 +53,7 @@ func (c *checker) state(s *ast.StateDecl) {
 		if isInteger(kt) {
 			c.errorf(codeBadSelect, e, "the width of the selected value is unknown")
 			kt = bad()
-		} else if !selectable(kt) {
+		} else if !selectableParts(kt) {
 			c.errorf(codeBadSelect, e, "select cannot choose by a value of type %s", kt)
 			kt = bad()
 		}
@@ -86,6 +86,37 @@ func selectable(t Type) bool {
 		return true
 	}
 	return false
+}
+
+// flatten gives the scalar parts of a type that is matched part by part.
+func flatten(t Type) []Type {
+	var parts []Type
+	switch x := deref(t).(type) {
+	case *Struct:
+		if x.Kind != ast.Struct {
+			return []Type{t}
+		}
+		for _, f := range x.Fields {
+			parts = append(parts, flatten(f.Type)...)
+		}
+		return parts
+	case *Tuple:
+		for _, e := range x.Elems {
+			parts = append(parts, flatten(e)...)
+		}
+		return parts
+	}
+	return []Type{t}
+}
+
+// selectableParts tells whether select can match t, whole or part by part.
+func selectableParts(t Type) bool {
+	for _, p := range flatten(t) {
+		if !selectable(p) {
+			return false
+		}
+	}
+	return true
 }
 
 // target resolves the state of a transition.
@@ -148,6 +179,13 @@ func (c *checker) keysetElem(s ast.Expr, key Type) {
 			return
 		}
 	}
+	if parts := flatten(key); len(parts) > 1 {
+		if l, ok := s.(*ast.ListExpr); ok {
+			c.expr(l)
+			c.keyset(l.Elems, parts, "part of the key")
+			return
+		}
+	}
 	tv := c.rvalue(s)
 	if isBad(tv.Type) || isBad(key) {
 		return
@@ -201,16 +239,12 @@ func (c *checker) valueSet(p *ast.PathExpr, keys []Type) bool {
 	}
 	c.expr(p)
 	elem := o.Type.(*Set).Elem
-	want := []Type{elem}
-	switch t := deref(elem).(type) {
-	case *Struct:
-		want = nil
-		for _, f := range t.Fields {
-			want = append(want, f.Type)
-		}
-	case *Tuple:
-		want = t.Elems
+	want := flatten(elem)
+	var flat []Type
+	for _, k := range keys {
+		flat = append(flat, flatten(k)...)
 	}
+	keys = flat
 	if len(want) != len(keys) {
 		c.note(codeBadKeyset, p.Span, declaredHere(o.Span), "value set %s has %s for %s", o.Name, plural(len(want), "field"), plural(len(keys), "key"))
 		return true

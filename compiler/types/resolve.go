@@ -50,6 +50,11 @@ func (c *checker) resolve(t ast.Type) Type {
 		args := make([]Type, len(t.Args))
 		for i, a := range t.Args {
 			args[i] = c.typ(a)
+			switch x := args[i].(type) {
+			case *Extern, *Block:
+				c.errorf(codeTypeArgs, a, "%s cannot be a type argument", x)
+				args[i] = bad()
+			}
 		}
 		if isBad(base) {
 			return base
@@ -66,8 +71,8 @@ func (c *checker) resolve(t ast.Type) Type {
 		if !ok {
 			return bad()
 		}
-		if n < 1 || n > maxWidth {
-			c.errorf(codeBadWidth, t.Size, "the size of a stack must be from 1 to %d", maxWidth)
+		if n < 0 || n > maxWidth {
+			c.errorf(codeBadWidth, t.Size, "the size of a stack must be from 0 to %d", maxWidth)
 			return bad()
 		}
 		if !c.nestable(elem, inStack) {

@@ -263,7 +263,7 @@ func (c *checker) switchStmt(s *ast.SwitchStmt) {
 			def = k
 			c.info.Switches[k] = -1
 			if i != len(s.Cases)-1 {
-				c.warnf(codeUnreachable, k.Label, "default is not the last label")
+				c.errorf(codeBadSwitch, s.Cases[i+1].Label, "no label can follow default")
 			}
 		} else if onAction {
 			c.actionLabel(k, run.Decl, seen)

@@ -124,7 +124,7 @@ func (c *checker) bindAction(use *ActionUse, args []*ast.Arg, at ast.Node, inLis
 		slots = plain
 	}
 	named := len(args) > 0 && args[0].Name != nil
-	if !named && len(args) != len(slots) {
+	if !named && (len(args) > len(slots) || missing(f, slots[min(len(args), len(slots)):])) {
 		if inList && len(args) > len(slots) {
 			c.note(codeArgCount, span(at), declaredHere(headOf(f.Decl)), "action %s takes %s in an action list, those with a direction; %d given", f.Name, plural(len(slots), "argument"), len(args))
 		} else {
@@ -164,11 +164,21 @@ func (c *checker) bindAction(use *ActionUse, args []*ast.Arg, at ast.Node, inLis
 	}
 	if named {
 		for _, j := range slots {
-			if use.Args[j] == nil {
+			if use.Args[j] == nil && f.Params[j].Default == nil {
 				c.errorf(codeArgCount, at, "the argument for parameter %s of action %s is missing", f.Params[j].Name, f.Name)
 			}
 		}
 	}
+}
+
+// missing tells whether a parameter that gets no argument has no default.
+func missing(f *Func, slots []int) bool {
+	for _, j := range slots {
+		if f.Params[j].Default == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // listed finds the element of the action list that refers to o.
@@ -291,17 +301,13 @@ func (c *checker) entryKinds(e *ast.Entry, kinds []string) {
 	}
 	for i, k := range e.Keys {
 		b, ok := k.(*ast.BinaryExpr)
+		if ok && b.Op == ast.OpRange {
+			x, y := c.info.Types[b.X], c.info.Types[b.Y]
+			if x.Mode == Constant && y.Mode == Constant && x.Value.Int.Cmp(y.Value.Int) > 0 {
+				c.errorf(codeBadEntry, k, "the lower end %s of the range is above the upper end %s", x.Value.Int, y.Value.Int)
+			}
+		}
 		switch kinds[i] {
-		case "exact":
-			if _, any := k.(*ast.DontCareExpr); any {
-				c.errorf(codeBadEntry, k, "an exact key cannot match anything; give a value")
-			}
-			if _, any := k.(*ast.DefaultExpr); any {
-				c.errorf(codeBadEntry, k, "an exact key cannot match anything; give a value")
-			}
-			if ok && (b.Op == ast.OpMask || b.Op == ast.OpRange) {
-				c.errorf(codeBadEntry, k, "an exact key needs a value, not a set")
-			}
 		case "optional":
 			if ok && (b.Op == ast.OpMask || b.Op == ast.OpRange) {
 				c.errorf(codeBadEntry, k, "an optional key needs a value or _, not a set")

@@ -7,8 +7,8 @@
 
 #include <core.p4>
 
-// A date. From 20200408 the ports have a type name of their own; from 20210108
-// arrays of counters, meters and registers may have an index of any width.
+// A date. From 20200408 the ports have a type name of their own, and arrays of
+// counters, meters and registers have an index of any width.
 #ifndef V1MODEL_VERSION
 #define V1MODEL_VERSION 20180101
 #endif
@@ -92,7 +92,7 @@ enum CloneType {
 
 // State. An index beyond the size changes nothing.
 
-#if V1MODEL_VERSION >= 20210108
+#if V1MODEL_VERSION >= 20200408
 
 extern counter<I> {
     counter(bit<32> size, CounterType type);
