@@ -1,6 +1,8 @@
 package passes
 
 import (
+	"slices"
+
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/pass"
 )
@@ -26,10 +28,11 @@ func newBlockInliner(p *ir.Program) *blockInliner {
 
 // moved is a block whose variables are in the caller.
 type moved struct {
-	b     *ir.Block
-	byRef []bool
-	self  map[*ir.Var]*ir.Var // parameter -> itself, where it became a local
-	zero  []*ir.Var           // locals that every call must zero
+	b      *ir.Block
+	params []*ir.Var // as they were: a local has no direction
+	byRef  []bool
+	local  map[*ir.Var]*ir.Var // element of params -> the local it became
+	zero   []*ir.Var           // locals that every call must zero
 }
 
 // move moves the variables of b to caller. sites are all calls of b there.
@@ -39,7 +42,7 @@ func (in *blockInliner) move(b, caller *ir.Block, sites []*ir.CallStmt) (*moved,
 	}
 	in.into[b] = caller
 	in.locals = &caller.Locals
-	m := &moved{b: b, self: map[*ir.Var]*ir.Var{}}
+	m := &moved{b: b, local: map[*ir.Var]*ir.Var{}}
 
 	for i, s := range sites {
 		for len(s.Args) < len(b.Params) {
@@ -57,12 +60,14 @@ func (in *blockInliner) move(b, caller *ir.Block, sites []*ir.CallStmt) (*moved,
 	subst := map[*ir.Var]ir.Expr{}
 	outside := in.outside(caller)
 	for i, q := range b.Params {
+		was := *q
+		m.params = append(m.params, &was)
 		if m.byRef[i] {
 			subst[q] = sites[0].Args[i]
 			continue
 		}
 		q.Dir = ir.DirNone
-		m.self[q] = q
+		m.local[&was] = q
 		in.adopt(q, caller, outside)
 	}
 	in.substitute(b, subst)
@@ -79,6 +84,9 @@ func (in *blockInliner) move(b, caller *ir.Block, sites []*ir.CallStmt) (*moved,
 // adopt makes v a local of caller, under a name that is free there and hides
 // nothing.
 func (in *blockInliner) adopt(v *ir.Var, caller *ir.Block, taken map[string]bool) {
+	if slices.Contains(caller.Locals, v) {
+		return // the exit flag of an action of several controls
+	}
 	if taken[v.Name] {
 		v.Name = in.names.fresh(v.Name)
 	}
@@ -164,7 +172,7 @@ func (in *blockInliner) sharedVars(b *ir.Block) map[*ir.Var]bool {
 // enter gives the statements before and after one run of m.
 func (in *blockInliner) enter(m *moved, s *ir.CallStmt) (pre, post []ir.Stmt) {
 	// The aliases are substituted already; here they only need zeroing.
-	pre, post = in.copies(m.b.Params, m.self, s.Args, m.byRef, map[*ir.Var]ir.Expr{}, s.P)
+	pre, post = in.copies(m.params, m.local, s.Args, m.byRef, map[*ir.Var]ir.Expr{}, s.P)
 	for _, l := range m.zero {
 		pre = append(pre, zero(ref(l, s.P), s.P)...)
 	}

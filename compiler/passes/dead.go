@@ -128,7 +128,7 @@ func deadLabelled(x *ir.Labelled) []ir.Stmt {
 		}
 	})
 	if !used {
-		return x.Body
+		return deadStmts(x.Body) // trimming may have emptied an If
 	}
 	return []ir.Stmt{x}
 }

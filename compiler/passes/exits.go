@@ -1,32 +1,59 @@
 package passes
 
-import "github.com/p4nic/p4nic/compiler/ir"
+import (
+	"slices"
 
-// exits turns what is left of return and exit into jumps. In a control both end
-// the block. In an action of a table, return ends the action; exit also sets a
-// variable of the block, and whoever applies the table leaves the block when it
-// is set.
+	"github.com/p4nic/p4nic/compiler/ir"
+)
+
+// actionexits turns exit in an action of a table into a variable of the block
+// that applies the table: the action sets it and returns, and whoever applies the
+// table exits when it is set. It runs before controls are inlined, so that such an
+// exit passes the copy-out of all calls around it.
 //
-// Before: sub-controls and direct calls are inlined.
-// After: no Return, no Exit.
-// Source: P4_16 sections 12.4 and 12.5.
-func exits(p *ir.Program) error {
-	x := &exiter{in: inliner{names: newNamer(p), labels: newLabels(p)}, flags: map[*ir.Action]*ir.Var{}}
+// Before: direct calls of actions are inlined.
+// After: no Exit in an action.
+// Source: P4_16 section 12.5.
+func actionexits(p *ir.Program) error {
+	x := &exiter{names: newNamer(p), flags: map[*ir.Action]*ir.Var{}}
 	for _, b := range p.Blocks {
 		if b.Kind == ir.Control {
 			x.block(b)
 		}
 	}
 	for _, a := range p.Actions {
-		e := &ender{label: x.in.labels.fresh("end"), exit: x.flags[a]}
-		a.Body = wrap(e, a.Body, a.Pos)
+		if v := x.flags[a]; v != nil {
+			a.Body = mapStmts(a.Body, func(s ir.Stmt) []ir.Stmt {
+				if _, ok := s.(*ir.Exit); !ok {
+					return []ir.Stmt{s}
+				}
+				return []ir.Stmt{
+					assign(ref(v, s.Pos()), boolConst(true, s.Pos()), s.Pos()),
+					&ir.Return{SMeta: ir.SMeta{P: s.Pos()}},
+				}
+			})
+		}
 	}
 	return nil
 }
 
-type exiter struct {
-	in    inliner
-	flags map[*ir.Action]*ir.Var
+// exits turns what is left of return and exit into jumps to the end of the
+// action or control.
+//
+// Before: sub-controls are inlined, actions do not exit.
+// After: no Return, no Exit.
+// Source: P4_16 sections 12.4 and 12.5.
+func exits(p *ir.Program) error {
+	l := newLabels(p)
+	for _, b := range p.Blocks {
+		if b.Kind == ir.Control {
+			b.Body = wrap(&ender{label: l.fresh("end"), exits: true}, b.Body, b.Pos)
+		}
+	}
+	for _, a := range p.Actions {
+		a.Body = wrap(&ender{label: l.fresh("end")}, a.Body, a.Pos)
+	}
+	return nil
 }
 
 func wrap(e *ender, body []ir.Stmt, pos ir.Pos) []ir.Stmt {
@@ -37,9 +64,14 @@ func wrap(e *ender, body []ir.Stmt, pos ir.Pos) []ir.Stmt {
 	return []ir.Stmt{&ir.Labelled{SMeta: ir.SMeta{P: pos}, Label: e.label, Body: body}}
 }
 
+type exiter struct {
+	names *namer
+	flags map[*ir.Action]*ir.Var
+}
+
 func (x *exiter) block(b *ir.Block) {
-	// One flag serves the block. An action without an owner may exit from
-	// several blocks: its flag is a variable of each.
+	// One flag serves the block. An action of several blocks (it has no owner)
+	// has one flag, which is a variable of each.
 	var flag *ir.Var
 	var own []*ir.Var
 	for _, t := range tablesOf(b) {
@@ -50,25 +82,25 @@ func (x *exiter) block(b *ir.Block) {
 			v := x.flags[r.Action]
 			if v == nil {
 				if flag == nil {
-					flag = &ir.Var{Name: x.in.names.fresh("exiting"), Type: &ir.Bool{}, Pos: b.Pos}
-					own = append(own, flag)
+					flag = &ir.Var{Name: x.names.fresh("exiting"), Type: &ir.Bool{}, Pos: b.Pos}
 				}
 				v = flag
 				x.flags[r.Action] = v
 			}
-			if !contains(own, v) {
+			if !slices.Contains(own, v) {
 				own = append(own, v)
 			}
 		}
 	}
-	b.Locals = append(b.Locals, own...)
-	if len(own) > 0 {
-		b.Body = mapStmts(b.Body, x.check)
-		for i := len(own) - 1; i >= 0; i-- {
-			b.Body = append([]ir.Stmt{assign(ref(own[i], b.Pos), boolConst(false, b.Pos), b.Pos)}, b.Body...)
-		}
+	if len(own) == 0 {
+		return
 	}
-	b.Body = wrap(&ender{label: x.in.labels.fresh("end"), exits: true}, b.Body, b.Pos)
+	b.Locals = append(b.Locals, own...)
+	var begin []ir.Stmt
+	for _, v := range own {
+		begin = append(begin, assign(ref(v, b.Pos), boolConst(false, b.Pos), b.Pos))
+	}
+	b.Body = append(begin, mapStmts(b.Body, x.check)...)
 }
 
 // check adds the tests of exit flags behind a table's application.
@@ -89,7 +121,7 @@ func (x *exiter) check(s ir.Stmt) []ir.Stmt {
 	var seen []*ir.Var
 	for _, r := range t.Actions {
 		v := x.flags[r.Action]
-		if v == nil || contains(seen, v) {
+		if v == nil || slices.Contains(seen, v) {
 			continue
 		}
 		seen = append(seen, v)
@@ -101,13 +133,13 @@ func (x *exiter) check(s ir.Stmt) []ir.Stmt {
 	return out
 }
 
-func contains(vs []*ir.Var, v *ir.Var) bool {
-	for _, w := range vs {
-		if w == v {
-			return true
+func checkNoActionExits(p *ir.Program) error {
+	for _, a := range p.Actions {
+		if hasExit(a.Body) {
+			return faultAt(p, a.Pos, "action %s exits", a.Name)
 		}
 	}
-	return false
+	return nil
 }
 
 func checkNoExits(p *ir.Program) error {

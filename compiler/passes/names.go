@@ -2,6 +2,7 @@ package passes
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 )
@@ -35,12 +36,19 @@ func newNamer(p *ir.Program) *namer {
 	return n
 }
 
-// fresh returns base, or base_1, base_2, ...
+// fresh returns base, or base_1, base_2, ... A number that an earlier pass put
+// behind base does not count.
 func (n *namer) fresh(base string) string {
 	i, taken := n.used[base]
 	if !taken {
 		n.used[base] = 1
 		return base
+	}
+	if j := strings.LastIndexByte(base, '_'); j > 0 {
+		if _, err := strconv.Atoi(base[j+1:]); err == nil && n.used[base[:j]] > 0 {
+			base = base[:j]
+			i = n.used[base]
+		}
 	}
 	for ; ; i++ {
 		name := base + "_" + strconv.Itoa(i)

@@ -18,25 +18,26 @@ import (
 // facts are made anew for every pipeline: there are no package variables.
 type facts struct {
 	typed, reached, noNewtypes, noTuples, ordered, scalarEq, boundDone,
-	noFunctions, noControls, noParsers, noExits, lowered, flatLists, core *pass.Fact
+	noFunctions, noActionExits, noControls, noParsers, noExits, lowered, flatLists, core *pass.Fact
 }
 
 func newFacts() facts {
 	return facts{
-		typed:       &pass.Fact{Name: "typed"},
-		reached:     &pass.Fact{Name: "all used"},
-		noNewtypes:  &pass.Fact{Name: "no newtypes", Check: checkNoNewtypes},
-		noTuples:    &pass.Fact{Name: "no tuples"},
-		ordered:     &pass.Fact{Name: "calls ordered", Check: checkOrdered},
-		scalarEq:    &pass.Fact{Name: "scalar comparisons", Check: checkScalarEq},
-		boundDone:   &pass.Fact{Name: "no bound arguments", Check: checkBound},
-		noFunctions: &pass.Fact{Name: "functions inlined", Check: checkNoCalls},
-		noControls:  &pass.Fact{Name: "controls inlined", Check: checkBlocksInlined(ir.Control)},
-		noParsers:   &pass.Fact{Name: "parsers inlined", Check: checkBlocksInlined(ir.Parser)},
-		noExits:     &pass.Fact{Name: "no return or exit", Check: checkNoExits},
-		lowered:     &pass.Fact{Name: "no calls", Check: checkLowered},
-		flatLists:   &pass.Fact{Name: "flat field lists"},
-		core:        &pass.Fact{Name: "core"},
+		typed:         &pass.Fact{Name: "typed"},
+		reached:       &pass.Fact{Name: "all used"},
+		noNewtypes:    &pass.Fact{Name: "no newtypes", Check: checkNoNewtypes},
+		noTuples:      &pass.Fact{Name: "no tuples"},
+		ordered:       &pass.Fact{Name: "calls ordered", Check: checkOrdered},
+		scalarEq:      &pass.Fact{Name: "scalar comparisons", Check: checkScalarEq},
+		boundDone:     &pass.Fact{Name: "no bound arguments", Check: checkBound},
+		noFunctions:   &pass.Fact{Name: "functions inlined", Check: checkNoCalls},
+		noActionExits: &pass.Fact{Name: "actions do not exit", Check: checkNoActionExits},
+		noControls:    &pass.Fact{Name: "controls inlined", Check: checkBlocksInlined(ir.Control)},
+		noParsers:     &pass.Fact{Name: "parsers inlined", Check: checkBlocksInlined(ir.Parser)},
+		noExits:       &pass.Fact{Name: "no return or exit", Check: checkNoExits},
+		lowered:       &pass.Fact{Name: "no calls", Check: checkLowered},
+		flatLists:     &pass.Fact{Name: "flat field lists"},
+		core:          &pass.Fact{Name: "core"},
 	}
 }
 
@@ -53,10 +54,12 @@ func table(f facts) []pass.Pass {
 		// Makes new direct calls of actions, which functions inlines.
 		{Name: "bound", Run: bound, Needs: fs{f.ordered, f.reached}, Makes: fs{f.boundDone}},
 		{Name: "functions", Run: functions, Needs: fs{f.ordered, f.boundDone}, Makes: fs{f.noFunctions}},
-		{Name: "controls", Run: controls, Needs: fs{f.noFunctions}, Makes: fs{f.noControls}},
+		// An action's exit passes the copy-out of the controls around it.
+		{Name: "actionexits", Run: actionexits, Needs: fs{f.noFunctions}, Makes: fs{f.noActionExits}},
+		{Name: "controls", Run: controls, Needs: fs{f.noFunctions, f.noActionExits}, Makes: fs{f.noControls}},
 		{Name: "parsers", Run: parsers, Needs: fs{f.noFunctions}, Makes: fs{f.noParsers}},
 		// Exit ends the outermost control, so all others must be inlined.
-		{Name: "exits", Run: exits, Needs: fs{f.noControls}, Makes: fs{f.noExits}},
+		{Name: "exits", Run: exits, Needs: fs{f.noControls, f.noActionExits}, Makes: fs{f.noExits}},
 		{Name: "calls", Run: calls, Needs: fs{f.ordered, f.noFunctions, f.noControls, f.noParsers}, Makes: fs{f.lowered}},
 		{Name: "fieldlists", Run: fieldlists, Needs: fs{f.lowered, f.noTuples}, Makes: fs{f.flatLists}},
 		{Name: "core", Run: core, Needs: fs{f.scalarEq, f.noExits, f.lowered, f.flatLists}, Makes: fs{f.core}},

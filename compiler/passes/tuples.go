@@ -73,7 +73,39 @@ func tuples(p *ir.Program) error {
 	for _, s := range made {
 		p.Types = append(p.Types, s)
 	}
+	sortTypes(p)
 	return nil
+}
+
+// sortTypes puts every named type behind those that it contains.
+func sortTypes(p *ir.Program) {
+	listed, done := map[ir.Type]bool{}, map[ir.Type]bool{}
+	for _, t := range p.Types {
+		listed[t] = true
+	}
+	var out []ir.Type
+	var visit func(t ir.Type)
+	visit = func(t ir.Type) {
+		if st, ok := t.(*ir.Stack); ok {
+			visit(st.Elem)
+			return
+		}
+		if !listed[t] || done[t] {
+			return
+		}
+		done[t] = true
+		for _, f := range ir.Fields(t) {
+			visit(f.Type)
+		}
+		if e, ok := t.(*ir.Enum); ok && e.Underlying != nil {
+			visit(e.Underlying)
+		}
+		out = append(out, t)
+	}
+	for _, t := range p.Types {
+		visit(t)
+	}
+	p.Types = out
 }
 
 // tupleAnno marks the structs that tuples makes. No program can write it: a P4
