@@ -27,10 +27,10 @@ type binding struct {
 
 type tableInfo struct {
 	*entity.Table
-	id       uint32
-	fields   []uint32      // id of each of Table.Fields
-	actions  []*actionInfo // as Table.Actions
-	meter    bool          // it has a direct meter
+	id      uint32
+	fields  []uint32      // id of each of Table.Fields
+	actions []*actionInfo // as Table.Actions
+	meter   bool          // it has a direct meter
 }
 
 type actionInfo struct {

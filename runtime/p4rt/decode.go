@@ -121,7 +121,7 @@ func (t *tableInfo) direct(u *entity.Update, te *p4v1.TableEntry) error {
 // setAction decodes an action (T12-T15).
 func (t *tableInfo) setAction(u *entity.Update, ta *p4v1.TableAction) error {
 	a := ta.GetAction()
-	switch x := ta.GetType().(type) {
+	switch ta.GetType().(type) {
 	case *p4v1.TableAction_Action:
 		if t.Profile != "" && !isDefault(u) {
 			return invalid("it is implemented by action profile %s: a member, group or action set is expected, not an action", t.Profile)
@@ -130,7 +130,7 @@ func (t *tableInfo) setAction(u *entity.Update, ta *p4v1.TableAction) error {
 		return invalid("the action's type is not set")
 	default:
 		if t.Profile == "" {
-			return invalid("it has no action profile: an action is expected, not %T", x)
+			return invalid("it has no action profile: an action is expected, not a member, group or action set")
 		}
 		return unsupported("action profiles are not supported (%s)", t.Profile)
 	}
