@@ -95,7 +95,7 @@ func inUserNamespace(ctx context.Context, cmd *cobra.Command) error {
 	err := child.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return silentError{exit.ExitCode()} // the child has said why
+		return errReported // by the child
 	}
 	return err
 }

@@ -133,7 +133,7 @@ func apply(m *exec.Machine, op dataplane.Op) error {
 	case dataplane.Modify:
 		err = m.Modify(op.Table, op.Entry)
 	case dataplane.Delete:
-		err = m.Delete(op.Table, op.Entry)
+		err = m.Delete(op.Table, op.Entry.Handle)
 	case dataplane.SetDefault:
 		err = m.SetDefault(op.Table, op.Entry)
 	default:
@@ -152,7 +152,10 @@ func (p *Plane) Counters(table int, handles []uint32, out []dataplane.Counter) e
 		return errors.New("no pipeline is loaded")
 	}
 	for i, h := range handles {
-		c := m.Counter(table, h)
+		c, err := m.Counter(table, h)
+		if err != nil {
+			return err
+		}
 		out[i] = dataplane.Counter{Packets: c.Packets, Bytes: c.Bytes}
 	}
 	return nil

@@ -28,7 +28,8 @@ func (k *compiler) table(t *ir.Table) *table {
 	for i := range t.Actions {
 		r.actions = append(r.actions, k.tableAction(t, &t.Actions[i]))
 	}
-	r.def = &entry{}
+	r.cells = map[uint32]*cell{}
+	r.def = &entry{count: r.cell(0)}
 	r.reset()
 	k.fill(r)
 	r.apply = k.apply(r, xs)
@@ -126,8 +127,8 @@ func (k *compiler) apply(t *table, xs []*xp) func(*ctx) (status, bool, int) {
 		}
 		if t.counted {
 			p, b := c.counts()
-			e.packets.Add(p)
-			e.bytes.Add(b)
+			e.count.packets.Add(p)
+			e.count.bytes.Add(b)
 		}
 		d := e.act.Load()
 		a := &t.actions[d.action]

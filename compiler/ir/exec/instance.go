@@ -15,10 +15,15 @@ type instance struct {
 	kind string // "counter", "register", "direct_counter"
 	size uint64
 
+	w, n int // of a register: bits and slots of an element
+	*instanceState
+}
+
+// instanceState is what packets write; machines may share it (AdoptState).
+type instanceState struct {
 	cells []cell // counter
 
 	mu   sync.Mutex // register
-	w, n int        // bits and slots of an element
 	regs []uint64
 }
 
@@ -28,7 +33,7 @@ type cell struct{ packets, bytes atomic.Uint64 }
 const maxCells = 1 << 24
 
 func (k *compiler) instance(i *ir.Instance) *instance {
-	r := &instance{name: i.Name, kind: i.Type.Name}
+	r := &instance{name: i.Name, kind: i.Type.Name, instanceState: &instanceState{}}
 	what := "extern " + i.Type.Name + " " + i.Name
 	switch r.kind {
 	case "direct_counter":

@@ -28,6 +28,9 @@ type table struct {
 	exact    *keyMap
 	levels   []level // lpm: longest first
 	list     []*entry
+	// cells are the direct counters by handle. A cell outlives its entry, so that
+	// whoever gives the handle to a new one can still read where it stood.
+	cells map[uint32]*cell
 }
 
 type keyField struct {
@@ -63,7 +66,7 @@ type entry struct {
 	ranges []keyRange
 	act    atomic.Pointer[actionData]
 
-	packets, bytes atomic.Uint64
+	count *cell
 }
 
 type keyRange struct {
@@ -319,7 +322,18 @@ func (m *Machine) Insert(table int, e ir.Entry) error {
 		t.exact.put(n.val, n)
 	}
 	t.byHandle[e.Handle] = n
+	n.count = t.cell(e.Handle)
 	return nil
+}
+
+// cell finds or makes the counter of a handle.
+func (t *table) cell(handle uint32) *cell {
+	c := t.cells[handle]
+	if c == nil {
+		c = &cell{}
+		t.cells[handle] = c
+	}
+	return c
 }
 
 func byPriority(a, b *entry) int {
@@ -430,7 +444,9 @@ func (t *table) reset() {
 	t.exact, t.levels, t.list = newKeyMap(t.slots), nil, nil
 }
 
-// Counter reads the direct counter of an entry, handle 0 of the default action.
+// Counter reads the direct counter of a handle, 0 for the default action. It
+// counts on over entries that have the handle one after the other, and is zero
+// for a handle that no entry had yet.
 func (m *Machine) Counter(table int, handle uint32) (Counter, error) {
 	t, err := m.table(table)
 	if err != nil {
@@ -441,13 +457,11 @@ func (m *Machine) Counter(table int, handle uint32) (Counter, error) {
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	n := t.def
-	if handle != 0 {
-		if n = t.byHandle[handle]; n == nil {
-			return Counter{}, fmt.Errorf("table %s: handle %d: %w", t.t.Name, handle, ErrNoEntry)
-		}
+	c := t.cells[handle]
+	if c == nil {
+		return Counter{}, nil
 	}
-	return Counter{n.packets.Load(), n.bytes.Load()}, nil
+	return Counter{c.packets.Load(), c.bytes.Load()}, nil
 }
 
 // Entries lists a table's entries by handle, and its default action as handle 0.
