@@ -232,8 +232,16 @@ func TestUpdates(t *testing.T) {
 		{"p4rt:K1 const table", []entity.Update{
 			withSet(constKey(1, 1, 1, entity.Insert), 1), withSet(constKey(0x10, 0xf0, 2, entity.Modify), 1), constKey(0x10, 0xf0, 2, entity.Delete)}, "denied, denied, denied"},
 		{"p4rt:K2 counter of a const entry", []entity.Update{
-			func() entity.Update { u := constKey(0x10, 0xf0, 2, entity.Modify); u.Counter = &entity.Counter{Packets: 5}; return u }(),
-			func() entity.Update { u := constKey(0x10, 0xf0, 2, entity.SetCounter); u.Counter = &entity.Counter{Packets: 5}; return u }()}, "ok, ok"},
+			func() entity.Update {
+				u := constKey(0x10, 0xf0, 2, entity.Modify)
+				u.Counter = &entity.Counter{Packets: 5}
+				return u
+			}(),
+			func() entity.Update {
+				u := constKey(0x10, 0xf0, 2, entity.SetCounter)
+				u.Counter = &entity.Counter{Packets: 5}
+				return u
+			}()}, "ok, ok"},
 		{"p4rt:K5 initial entries", []entity.Update{
 			{Kind: entity.Delete, Table: storetest.Init, Key: one},
 			{Kind: entity.Modify, Table: storetest.Init, Key: one, HasAction: true, Action: 1},
