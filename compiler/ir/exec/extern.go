@@ -29,6 +29,32 @@ func (k *compiler) need(s *externSite, lo, hi int) {
 	}
 }
 
+// object is the state behind a method call.
+func (k *compiler) object(s *externSite, kind string) *instance {
+	if s.object == nil || k.m.insts[s.object].kind != kind {
+		k.fail(s.pos, "extern "+s.name, "it is not called on a "+kind)
+	}
+	return k.m.insts[s.object]
+}
+
+// slotArg compiles argument i, which must be a scalar of up to 64 bits.
+func (k *compiler) slotArg(s *externSite, i int) *xp {
+	x := k.expr(s.args[i])
+	if x.wide() {
+		k.fail(s.pos, "extern "+s.name, fmt.Sprintf("argument %d of type %s", i+1, s.args[i].Type()))
+	}
+	return x
+}
+
+// indexArg is argument i as an index; values beyond 64 bits are beyond any size.
+func (k *compiler) indexArg(s *externSite, i int) func(*ctx) uint64 {
+	x := k.expr(s.args[i])
+	if ir.Width(x.t) < 0 {
+		k.fail(s.pos, "extern "+s.name, fmt.Sprintf("argument %d of type %s", i+1, s.args[i].Type()))
+	}
+	return k.clamped(x, 1<<40)
+}
+
 func (k *compiler) externCall(s externSite) stmt {
 	switch s.name {
 	case "counter.count":
@@ -107,9 +133,8 @@ func after(f func(c *ctx)) stmt {
 
 func (k *compiler) counterCount(s *externSite) stmt {
 	k.need(s, 1, 1)
-	i := k.m.insts[s.object]
-	x := k.expr(s.args[0])
-	index := k.clamped(x, maxCells)
+	i := k.object(s, "counter")
+	index := k.indexArg(s, 0)
 	return func(c *ctx) status {
 		n := index(c)
 		if c.pend != next {
@@ -129,8 +154,8 @@ func (k *compiler) registerRead(s *externSite) stmt {
 		s.args = append([]ir.Expr{s.dst}, s.args...)
 	}
 	k.need(s, 2, 2)
-	i := k.m.insts[s.object]
-	index := k.clamped(k.expr(s.args[1]), maxCells)
+	i := k.object(s, "register")
+	index := k.indexArg(s, 1)
 	put := k.putterTo(s.args[0], i.n)
 	return after(func(c *ctx) {
 		n := index(c)
@@ -164,9 +189,12 @@ func (k *compiler) putterTo(x ir.Expr, n int) func(*ctx, func([]uint64)) {
 
 func (k *compiler) registerWrite(s *externSite) stmt {
 	k.need(s, 2, 2)
-	i := k.m.insts[s.object]
-	index := k.clamped(k.expr(s.args[0]), maxCells)
+	i := k.object(s, "register")
+	index := k.indexArg(s, 0)
 	v := k.expr(s.args[1])
+	if v.n != i.n {
+		k.fail(s.pos, "extern "+s.name, "the value has another type than the elements")
+	}
 	t := k.alloc(v.n)
 	return after(func(c *ctx) {
 		n := index(c)
@@ -185,14 +213,11 @@ func (k *compiler) registerWrite(s *externSite) stmt {
 func (k *compiler) hash(s *externSite) stmt {
 	k.need(s, 5, 5)
 	algo := k.algorithm(s.args[1])
-	base, limit := k.expr(s.args[2]), k.expr(s.args[4])
+	base, limit := k.slotArg(s, 2), k.slotArg(s, 4)
 	data, _ := k.fieldList(s.args[3])
-	ow, bw, mw := ir.Width(s.args[0].Type()), ir.Width(base.t), ir.Width(limit.t)
-	if ow < 0 || bw < 0 || mw < 0 {
-		k.fail(s.pos, "extern hash", "result, base and max must be scalars")
-	}
-	if bw > 64 || mw > 64 {
-		k.fail(s.pos, "extern hash", "base and max over 64 bits")
+	ow := ir.Width(s.args[0].Type())
+	if ow < 0 {
+		k.fail(s.pos, "extern hash", "the result is no scalar")
 	}
 	put := k.putterTo(s.args[0], limbs(ow))
 	return after(func(c *ctx) {
@@ -218,9 +243,9 @@ func (k *compiler) hash(s *externSite) stmt {
 // random: uniform in lo..hi; lo when hi < lo.
 func (k *compiler) random(s *externSite) stmt {
 	k.need(s, 3, 3)
-	lo, hi := k.expr(s.args[1]), k.expr(s.args[2])
-	if lo.wide() || hi.wide() {
-		k.fail(s.pos, "extern random", "bounds over 64 bits")
+	lo, hi := k.slotArg(s, 1), k.slotArg(s, 2)
+	if ir.Width(s.args[0].Type()) < 0 {
+		k.fail(s.pos, "extern random", "the result is no scalar")
 	}
 	set := k.setter(s.args[0])
 	return after(func(c *ctx) {
@@ -284,7 +309,7 @@ func (k *compiler) logMsg(s *externSite) stmt {
 // assert and assume: a false condition is logged; the packet goes on.
 func (k *compiler) assert(s *externSite) stmt {
 	k.need(s, 1, 1)
-	x := k.expr(s.args[0])
+	x := k.slotArg(s, 0)
 	name, pos := s.name, s.pos
 	text := name + " failed: " + condName(s.args[0])
 	return after(func(c *ctx) {
@@ -303,6 +328,6 @@ func (k *compiler) assert(s *externSite) stmt {
 // truncate: what is sent has at most so many bytes.
 func (k *compiler) truncate(s *externSite) stmt {
 	k.need(s, 1, 1)
-	x := k.clamped(k.expr(s.args[0]), 1<<40)
+	x := k.indexArg(s, 0)
 	return after(func(c *ctx) { c.truncate = int(min(x(c), 1<<40)) })
 }

@@ -231,7 +231,7 @@ func (k *compiler) checksum(s *externSite) stmt {
 	k.need(s, 4, 4)
 	verify := s.name == "verify_checksum" || s.name == "verify_checksum_with_payload"
 	payload := s.name == "verify_checksum_with_payload" || s.name == "update_checksum_with_payload"
-	cond := k.expr(s.args[0])
+	cond := k.slotArg(s, 0)
 	data, _ := k.fieldList(s.args[1])
 	algo := k.algorithm(s.args[3])
 	if w := ir.Width(s.args[2].Type()); w < 0 || w > 64 {
