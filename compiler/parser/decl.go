@@ -23,6 +23,10 @@ func (p *parser) program() *ast.Program {
 			break
 		}
 		p.scopes = p.scopes[:1]
+		if p.toTop {
+			p.failed, p.toTop, p.noGt, p.brace = false, false, false, 0
+			continue
+		}
 		p.recover(start, 0)
 		if p.pos == start {
 			p.advance()

@@ -83,6 +83,8 @@ type parser struct {
 	rep   *diag.List
 
 	failed bool // see the package comment
+	erred  bool // an error was reported
+	toTop  bool // with failed: unwind to the top level, a brace is missing
 	quiet  bool // a trial: set failed, but report nothing
 	brace  int  // `{` consumed and not yet closed
 	depth  int  // nesting of productions
@@ -223,17 +225,21 @@ func (p *parser) unexpected(want, where string) {
 
 // fail reports d and enters the failed state.
 func (p *parser) fail(d diag.Diagnostic) {
+	p.report(d)
+	p.failed = true
+}
+
+// report reports d, unless the parser is in the failed state.
+func (p *parser) report(d diag.Diagnostic) {
 	if !p.failed && !p.quiet {
+		p.erred = true
 		p.rep.Report(d)
 	}
-	p.failed = true
 }
 
 // errorf reports an error without entering the failed state.
 func (p *parser) errorf(code diag.Code, at source.Span, format string, args ...any) {
-	if !p.failed && !p.quiet {
-		p.rep.Errorf(code, at, format, args...)
-	}
+	p.report(diag.Diagnostic{Code: code, Span: at, Message: fmt.Sprintf(format, args...)})
 }
 
 // enter bounds the nesting of productions; each true result needs a leave.
@@ -243,8 +249,15 @@ func (p *parser) enter() bool {
 		return true
 	}
 	p.depth--
-	p.fail(diag.Diagnostic{Code: CodeNesting, Span: p.here(), Message: fmt.Sprintf("nested more than %d deep", maxDepth)})
+	p.giveUp(fmt.Sprintf("nested more than %d deep", maxDepth))
 	return false
+}
+
+// giveUp reports an exceeded bound and skips the rest of the input: to recover
+// in the midst of it would meet the bound again at every step.
+func (p *parser) giveUp(message string) {
+	p.fail(diag.Diagnostic{Code: CodeNesting, Span: p.here(), Message: message})
+	p.pos = len(p.toks) - 1
 }
 
 func (p *parser) leave() { p.depth-- }
@@ -254,7 +267,7 @@ func (p *parser) long(n int, what string) bool {
 	if n <= maxChain {
 		return false
 	}
-	p.fail(diag.Diagnostic{Code: CodeNesting, Span: p.here(), Message: fmt.Sprintf("%s of more than %d parts", what, maxChain)})
+	p.giveUp(fmt.Sprintf("%s of more than %d parts", what, maxChain))
 	return true
 }
 
@@ -271,6 +284,10 @@ func (p *parser) recover(start, level int) {
 	p.noGt = false
 	for p.toks[p.pos].Kind != scanner.EOF {
 		t := p.toks[p.pos]
+		if level > 0 && p.atTopDecl() {
+			p.failed, p.toTop = true, true
+			return
+		}
 		if p.brace <= level {
 			if t.Kind == scanner.RBrace && (level > 0 || p.pos > start) {
 				if level > 0 {
@@ -303,6 +320,21 @@ func (p *parser) recover(start, level int) {
 			}
 		}
 	}
+}
+
+// atTopDecl reports whether the current token is at the start of a line and can
+// only begin a declaration of the top level.
+func (p *parser) atTopDecl() bool {
+	t := p.toks[p.pos]
+	if !t.LineStart {
+		return false
+	}
+	switch t.Kind {
+	case scanner.Control, scanner.Parser, scanner.Header, scanner.HeaderUnion, scanner.Struct,
+		scanner.Enum, scanner.Typedef, scanner.Extern, scanner.Package:
+		return true
+	}
+	return false
 }
 
 // startsDecl reports whether a keyword can only be the beginning of a
@@ -373,20 +405,31 @@ func (p *parser) list(where string, elem func()) {
 			p.advance()
 			return
 		case scanner.EOF:
-			if !bad {
+			// After an error it is nearly always a consequence.
+			if !p.erred {
 				p.unexpected(scanner.RBrace.String(), where)
 			}
 			p.failed = true
+			return
+		}
+		if p.atTopDecl() {
+			if !bad {
+				p.unexpected(scanner.RBrace.String(), where)
+			}
+			p.failed, p.toTop = true, true
 			return
 		}
 		start := p.pos
 		elem()
 		if p.failed {
 			bad = true
-			if p.quiet || p.rep.Full() {
+			if p.toTop || p.quiet || p.rep.Full() {
 				return
 			}
 			p.recover(start, level)
+			if p.toTop {
+				return
+			}
 			if p.pos == start && p.kind() != scanner.RBrace {
 				p.advance()
 			}

@@ -87,13 +87,6 @@ func (p *parser) tableProperty(d *ast.TableDecl, seen map[string]source.Span) {
 	}
 }
 
-// report reports d and goes on.
-func (p *parser) report(d diag.Diagnostic) {
-	if !p.failed && !p.quiet {
-		p.rep.Report(d)
-	}
-}
-
 // keyElem parses `expr : match_kind annotations;`.
 func (p *parser) keyElem(k *ast.KeyProp) {
 	lo := p.lo()

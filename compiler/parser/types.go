@@ -153,7 +153,7 @@ func (p *parser) typeParams() []*ast.Ident {
 	p.advance()
 	var list []*ast.Ident
 	if p.kind() == scanner.Gt {
-		p.unexpected(scanner.Ident.String(), "of a type parameter")
+		p.unexpected("the name", "of a type parameter")
 	}
 	p.commas(scanner.Gt, false, "in the type parameters", func() {
 		id := p.name("of a type parameter")

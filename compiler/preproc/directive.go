@@ -112,7 +112,8 @@ func (p *preproc) lineDirective(lx *lexer, n Token, at source.Span, marker bool)
 			p.extra(lx, "#line")
 		}
 	}
-	lx.file.SetLine(p.set.Physical(at.Lo).Line+1, name, v)
+	// Line 0 occurs in markers of other preprocessors; positions begin at 1.
+	lx.file.SetLine(p.set.Physical(at.Lo).Line+1, name, max(v, 1))
 }
 
 // unquote takes the quotes and escapes off a string token.
