@@ -12,7 +12,7 @@ func encodeProgram(p *ir.Program) ([]byte, error) {
 	return []byte(p.String()), nil
 }
 
-// decodeProgram parses the member pipeline.ir.
+// decodeProgram parses and verifies the member pipeline.ir.
 func decodeProgram(data []byte) (*ir.Program, error) {
 	p, err := ir.Parse(PipelineName, data)
 	if err != nil {
@@ -20,6 +20,9 @@ func decodeProgram(data []byte) (*ir.Program, error) {
 	}
 	if p.Level != ir.Core {
 		return nil, fmt.Errorf("the program is at level %s, want core", p.Level)
+	}
+	if err := ir.Check(p); err != nil {
+		return nil, err
 	}
 	return p, nil
 }

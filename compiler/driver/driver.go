@@ -253,7 +253,7 @@ func (c *compiler) lower() error {
 	core := ir.Clone(c.res.Typed)
 	opts := pass.Options{
 		Debug: c.o.Debug, DebugOut: c.o.DebugOut, Now: c.o.Now, Verify: c.o.Verify,
-		Print: (*ir.Program).String,
+		VerifyProgram: ir.Check, Print: (*ir.Program).String,
 	}
 	times, err := pl.Run(core, opts)
 	for _, t := range times {
@@ -265,6 +265,9 @@ func (c *compiler) lower() error {
 	}
 	if err != nil {
 		return err
+	}
+	if err := ir.Check(core); err != nil {
+		return &Internal{Phase: "passes", Err: err}
 	}
 	c.res.Core = core
 	return nil

@@ -9,8 +9,9 @@ import (
 
 // What inlining of controls and of parsers share. A block instance has state of
 // its own (tables), so it is not copied: its variables move to the caller once,
-// and every call runs a copy of its body on them. Where a parameter is an alias
-// at every call, it is replaced by its argument, in table keys and actions too.
+// and every call runs a copy of its body on them. A parameter that can be an alias
+// of its argument is replaced by it, call by call; one that table keys or actions
+// mention only where that is the same argument at every call, then there too.
 
 type blockInliner struct {
 	inliner
@@ -30,7 +31,7 @@ func newBlockInliner(p *ir.Program) *blockInliner {
 type moved struct {
 	b      *ir.Block
 	params []*ir.Var // as they were: a local has no direction
-	byRef  []bool
+	byRef  map[*ir.CallStmt][]bool
 	local  map[*ir.Var]*ir.Var // element of params -> the local it became
 	zero   []*ir.Var           // locals that every call must zero
 }
@@ -42,28 +43,33 @@ func (in *blockInliner) move(b, caller *ir.Block, sites []*ir.CallStmt) (*moved,
 	}
 	in.into[b] = caller
 	in.locals = &caller.Locals
-	m := &moved{b: b, local: map[*ir.Var]*ir.Var{}}
+	m := &moved{b: b, byRef: map[*ir.CallStmt][]bool{}, local: map[*ir.Var]*ir.Var{}}
 
-	for i, s := range sites {
+	for _, s := range sites {
 		for len(s.Args) < len(b.Params) {
 			s.Args = append(s.Args, nil)
 		}
-		byRef := alias(b.Params, s.Args, nil)
-		if i == 0 {
-			m.byRef = byRef
-			continue
-		}
-		for j := range byRef {
-			m.byRef[j] = m.byRef[j] && byRef[j] && sameExpr(s.Args[j], sites[0].Args[j])
-		}
+		m.byRef[s] = alias(b.Params, s.Args, nil)
 	}
-	subst := map[*ir.Var]ir.Expr{}
+	shared := in.sharedVars()
+	subst := map[*ir.Var]ir.Expr{} // what replaces shared parameters
 	outside := in.outside(caller)
 	for i, q := range b.Params {
 		was := *q
 		m.params = append(m.params, &was)
-		if m.byRef[i] {
-			subst[q] = sites[0].Args[i]
+		always := true
+		for _, s := range sites {
+			always = always && m.byRef[s][i] && (!shared[q] || sameExpr(s.Args[i], sites[0].Args[i]))
+		}
+		if shared[q] && !always {
+			for _, s := range sites {
+				m.byRef[s][i] = false
+			}
+		}
+		if always {
+			if shared[q] {
+				subst[q] = sites[0].Args[i]
+			}
 			continue
 		}
 		q.Dir = ir.DirNone
@@ -71,7 +77,6 @@ func (in *blockInliner) move(b, caller *ir.Block, sites []*ir.CallStmt) (*moved,
 		in.adopt(q, caller, outside)
 	}
 	in.substitute(b, subst)
-	shared := in.sharedVars(b)
 	for _, l := range b.Locals {
 		in.adopt(l, caller, outside)
 		if shared[l] || !writtenFirst(b.Body, l) || len(b.States) > 0 {
@@ -148,8 +153,8 @@ func (in *blockInliner) substitute(b *ir.Block, subst map[*ir.Var]ir.Expr) {
 	}
 }
 
-// sharedVars are the variables of b that table keys or actions mention.
-func (in *blockInliner) sharedVars(b *ir.Block) map[*ir.Var]bool {
+// sharedVars are the variables that table keys or actions mention.
+func (in *blockInliner) sharedVars() map[*ir.Var]bool {
 	shared := map[*ir.Var]bool{}
 	add := func(e ir.Expr) {
 		ir.WalkExpr(e, func(x ir.Expr) {
@@ -169,14 +174,21 @@ func (in *blockInliner) sharedVars(b *ir.Block) map[*ir.Var]bool {
 	return shared
 }
 
-// enter gives the statements before and after one run of m.
-func (in *blockInliner) enter(m *moved, s *ir.CallStmt) (pre, post []ir.Stmt) {
-	// The aliases are substituted already; here they only need zeroing.
-	pre, post = in.copies(m.params, m.local, s.Args, m.byRef, map[*ir.Var]ir.Expr{}, s.P)
+// enter gives the statements before and after one run of m, and the aliases of
+// this call.
+func (in *blockInliner) enter(m *moved, s *ir.CallStmt) (pre, post []ir.Stmt, aliases map[*ir.Var]ir.Expr) {
+	byWas := map[*ir.Var]ir.Expr{}
+	pre, post = in.copies(m.params, m.local, s.Args, m.byRef[s], byWas, s.P)
 	for _, l := range m.zero {
 		pre = append(pre, zero(ref(l, s.P), s.P)...)
 	}
-	return pre, post
+	aliases = map[*ir.Var]ir.Expr{}
+	for i, was := range m.params {
+		if e, ok := byWas[was]; ok {
+			aliases[m.b.Params[i]] = e
+		}
+	}
+	return pre, post, aliases
 }
 
 // sameExpr tells whether two aliases are the same storage or constant.

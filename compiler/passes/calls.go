@@ -20,7 +20,7 @@ const (
 // externs ExternCall.
 //
 // Before: only tables and externs are called, values go to variables.
-// After: no Call, no CallStmt.
+// After: no Call, no CallStmt; the level is core.
 // Source: P4_16 sections 12.7.1, 13.8 (packet_in), 13.7 (verify), 15 (emit),
 // 14.2.2 (table application).
 func calls(p *ir.Program) error {
@@ -38,6 +38,7 @@ func calls(p *ir.Program) error {
 			lower(&s.Body, &b.Locals)
 		}
 	}
+	p.Level = ir.Core
 	return l.err
 }
 

@@ -50,8 +50,8 @@ func controls(p *ir.Program) error {
 }
 
 func (in *blockInliner) control(m *moved, s *ir.CallStmt) []ir.Stmt {
-	pre, post := in.enter(m, s)
-	body := (&ir.Cloner{Labels: in.relabel(m.b.Body)}).Stmts(m.b.Body)
+	pre, post, aliases := in.enter(m, s)
+	body := (&ir.Cloner{Subst: aliases, Labels: in.relabel(m.b.Body)}).Stmts(m.b.Body)
 	body = in.endings(body, nil, &post, s.P)
 	return append(append(pre, body...), post...)
 }

@@ -14,7 +14,9 @@ import (
 //
 // Before: functions are inlined.
 // After: no parser calls a parser; only parsers bound in the package remain.
-// Source: P4_16 section 13.10; see inliner for the calling convention.
+// Source: P4_16 section 13.10; see inliner for the calling convention. A parser
+// that ends in reject copies nothing out; arguments that stand for their
+// parameters (nearly all) keep what was extracted so far.
 func parsers(p *ir.Program) error {
 	in := newBlockInliner(p)
 	for _, caller := range p.Blocks { // callees before callers
@@ -115,14 +117,14 @@ func (sp *splitter) state(s *ir.State) error {
 // call ends s with the callee's start; the callee's accept is rest.
 func (sp *splitter) call(s *ir.State, c *ir.CallStmt, rest *ir.State) {
 	m := sp.ready[c.Block]
-	pre, post := sp.in.enter(m, c)
+	pre, post, aliases := sp.in.enter(m, c)
 	s.Body = append(s.Body, pre...)
 	rest.Body = append(post, rest.Body...)
 	rename := map[string]string{"accept": rest.Name, "reject": "reject", "": ""}
 	for _, q := range m.b.States {
 		rename[q.Name] = sp.name(s.Name + "_" + q.Name)
 	}
-	cl := &ir.Cloner{}
+	cl := &ir.Cloner{Subst: aliases}
 	for _, q := range m.b.States {
 		// Every copy of a state body has labels of its own.
 		cl.Labels = sp.in.relabel(q.Body)

@@ -18,7 +18,7 @@ import (
 // facts are made anew for every pipeline: there are no package variables.
 type facts struct {
 	typed, reached, noNewtypes, noTuples, ordered, scalarEq, boundDone,
-	noFunctions, noActionExits, noControls, noParsers, noExits, lowered, flatLists, core *pass.Fact
+	noFunctions, noActionExits, noControls, noParsers, noExits, lowered, flatLists *pass.Fact
 }
 
 func newFacts() facts {
@@ -37,7 +37,6 @@ func newFacts() facts {
 		noExits:       &pass.Fact{Name: "no return or exit", Check: checkNoExits},
 		lowered:       &pass.Fact{Name: "no calls", Check: checkLowered},
 		flatLists:     &pass.Fact{Name: "flat field lists"},
-		core:          &pass.Fact{Name: "core"},
 	}
 }
 
@@ -60,24 +59,20 @@ func table(f facts) []pass.Pass {
 		{Name: "parsers", Run: parsers, Needs: fs{f.noFunctions}, Makes: fs{f.noParsers}},
 		// Exit ends the outermost control, so all others must be inlined.
 		{Name: "exits", Run: exits, Needs: fs{f.noControls, f.noActionExits}, Makes: fs{f.noExits}},
-		{Name: "calls", Run: calls, Needs: fs{f.ordered, f.noFunctions, f.noControls, f.noParsers}, Makes: fs{f.lowered}},
+		// From here on the program is at level core.
+		{Name: "calls", Run: calls, Needs: fs{f.ordered, f.scalarEq, f.noFunctions, f.noControls, f.noParsers, f.noExits}, Makes: fs{f.lowered}},
 		{Name: "fieldlists", Run: fieldlists, Needs: fs{f.lowered, f.noTuples}, Makes: fs{f.flatLists}},
-		{Name: "core", Run: core, Needs: fs{f.scalarEq, f.noExits, f.lowered, f.flatLists}, Makes: fs{f.core}},
-		{Name: "fold", Run: fold, Needs: fs{f.core}},
-		{Name: "dead", Run: dead, Needs: fs{f.core}},
+		{Name: "fold", Run: fold, Needs: fs{f.lowered, f.flatLists}},
+		{Name: "dead", Run: dead, Needs: fs{f.lowered, f.flatLists}},
 	}
 }
 
 // Pipeline is the way from typed to core.
 func Pipeline() (*pass.Pipeline, error) {
 	f := newFacts()
-	return pass.New(table(f), []*pass.Fact{f.typed}, []*pass.Fact{f.core})
-}
-
-// core marks the program as being at level core.
-func core(p *ir.Program) error {
-	p.Level = ir.Core
-	return nil
+	return pass.New(table(f), []*pass.Fact{f.typed}, []*pass.Fact{
+		f.noNewtypes, f.noTuples, f.scalarEq, f.boundDone, f.noControls, f.noParsers, f.noExits, f.lowered, f.flatLists,
+	})
 }
 
 // ControlName is the control-plane name of an action of a core program. Actions

@@ -69,7 +69,7 @@ func TestPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range pl.Names() {
-		if !covered[name] && name != "core" { // core only sets the level
+		if !covered[name] {
 			t.Errorf("pass %s has no file in testdata", name)
 		}
 	}
