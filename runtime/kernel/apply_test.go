@@ -175,6 +175,7 @@ func (m *model) apply(op dataplane.Op) {
 }
 
 type tablesBench struct {
+	*bench
 	t *testing.T
 	p *Plane
 	m model
@@ -183,14 +184,14 @@ type tablesBench struct {
 func newTables(t *testing.T) *tablesBench {
 	t.Helper()
 	b := newBench(t)
-	tb := &tablesBench{t: t, p: b.mustOpen()}
+	tb := &tablesBench{bench: b, t: t, p: b.mustOpen()}
 	tb.p.codegen = passing
-	tb.load(1, false)
+	tb.commit(1, false)
 	return tb
 }
 
 // load commits a generation whose tables hold only their default.
-func (b *tablesBench) load(seq uint64, keep bool) {
+func (b *tablesBench) commit(seq uint64, keep bool) {
 	b.t.Helper()
 	c := dataplane.Config{Program: tablesProgram(), Sequence: seq, KeepState: keep}
 	for i := range b.m {
@@ -403,7 +404,7 @@ func TestGraceBeforeReuse(t *testing.T) {
 			}
 			return b.p.grace.wait()
 		}
-		b.load(2, true)
+		b.commit(2, true)
 		if graces != 1 || b.p.liveIndex() == live {
 			t.Errorf("%d grace periods, generation %d after %d", graces, b.p.liveIndex(), live)
 		}
@@ -480,10 +481,19 @@ func TestCountersAndState(t *testing.T) {
 	}
 	count()
 	check("first", 1)
-	b.load(2, true)
+	b.commit(2, true)
 	check("kept", 1)
-	b.compare() // the entries came with the content
-	b.load(3, false)
+	b.compare()                     // the entries came with the content
+	netnstest.Check(t, b.p.Close()) // a restart
+	var err error
+	b.p, err = b.bench.open("nic0")
+	netnstest.Check(t, err)
+	b.p.codegen = passing
+	t.Cleanup(func() { netnstest.Check(t, b.p.Close()) })
+	b.commit(3, true)
+	check("after a restart", 1)
+	b.compare()
+	b.commit(4, false)
 	check("anew", 0)
 	b.compare()
 	for _, err := range []error{

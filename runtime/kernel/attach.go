@@ -25,6 +25,7 @@ type port struct {
 	hook    hookKind
 	wanted  string // Port.Hook as given to Attach
 	mtu     int    // as given to Attach
+	veth    bool
 	at      *attachment
 	problem string
 }
@@ -81,7 +82,7 @@ func (p *Plane) attach(want dataplane.Port) error {
 			return fmt.Errorf("set MTU of %s to %d: %w", want.Netdev, want.MTU, err)
 		}
 	}
-	t := &port{number: want.Number, netdev: want.Netdev, hook: k, wanted: want.Hook, mtu: want.MTU}
+	t := &port{number: want.Number, netdev: want.Netdev, hook: k, wanted: want.Hook, mtu: want.MTU, veth: dev.Type() == "veth"}
 	if old != nil && old.at != nil && old.at.ifindex == index && old.hook == k {
 		if t.at = old.at; p.attached(dev, t.at) {
 			return p.setPort(t)
@@ -256,9 +257,16 @@ func (p *Plane) Ports() []dataplane.Port {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	var out []dataplane.Port
+	xdp := false
+	for _, t := range p.ports {
+		xdp = xdp || t.hook == hookXDP
+	}
 	for _, n := range sortedPorts(p.ports) {
 		t := p.ports[n]
 		d := dataplane.Port{Number: n, Netdev: t.netdev, Hook: t.hook.String(), Problem: t.problem}
+		if t.veth && xdp {
+			d.Note = "what XDP sends to a veth is lost unless its far end has GRO on (ethtool -K DEV gro on) or an XDP program"
+		}
 		if t.at != nil && t.at.generic {
 			d.Note = "generic XDP: the driver has no native XDP"
 		}
@@ -310,7 +318,7 @@ func (p *Plane) adoptPorts() error {
 			continue
 		}
 		at.generic = dev.Attrs().Xdp != nil && dev.Attrs().Xdp.AttachMode == xdpAttachedSKB
-		p.ports[n] = &port{number: n, netdev: dev.Attrs().Name, hook: at.hook, at: at}
+		p.ports[n] = &port{number: n, netdev: dev.Attrs().Name, hook: at.hook, at: at, veth: dev.Type() == "veth"}
 	}
 	// A link without a number: the process died between the two.
 	for _, i := range slices.Sorted(maps.Keys(links)) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -200,8 +201,7 @@ func (b *bench) expect(t *testing.T, f *dataplane.Foreign, prog *ebpf.Program, l
 
 func TestForeignInstanceIsNamed(t *testing.T) {
 	b := newBench(t)
-	p := b.mustOpen()
-	netnstest.Check(t, p.Attach(dataplane.Port{Number: 0, Netdev: "p0", Hook: "tc"}))
+	cmd := b.victim("tc")
 	other, err := b.open("blue")
 	netnstest.Check(t, err)
 	defer other.Close()
@@ -212,6 +212,9 @@ func TestForeignInstanceIsNamed(t *testing.T) {
 	}
 	if want := filepath.Join(b.bpffs, "p4nic", "nic0", "links", fmt.Sprintf("tc_%d", b.ifindex[0])); f.Instance != "nic0" || f.Pin != want {
 		t.Errorf("got instance %q, pin %q, want nic0, %q", f.Instance, f.Pin, want)
+	}
+	if f.PID != cmd.Process.Pid || f.Command != "kernel.test" {
+		t.Errorf("held by process %d %q, want %d", f.PID, f.Command, cmd.Process.Pid)
 	}
 	if !strings.Contains(err.Error(), "nicctl --instance nic0 detach") {
 		t.Error(err)
@@ -225,6 +228,9 @@ func TestVanishedPortComesBack(t *testing.T) {
 			p := b.mustOpen()
 			b.attach(p, hook)
 			b.load(p, 1, 1)
+			f := b.flow()
+			f.WaitFor(20)
+			noLoss(t, f)
 			netnstest.Check(t, b.host.DeleteLink("p0"))
 			problem := func() string { return p.Ports()[0].Problem }
 			netnstest.Eventually(t, 5*time.Second, "the port is reported", func() bool { return problem() == "the device p0 is gone" })
@@ -240,10 +246,25 @@ func TestVanishedPortComesBack(t *testing.T) {
 				t.Errorf("the old index is still known: %v", err)
 			}
 			b.load(p, 2, 2)
-			f := b.flow()
+			f = b.flow()
 			f.WaitFor(50)
 			noLoss(t, f)
 		})
+	}
+}
+
+// A message of the kernel that was lost is made up for.
+func TestVanishedPortWithoutMessage(t *testing.T) {
+	b := newBench(t)
+	p := b.mustOpen()
+	b.attach(p, "tc")
+	p.watch.stop()
+	p.watch = nil
+	netnstest.Check(t, b.host.DeleteLink("p1"))
+	p.recheck()
+	ports := p.Ports()
+	if ports[0].Problem != "" || ports[1].Problem != "the device p1 is gone" {
+		t.Errorf("ports %+v", ports)
 	}
 }
 
@@ -278,5 +299,23 @@ func TestOpenRefusals(t *testing.T) {
 		if _, err := Open(Options{Instance: name, BPFFS: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "instance name") {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+}
+
+// Without privileges the error says which are missing.
+func TestOpenWithoutPrivileges(t *testing.T) {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread, with nothing to its name, ends with the goroutine
+		hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		err := unix.Capset(&hdr, &none[0])
+		if err == nil {
+			_, err = Open(Options{BPFFS: t.TempDir()})
+		}
+		done <- err
+	}()
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "run as root") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -298,11 +298,12 @@ func (p *Plane) retire(g *generation) {
 		case <-stop:
 			return // the next Open sweeps it
 		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
+		// Nobody reads it: it has not been p.live since Commit let go of p.mu.
 		if err := g.discard(); err != nil {
 			p.log.Warn("freeing the old pipeline", "error", err)
 		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		p.slots[g.index] = slotState{}
 	})
 }

@@ -245,22 +245,34 @@ func victim() {
 	select {}
 }
 
+// victim starts a process that carries traffic between the ports. It is killed
+// at the end of the test.
+func (b *bench) victim(hook string) *exec.Cmd {
+	b.t.Helper()
+	exe, err := os.Executable()
+	netnstest.Check(b.t, err)
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), victimEnv+"="+b.bpffs, "P4NIC_TEST_HOOK="+hook)
+	out, err := cmd.StdoutPipe()
+	netnstest.Check(b.t, err)
+	netnstest.Check(b.t, b.do(cmd.Start))
+	b.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // "process already finished" where the test did it
+		_ = cmd.Wait()
+	})
+	said, err := bufio.NewReader(out).ReadString('\n')
+	if said != "ready\n" {
+		b.t.Fatalf("victim: %q %v", said, err)
+	}
+	return cmd
+}
+
 // SP2, D6: a process is killed; the next one takes over what it left. No frame is lost.
 func TestAdoption(t *testing.T) {
 	for _, hook := range hookNames {
 		t.Run(hook, func(t *testing.T) {
 			b := newBench(t)
-			exe, err := os.Executable()
-			netnstest.Check(t, err)
-			cmd := exec.Command(exe)
-			cmd.Env = append(os.Environ(), victimEnv+"="+b.bpffs, "P4NIC_TEST_HOOK="+hook)
-			out, err := cmd.StdoutPipe()
-			netnstest.Check(t, err)
-			netnstest.Check(t, b.do(cmd.Start))
-			said, err := bufio.NewReader(out).ReadString('\n')
-			if said != "ready\n" {
-				t.Fatalf("victim: %q %v", said, err)
-			}
+			cmd := b.victim(hook)
 			f := b.flow()
 			f.WaitFor(50)
 			netnstest.Check(t, cmd.Process.Kill())

@@ -118,7 +118,7 @@ func probe() error {
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "p4nic_probe", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("the kernel refuses BPF maps: %w; p4nic needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and, to mount the BPF file system, CAP_SYS_ADMIN: run as root, or use the simulator", err)
+		return fmt.Errorf("the kernel refuses BPF maps: %w; p4nic needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and, to mount the BPF file system, CAP_SYS_ADMIN: run as root, or use the simulator", unix.EPERM)
 	case errors.Is(err, unix.ENOSYS):
 		return fmt.Errorf("this kernel has no BPF: %w; it needs CONFIG_BPF_SYSCALL and Linux 6.1 or later, or use the simulator", err)
 	case err != nil:

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -16,27 +17,13 @@ type watcher struct {
 	wg   sync.WaitGroup
 }
 
-func (p *Plane) startWatch() (*watcher, error) {
-	w := &watcher{done: make(chan struct{})}
-	updates := make(chan netlink.LinkUpdate, 64)
-	err := netlink.LinkSubscribeWithOptions(updates, w.done, netlink.LinkSubscribeOptions{
-		ListExisting:  true, // what vanished while nobody watched
-		ErrorCallback: func(err error) { p.log.Warn("watching netdevs", "error", err) },
-	})
-	if err != nil {
-		return nil, err
+func (w *watcher) stopped() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
 	}
-	w.wg.Go(func() {
-		for u := range updates { // closed after done
-			select {
-			case <-w.done:
-				continue
-			default:
-			}
-			p.linkChanged(u)
-		}
-	})
-	return w, nil
 }
 
 func (w *watcher) stop() {
@@ -45,6 +32,70 @@ func (w *watcher) stop() {
 	}
 	close(w.done)
 	w.wg.Wait()
+}
+
+func (p *Plane) startWatch() (*watcher, error) {
+	w := &watcher{done: make(chan struct{})}
+	updates, err := p.subscribe(w)
+	if err != nil {
+		return nil, err
+	}
+	w.wg.Go(func() {
+		for {
+			for u := range updates {
+				if !w.stopped() {
+					p.linkChanged(u)
+				}
+			}
+			if w.stopped() {
+				return
+			}
+			// The kernel had more messages than the socket's room: some are lost.
+			err := p.ns.DoHere(func() (err error) { updates, err = p.subscribe(w); return err })
+			if err != nil {
+				p.log.Error("netdevs are no longer watched: a port that vanishes is not attached again", "error", err)
+				return
+			}
+			p.recheck()
+		}
+	})
+	return w, nil
+}
+
+func (p *Plane) subscribe(w *watcher) (<-chan netlink.LinkUpdate, error) {
+	updates := make(chan netlink.LinkUpdate, 64)
+	err := netlink.LinkSubscribeWithOptions(updates, w.done, netlink.LinkSubscribeOptions{
+		ListExisting:      true,
+		ReceiveBufferSize: 1 << 20,
+		ErrorCallback: func(err error) {
+			if !w.stopped() {
+				p.log.Warn("watching netdevs", "error", err)
+			}
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch netdevs: %w", err)
+	}
+	return updates, nil
+}
+
+// recheck looks for devices that went without a message.
+func (p *Plane) recheck() {
+	p.ops.Lock()
+	defer p.ops.Unlock()
+	p.mu.RLock()
+	var gone []*port
+	for _, n := range sortedPorts(p.ports) {
+		if t := p.ports[n]; t.at != nil {
+			if _, err := p.ns.Netlink().LinkByIndex(t.at.ifindex); err != nil {
+				gone = append(gone, t)
+			}
+		}
+	}
+	p.mu.RUnlock()
+	for _, t := range gone {
+		p.lost(t)
+	}
 }
 
 // linkChanged follows one message about a netdev.
