@@ -208,15 +208,10 @@ func (g *gen) function(e *env, c *types.Call) *ir.Function {
 		}
 		f.Params = append(f.Params, v)
 	}
-	g.inFunc(fe, c.Func.Result, func() { f.Body = g.block(fe, d.Body) })
+	fe.unit.result = c.Func.Result
+	f.Body = g.block(fe, d.Body)
 	g.out.Functions = append(g.out.Functions, f)
 	return f
-}
-
-// inFunc runs body with result as the type of `return`.
-func (g *gen) inFunc(e *env, result types.Type, body func()) {
-	e.unit.result = result
-	body()
 }
 
 // action returns the IR action of o, made on first use where it is global.

@@ -4,11 +4,11 @@ import "github.com/p4nic/p4nic/compiler/diag"
 
 // Codes of this package's diagnostics; Codes documents them.
 const (
+	codeBadEntry      diag.Code = "exact-entry"
 	codeBadMain       diag.Code = "bad-main"
 	codeBadPriority   diag.Code = "bad-priority"
 	codeDuplicateName diag.Code = "duplicate-name"
 	codeKeyNeedsName  diag.Code = "key-needs-name"
-	codeMaskBits      diag.Code = "entry-mask-bits"
 	codeNoMain        diag.Code = "no-main"
 	codeNotPrefix     diag.Code = "not-a-prefix"
 	codeNotStatic     diag.Code = "not-static"

@@ -39,8 +39,8 @@ func (g *gen) entrySet(t *ir.Table, x *ast.Entry, i int, s *ir.Set, kt types.Typ
 	w := ir.Width(g.conv(kt))
 	switch t.Keys[i].Kind {
 	case ir.MatchExact:
-		if s.Kind == ir.SetAny {
-			g.errorf(codeNotStatic, span(at), "an exact key needs a value")
+		if s.Kind != ir.SetValue {
+			g.errorf(codeBadEntry, span(at), "an exact key needs a value, not a set")
 		}
 	case ir.MatchLPM:
 		if s.Kind == ir.SetMask && !isPrefix(s.Hi, w) {

@@ -135,6 +135,12 @@ func (g *gen) convert(x ir.Expr, t types.Type) ir.Expr {
 	if ir.Identical(from, to) {
 		return x
 	}
+	if _, inf := to.(*ir.InfInt); inf {
+		if c, ok := x.(*ir.Const); ok {
+			return &ir.Const{Meta: ir.Meta{T: to, P: c.P}, Val: c.Val}
+		}
+		return x // an int parameter takes a value of run time as it is
+	}
 	switch to.(type) {
 	case *ir.Void, *ir.ExternType, *ir.Tuple, *ir.Struct, *ir.Header, *ir.Union, *ir.Stack, *ir.Varbit:
 		return x
@@ -281,7 +287,7 @@ func (g *gen) path(e *env, n *ast.PathExpr) ir.Expr {
 		case v.v != nil:
 			return &ir.VarRef{Meta: ir.Meta{T: v.v.Type, P: g.pos(n)}, Var: v.v}
 		case v.c != nil:
-			return v.c
+			return new(ir.Cloner).Expr(v.c)
 		}
 		g.errorf(codeUnsupported, n.Span, "object %s cannot be used as a value here", o.Name)
 		return g.bad(n)
@@ -393,7 +399,10 @@ func (g *gen) sized(x ir.Expr) ir.Expr {
 }
 
 func (g *gen) slice(e *env, n, xe ast.Expr, p ir.Pos) ir.Expr {
-	hl := g.info.Slices[n]
+	hl, fixed := g.info.Slices[n]
+	if w, ok := n.(*ast.WidthSliceExpr); ok && !fixed {
+		return g.movingSlice(e, w, p)
+	}
 	x := g.expr(e, xe, nil)
 	t := &ir.Bit{W: hl[0] - hl[1] + 1}
 	if c, ok := x.(*ir.Const); ok {
@@ -403,6 +412,20 @@ func (g *gen) slice(e *env, n, xe ast.Expr, p ir.Pos) ir.Expr {
 		x = &ir.Cast{Meta: ir.Meta{T: en.Underlying, P: p}, X: x}
 	}
 	return &ir.Slice{Meta: ir.Meta{T: t, P: p}, X: x, Hi: hl[0], Lo: hl[1]}
+}
+
+// movingSlice lowers X[lo+:w] with a start of run time to (X >> lo)[w-1:0].
+func (g *gen) movingSlice(e *env, n *ast.WidthSliceExpr, p ir.Pos) ir.Expr {
+	t, ok := g.conv(e.subst(g.info.Types[n].Type)).(*ir.Bit)
+	if !ok {
+		return g.bad(n)
+	}
+	x := g.expr(e, n.X, nil)
+	if it, ok := x.Type().(*ir.Int); ok {
+		x = &ir.Cast{Meta: ir.Meta{T: &ir.Bit{W: it.W}, P: p}, X: x}
+	}
+	shifted := &ir.Binary{Meta: ir.Meta{T: x.Type(), P: p}, Op: ir.Shr, X: x, Y: g.sized(g.expr(e, n.Lo, nil))}
+	return &ir.Slice{Meta: ir.Meta{T: t, P: p}, X: shifted, Hi: t.W - 1}
 }
 
 func (g *gen) unary(e *env, n *ast.UnaryExpr, t types.Type, p ir.Pos) ir.Expr {

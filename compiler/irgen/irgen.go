@@ -100,7 +100,6 @@ type env struct {
 	vals   map[*types.Object]value
 	tvars  map[*types.Var]types.Type
 	unit   *unit
-	block  *ir.Block
 }
 
 func (e *env) lookup(o *types.Object) (value, bool) {
@@ -213,15 +212,20 @@ func (g *gen) newBlock(from *env, call *types.Call, path string, at ast.Node) *i
 		g.errorf(codeUnsupported, span(at), "instances are nested more than %d deep", maxTree)
 		return nil
 	}
-	b := call.Type.(*types.Block)
+	b := from.subst(call.Type).(*types.Block)
 	blk := &ir.Block{Name: path, Decl: b.Name, Kind: blockKind(b), Pos: g.pos(b.Decl.DeclName())}
 	if n := g.blocks[path]; n > 0 {
 		blk.Name = fmt.Sprintf("%s_%d", path, n+1)
 	}
 	g.blocks[path]++
-	e := &env{parent: g.global, path: path, vals: map[*types.Object]value{}, block: blk}
+	e := &env{parent: g.global, path: path, vals: map[*types.Object]value{}, tvars: map[*types.Var]types.Type{}}
+	for i, v := range b.TypeParams {
+		if i < len(b.Args) {
+			e.tvars[v] = b.Args[i]
+		}
+	}
 	e.unit = newUnit(nil, &blk.Locals)
-	if !g.ctorArgs(from, e, call, ctorParams(b)) {
+	if !g.ctorArgs(from, e, call, b.Ctor) {
 		return nil
 	}
 	for _, p := range b.Params {
@@ -238,8 +242,6 @@ func (g *gen) newBlock(from *env, call *types.Call, path string, at ast.Node) *i
 	g.out.Blocks = append(g.out.Blocks, blk)
 	return blk
 }
-
-func ctorParams(b *types.Block) []*types.Param { return b.Ctor }
 
 // ctorArgs evaluates constructor arguments in env from and binds the parameters
 // in env to.

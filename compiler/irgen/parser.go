@@ -120,8 +120,9 @@ func (g *gen) transition(e *env, s *ast.StateDecl, name func(*ast.Ident) string)
 	}
 	var kts []types.Type
 	for _, x := range t.Select.Exprs {
-		out.Keys = append(out.Keys, g.expr(e, x, nil))
-		kts = append(kts, e.subst(g.info.Types[x].Type))
+		keys, ts := g.parts(g.expr(e, x, nil), e.subst(g.info.Types[x].Type))
+		out.Keys = append(out.Keys, keys...)
+		kts = append(kts, ts...)
 	}
 	for _, c := range t.Select.Cases {
 		if len(c.Keys) == 1 {
@@ -134,6 +135,35 @@ func (g *gen) transition(e *env, s *ast.StateDecl, name func(*ast.Ident) string)
 		out.Cases = append(out.Cases, ir.SelectCase{Sets: g.sets(e, c.Keys, kts), Next: name(c.State), Pos: g.pos(c)})
 	}
 	return out
+}
+
+// parts splits a key that is a tuple or struct into its scalar parts.
+func (g *gen) parts(x ir.Expr, t types.Type) (keys []ir.Expr, kts []types.Type) {
+	n := partCount(t)
+	switch t.(type) {
+	case *types.Tuple, *types.Struct:
+	default:
+		return []ir.Expr{x}, []types.Type{t}
+	}
+	for i := range n {
+		pt := partType(t, i)
+		m := ir.Meta{T: g.conv(pt), P: x.Pos()}
+		var part ir.Expr
+		switch y := x.(type) {
+		case *ir.ListExpr:
+			part = y.Elems[i]
+		default:
+			if s, ok := t.(*types.Struct); ok {
+				part = &ir.Member{Meta: m, X: x, Field: s.Fields[i].Name}
+			} else {
+				part = &ir.TupleIndex{Meta: m, X: x, I: i}
+			}
+		}
+		k, ts := g.parts(part, pt)
+		keys = append(keys, k...)
+		kts = append(kts, ts...)
+	}
+	return keys, kts
 }
 
 // sets lowers a keyset; the result has one set for each key.
@@ -153,10 +183,35 @@ func (g *gen) sets(e *env, keys []ast.Expr, kts []types.Type) []ir.Set {
 			return out
 		}
 	}
-	out := make([]ir.Set, len(kts))
-	for i, k := range keys {
-		if i < len(out) {
-			out[i] = g.setOf(e, k, kts[i])
+	var out []ir.Set
+	for _, k := range keys {
+		if len(out) == len(kts) {
+			break
+		}
+		l, ok := k.(*ast.ListExpr)
+		if !ok {
+			out = append(out, g.setOf(e, k, kts[len(out)]))
+			continue
+		}
+		n := len(flatExprs(l))
+		if len(out)+n <= len(kts) {
+			out = append(out, g.sets(e, l.Elems, kts[len(out):len(out)+n])...)
+		}
+	}
+	for len(out) < len(kts) {
+		out = append(out, ir.Set{})
+	}
+	return out
+}
+
+// flatExprs are the scalar parts of a nested list.
+func flatExprs(l *ast.ListExpr) []ast.Expr {
+	var out []ast.Expr
+	for _, x := range l.Elems {
+		if y, ok := x.(*ast.ListExpr); ok {
+			out = append(out, flatExprs(y)...)
+		} else {
+			out = append(out, x)
 		}
 	}
 	return out

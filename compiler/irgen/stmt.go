@@ -108,23 +108,74 @@ func (g *gen) constDecl(e *env, d *ast.ConstDecl) {
 
 func (g *gen) assign(e *env, s *ast.AssignStmt, m ir.SMeta) []ir.Stmt {
 	lt := e.subst(g.info.Types[s.LHS].Type)
+	var pre []ir.Stmt
+	if w, ok := s.LHS.(*ast.WidthSliceExpr); ok {
+		if _, fixed := g.info.Slices[w]; !fixed {
+			return g.assignMoving(e, s, w, m)
+		}
+	}
 	l := g.expr(e, s.LHS, nil)
 	if s.Op == ast.OpInvalid {
 		return []ir.Stmt{&ir.Assign{SMeta: m, L: l, R: g.expr(e, s.RHS, lt)}}
 	}
 	if hasCall(l) {
-		g.errorf(codeUnsupported, span(s.LHS), "the left side of a compound assignment cannot contain a call")
-		return nil
+		l, pre = g.once(e, l, s)
 	}
 	rt := e.subst(g.info.Types[s.RHS].Type)
 	xt, yt := types.OperandTypes(s.Op, lt, rt)
 	if xt == nil || yt == nil {
 		return nil
 	}
-	x := g.convert(g.expr(e, s.LHS, nil), xt)
-	res := xt
-	r := g.binop(s, s.Op, x, g.expr(e, s.RHS, yt), xt, res, m.P)
-	return []ir.Stmt{&ir.Assign{SMeta: m, L: l, R: g.convert(r, lt)}}
+	x := g.convert(new(ir.Cloner).Expr(l), xt)
+	r := g.binop(s, s.Op, x, g.expr(e, s.RHS, yt), xt, xt, m.P)
+	return append(pre, &ir.Assign{SMeta: m, L: l, R: g.convert(r, lt)})
+}
+
+// once evaluates the indices of an l-value that contain calls into variables,
+// so that the l-value can be used twice.
+func (g *gen) once(e *env, l ir.Expr, at ast.Node) (ir.Expr, []ir.Stmt) {
+	var pre []ir.Stmt
+	switch x := l.(type) {
+	case *ir.Member:
+		x.X, pre = g.once(e, x.X, at)
+	case *ir.Slice:
+		x.X, pre = g.once(e, x.X, at)
+	case *ir.Index:
+		x.X, pre = g.once(e, x.X, at)
+		if hasCall(x.I) {
+			v := g.local(e, "index", x.I.Type(), at)
+			pre = append(pre, &ir.Assign{SMeta: ir.SMeta{P: x.P}, L: &ir.VarRef{Meta: ir.Meta{T: v.Type, P: x.P}, Var: v}, R: x.I})
+			x.I = &ir.VarRef{Meta: ir.Meta{T: v.Type, P: x.P}, Var: v}
+		}
+	}
+	return l, pre
+}
+
+// assignMoving lowers X[lo+:w] = v with a start of run time:
+// X = X & ~(ones << lo) | (v << lo).
+func (g *gen) assignMoving(e *env, s *ast.AssignStmt, w *ast.WidthSliceExpr, m ir.SMeta) []ir.Stmt {
+	l := g.expr(e, w.X, nil)
+	b, ok := l.Type().(*ir.Bit)
+	if s.Op != ast.OpInvalid || hasCall(l) || !ok {
+		g.errorf(codeUnsupported, span(s), "an assignment of this form to a slice with a start of run time is not supported")
+		return nil
+	}
+	lo := g.sized(g.expr(e, w.Lo, nil))
+	start := g.local(e, "start", lo.Type(), w)
+	ref := func() ir.Expr { return &ir.VarRef{Meta: ir.Meta{T: start.Type, P: m.P}, Var: start} }
+	bin := func(op ir.Op, x, y ir.Expr) ir.Expr {
+		return &ir.Binary{Meta: ir.Meta{T: b, P: m.P}, Op: op, X: x, Y: y}
+	}
+	st := e.subst(g.info.Types[w].Type)
+	v := g.expr(e, s.RHS, st)
+	width := g.conv(st).(*ir.Bit).W
+	ones := &ir.Const{Meta: ir.Meta{T: b, P: m.P}, Val: types.Wrap(big.NewInt(-1), width, false)}
+	wide := ir.Expr(&ir.Cast{Meta: ir.Meta{T: b, P: m.P}, X: v})
+	mask := &ir.Unary{Meta: ir.Meta{T: b, P: m.P}, Op: ir.BNot, X: bin(ir.Shl, ones, ref())}
+	return []ir.Stmt{
+		&ir.Assign{SMeta: m, L: ref(), R: lo},
+		&ir.Assign{SMeta: m, L: l, R: bin(ir.Or, bin(ir.And, new(ir.Cloner).Expr(l), mask), bin(ir.Shl, wide, ref()))},
+	}
 }
 
 // hasCall tells whether evaluating an l-value twice could differ from once.
@@ -247,7 +298,7 @@ func (g *gen) forIn(e *env, s *ast.ForInStmt, m ir.SMeta) []ir.Stmt {
 	switch t := coll.Type().(type) {
 	case *ir.Stack:
 		for i := range t.Size {
-			elems = append(elems, &ir.Index{Meta: ir.Meta{T: t.Elem, P: m.P}, X: coll, I: &ir.Const{Meta: ir.Meta{T: &ir.Bit{W: 32}, P: m.P}, Val: bigInt(i)}})
+			elems = append(elems, &ir.Index{Meta: ir.Meta{T: t.Elem, P: m.P}, X: new(ir.Cloner).Expr(coll), I: &ir.Const{Meta: ir.Meta{T: &ir.Bit{W: 32}, P: m.P}, Val: bigInt(i)}})
 		}
 	case *ir.Tuple:
 		l, ok := coll.(*ir.ListExpr)
@@ -255,7 +306,7 @@ func (g *gen) forIn(e *env, s *ast.ForInStmt, m ir.SMeta) []ir.Stmt {
 			if ok {
 				elems = append(elems, l.Elems[i])
 			} else {
-				elems = append(elems, &ir.TupleIndex{Meta: ir.Meta{T: et, P: m.P}, X: coll, I: i})
+				elems = append(elems, &ir.TupleIndex{Meta: ir.Meta{T: et, P: m.P}, X: new(ir.Cloner).Expr(coll), I: i})
 			}
 		}
 	default:

@@ -78,6 +78,8 @@ func (g *gen) actionRef(e *env, t *ir.Table, r *ast.ActionRef) {
 		}
 		arg := use.Args[i]
 		switch {
+		case arg == nil && p.Default != nil:
+			ref.Bound = append(ref.Bound, g.expr(g.global, p.Default, p.Type))
 		case arg == nil:
 			return
 		case p.Dir == ast.DirIn:
@@ -195,11 +197,14 @@ func (g *gen) dataArgs(e *env, use *types.ActionUse) []*big.Int {
 		if p.Dir != ast.DirNone {
 			continue
 		}
-		arg := use.Args[i]
+		arg, ae := use.Args[i], e
+		if arg == nil {
+			arg, ae = p.Default, g.global
+		}
 		if arg == nil {
 			continue // reported by the checker
 		}
-		if v, ok := g.static(e, arg, p.Type); ok {
+		if v, ok := g.static(ae, arg, p.Type); ok {
 			out = append(out, v)
 		}
 	}
