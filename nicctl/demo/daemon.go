@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc/connectivity"
-
 	"github.com/p4nic/p4nic/internal/netns"
 	"github.com/p4nic/p4nic/nicctl/p4rtclient"
 	"github.com/p4nic/p4nic/proto/nicdpb"
@@ -81,31 +79,20 @@ func startDaemon(ctx context.Context, path string, ns *netns.NS, dir, instance s
 func (d *daemon) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	go func() { // a dead daemon ends the wait at once
-		select {
-		case <-d.exited:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		_, err := d.client.Capabilities(ctx)
 		if err == nil {
 			return nil
 		}
-		state := d.client.Conn.GetState()
-		if state != connectivity.TransientFailure && state != connectivity.Connecting && state != connectivity.Idle {
-			return err
-		}
 		d.client.Conn.ResetConnectBackoff()
-		d.client.Conn.Connect()
-		if !d.client.Conn.WaitForStateChange(ctx, state) {
-			select {
-			case <-d.exited:
-				return fmt.Errorf("nicd ended at once (%v):\n%s", d.err, d.log.String())
-			default:
-				return fmt.Errorf("nicd does not answer: %w\n%s", err, d.log.String())
-			}
+		select {
+		case <-d.exited:
+			return fmt.Errorf("nicd ended at once (%v):\n%s", d.err, d.log.String())
+		case <-ctx.Done():
+			return fmt.Errorf("nicd does not answer: %w\n%s", err, d.log.String())
+		case <-tick.C:
 		}
 	}
 }

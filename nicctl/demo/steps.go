@@ -236,13 +236,17 @@ func (d *story) tcp(ctx context.Context) error {
 	var loaded, mb int64
 	var took time.Duration
 	var segs segments
+	var t *transfer
+	defer func() { // after the counters were read: closing sends segments too
+		if t != nil {
+			_ = t.close()
+		}
+	}()
 	err := d.notByKernel(func() error {
-		return d.expect(ctx, []string{to2, to1}, func() ([]int64, error) {
-			t, err := newTransfer(ctx, d.net.h1, d.net.h2, h2v4, window)
-			if err != nil {
+		return d.expect(ctx, []string{to2, to1}, func() (_ []int64, err error) {
+			if t, err = newTransfer(ctx, d.net.h1, d.net.h2, h2v4, window); err != nil {
 				return nil, err
 			}
-			defer t.close()
 			stop := context.AfterFunc(ctx, func() { _ = t.close() })
 			defer stop()
 			load := make(chan error, 1)
