@@ -315,7 +315,8 @@ func (t *transfer) quiet(ctx context.Context) (segments, error) {
 		if err != nil {
 			return last, err
 		}
-		now := segments{a.Segs_out, b.Segs_out, a.Total_retrans + b.Total_retrans}
+		// The SYN-ACK was sent before the server's socket was there to count it.
+		now := segments{a.Segs_out, b.Segs_out + 1, a.Total_retrans + b.Total_retrans}
 		// Delayed acknowledgements come within 200 ms.
 		if a.Unacked+b.Unacked == 0 && now == last {
 			if same++; same == 12 {
