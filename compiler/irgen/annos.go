@@ -50,60 +50,18 @@ func rawText(toks []ast.Token) string {
 // lit evaluates an expression of a structured annotation: literals, names of
 // top-level constants and operators on them.
 func (g *gen) lit(e ast.Expr) ir.Lit {
-	switch e := e.(type) {
-	case *ast.StringLit:
-		return ir.Lit{IsString: true, Str: e.Value}
-	case *ast.BoolLit:
-		return ir.Lit{IsBool: true, Bool: e.Value}
-	case *ast.PathExpr:
-		if o := g.info.Top[e.Path.Name.Name]; o != nil && o.Val != nil {
-			switch {
-			case o.Val.Int == nil && o.Val.Elems == nil:
-				return ir.Lit{IsString: true, Str: o.Val.Str}
-			case o.Val.Int != nil:
-				if b, ok := o.Type.(*types.Basic); ok && b.Kind == types.Bool {
-					return ir.Lit{IsBool: true, Bool: o.Val.Int.Sign() != 0}
-				}
-				return ir.Lit{Int: o.Val.Int}
-			}
+	if tv, ok := g.info.Types[e]; ok && tv.Mode == types.Constant && tv.Value != nil {
+		// Checked by compiler/types, as all structured annotations are.
+		switch b, _ := tv.Type.(*types.Basic); {
+		case tv.Value.Int == nil:
+			return ir.Lit{IsString: true, Str: tv.Value.Str}
+		case b != nil && b.Kind == types.Bool:
+			return ir.Lit{IsBool: true, Bool: tv.Value.Int.Sign() != 0}
 		}
-	default:
-		if v := g.litInt(e); v != nil {
-			return ir.Lit{Int: v}
-		}
+		return ir.Lit{Int: tv.Value.Int}
 	}
 	g.errorf(codeUnsupported, span(e), "the expression in this annotation cannot be evaluated")
 	return ir.Lit{Int: new(big.Int)}
-}
-
-func (g *gen) litInt(e ast.Expr) *big.Int {
-	switch e := e.(type) {
-	case *ast.IntLit:
-		return e.Value
-	case *ast.PathExpr:
-		if l := g.lit(e); l.Int != nil {
-			return l.Int
-		}
-	case *ast.UnaryExpr:
-		v := g.litInt(e.X)
-		if v == nil {
-			return nil
-		}
-		switch e.Op {
-		case ast.OpNeg:
-			return new(big.Int).Neg(v)
-		case ast.OpPlus:
-			return v
-		case ast.OpCompl:
-			return new(big.Int).Not(v)
-		}
-	case *ast.BinaryExpr:
-		x, y := g.litInt(e.X), g.litInt(e.Y)
-		if x != nil && y != nil {
-			return types.FoldBinary(e.Op, x, y, 0, false, true)
-		}
-	}
-	return nil
 }
 
 // likely reads @likely and @unlikely of a block (L173).

@@ -4,7 +4,7 @@ import "github.com/p4nic/p4nic/compiler/diag"
 
 // Codes of this package's diagnostics; Codes documents them.
 const (
-	codeBadEntry      diag.Code = "exact-entry"
+	codeBadEntry      diag.Code = "entry-key"
 	codeBadMain       diag.Code = "bad-main"
 	codeBadPriority   diag.Code = "bad-priority"
 	codeDuplicateName diag.Code = "duplicate-name"

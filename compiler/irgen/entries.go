@@ -1,6 +1,7 @@
 package irgen
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 
@@ -25,8 +26,30 @@ func (g *gen) entries(e *env, t *ir.Table, d *ast.TableDecl, kts []types.Type) {
 		}
 		t.Entries = append(t.Entries, en)
 	}
+	if !t.NeedsPriority() {
+		g.distinct(t, d)
+	}
 	if t.NeedsPriority() && len(t.Entries) == len(d.Entries.List) {
 		g.priorities(e, t, d)
+	}
+}
+
+// distinct refuses what a table without priorities cannot have: two entries
+// with the same key, entries with a priority.
+func (g *gen) distinct(t *ir.Table, d *ast.TableDecl) {
+	seen := map[string]ir.Pos{}
+	for i, x := range d.Entries.List {
+		if x.Priority != nil {
+			g.errorf(codeBadPriority, span(x.Priority), "the keys of table %s need no priorities", t.Name)
+		}
+		if i >= len(t.Entries) {
+			return
+		}
+		key := fmt.Sprint(t.Entries[i].Sets)
+		if _, dup := seen[key]; dup {
+			g.errorf(codeBadEntry, x.Span, "an earlier entry of table %s has the same key", t.Name)
+		}
+		seen[key] = t.Entries[i].Pos
 	}
 }
 

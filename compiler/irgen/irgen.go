@@ -351,12 +351,27 @@ func (g *gen) claim(kind, name string, at source.Span) bool {
 // localName is the last part of a control-plane name: @name or the declared
 // one; a leading dot makes it absolute (L177).
 func localName(annos []*ast.Annotation, name string) string {
-	if a := ast.FindAnnotation(annos, "name"); a != nil && len(a.Exprs) == 1 {
-		if s, ok := a.Exprs[0].(*ast.StringLit); ok {
-			return s.Value
+	for _, a := range annos {
+		if a.Name.Name == "name" && len(a.Exprs) == 1 {
+			if s, ok := text(a.Exprs[0]); ok {
+				return s // the first one counts
+			}
 		}
 	}
 	return name
+}
+
+// text evaluates a string expression (L57).
+func text(x ast.Expr) (string, bool) {
+	switch x := x.(type) {
+	case *ast.StringLit:
+		return x.Value, true
+	case *ast.BinaryExpr:
+		a, ok1 := text(x.X)
+		b, ok2 := text(x.Y)
+		return a + b, ok1 && ok2 && x.Op == ast.OpConcat
+	}
+	return "", false
 }
 
 func fullName(path string, annos []*ast.Annotation, name string) string {

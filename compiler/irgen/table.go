@@ -3,6 +3,7 @@ package irgen
 import (
 	"math"
 	"math/big"
+	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ast"
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -88,6 +89,11 @@ func (g *gen) actionRef(e *env, t *ir.Table, r *ast.ActionRef) {
 			ref.Bound = append(ref.Bound, g.expr(e, arg, nil))
 		}
 	}
+	for _, p := range a.DataParams() {
+		if en, ok := p.Type.(*ir.Enum); ir.Width(p.Type) < 0 || ok && en.Underlying == nil {
+			g.errorf(codeUnsupported, r.Span, "parameter %s of action %s has type %s, which the control plane cannot supply", p.Name, a.Name, p.Type)
+		}
+	}
 	t.Actions = append(t.Actions, ref)
 }
 
@@ -167,7 +173,7 @@ func (g *gen) objectProp(e *env, t *ir.Table, p *ast.Property) *ir.Instance {
 		if c := g.info.Calls[x]; c != nil && c.Kind == types.Constructor {
 			name := t.Name
 			if a := localName(p.Annotations, ""); a != "" {
-				name = join(e.path, a)
+				name = strings.TrimPrefix(a, ".") // not below the control's name
 			}
 			if v, ok := g.construct(e, c, name, p.Annotations, x); ok {
 				return v.inst

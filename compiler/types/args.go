@@ -157,6 +157,21 @@ func (c *checker) finishCall(e *ast.CallExpr, call *Call, m map[*Var]Type, bound
 			c.errorf(codeCannotInfer, e, "the type argument %s of %s cannot be inferred; write it", v.Name, f.Name)
 			return false
 		}
+		switch x := t.(type) {
+		case *Extern, *Block:
+			c.errorf(codeTypeArgs, e, "%s cannot be a type argument", x)
+			return false
+		case *Record:
+			if !f.IsExtern {
+				c.errorf(codeCannotInfer, e, "the type argument %s of %s cannot be inferred from a struct expression without type", v.Name, f.Name)
+				return false
+			}
+		case *Basic:
+			if x.Kind == String && runTime(f, v) {
+				c.errorf(codeTypeArgs, e, "a string cannot be given to the parameter of %s, which has a direction", f.Name)
+				return false
+			}
+		}
 		if isInteger(t) && runTime(f, v) {
 			c.errorf(codeCannotInfer, e, "the width of the type argument %s of %s cannot be inferred from an int literal; give the literal a width", v.Name, f.Name)
 			return false
@@ -229,7 +244,7 @@ func inParams(f *Func, v *Var) bool {
 // runTime tells whether v is the type of a parameter with a direction.
 func runTime(f *Func, v *Var) bool {
 	for _, p := range f.Params {
-		if p.Dir != ast.DirNone && p.Type == Type(v) {
+		if (p.Dir != ast.DirNone || !f.IsExtern) && p.Type == Type(v) {
 			return true
 		}
 	}
@@ -305,6 +320,10 @@ func (c *checker) argument(p *Param, a ast.Expr, call *Call) bool {
 			return false
 		}
 		return true
+	}
+	if isKind(p.Type, DontCare) && isInteger(tv.Type) {
+		c.note(codeCannotInfer, span(a), paramHere(p), "the width of the argument for %s is unknown", p.Name)
+		return false
 	}
 	if !unify(p.Type, tv.Type, true) {
 		c.note(codeMismatch, span(a), paramHere(p), "cannot give a value of type %s to parameter %s of type %s", tv.Type, p.Name, p.Type)

@@ -226,7 +226,46 @@ func (c *checker) callMethod(e *ast.CallExpr, f *ast.MemberExpr) TypeAndValue {
 	if !c.finishCall(e, call, bindings(ext.Base().Params, ext.Args), bound) {
 		return fail
 	}
+	c.packetCall(e, call)
 	return TypeAndValue{Mode: resultMode(call.Result), Type: call.Result}
+}
+
+// packetCall checks what the methods of packet_in say about their type
+// arguments (specification, "Data extraction").
+func (c *checker) packetCall(e *ast.CallExpr, call *Call) {
+	if call.Type.(*Extern).Name != "packet_in" || len(call.TypeArgs) != 1 {
+		return
+	}
+	t := deref(call.TypeArgs[0])
+	if _, generic := t.(*Var); generic || isBad(t) {
+		return
+	}
+	switch call.Name {
+	case "extract":
+		h := asStruct(t, ast.Header)
+		if h == nil {
+			c.errorf(codeBadArg, e, "extract needs a header, not a value of type %s", t)
+			return
+		}
+		n := 0
+		for _, f := range h.Fields {
+			if b, ok := deref(f.Type).(*Bits); ok && b.Var {
+				n++
+			}
+		}
+		if len(call.Args) == 1 && n > 0 {
+			c.note(codeBadArg, span(e), declaredHere(h.Decl.Name), "header %s has a varbit field; give its size as a second argument", h)
+		}
+		if len(call.Args) == 2 && n != 1 {
+			c.note(codeBadArg, span(e), declaredHere(h.Decl.Name), "extract with a size needs a header with one varbit field, %s has %d", h, n)
+		}
+	case "lookahead":
+		lo, ok := sizeOf(t, false)
+		hi, _ := sizeOf(t, true)
+		if !ok || lo != hi {
+			c.errorf(codeBadArg, e, "lookahead needs a type of fixed width, not %s", t)
+		}
+	}
 }
 
 // callApply checks t.apply(), p.apply(...) and T.apply(...).
@@ -355,6 +394,15 @@ func SizeCall(name string, t Type) int64 {
 	return int64(bits)
 }
 
+func hasVars(ts []Type) bool {
+	for _, t := range ts {
+		if hasVar(t) {
+			return true
+		}
+	}
+	return false
+}
+
 func hasVar(t Type) bool {
 	switch t := deref(t).(type) {
 	case *Var:
@@ -443,6 +491,10 @@ func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 	good := true
 	for i, p := range call.Params {
 		if bound[i] == nil {
+			if p.Default != nil && !unify(p.Type, subst(c.info.Types[p.Default].Type, blockArgs(t)), true) {
+				c.note(codeMismatch, span(at), paramHere(p), "the default of parameter %s does not fit type %s", p.Name, p.Type)
+				good = false
+			}
 			continue
 		}
 		tv := c.expr(bound[i])
@@ -468,11 +520,16 @@ func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 	}
 	for i, v := range vars {
 		if targs[i].(*infer).bound == nil {
-			if optionalOnly(fn, v, bound) || !inParams(fn, v) {
+			_, object := t.(*Extern)
+			if optionalOnly(fn, v, bound) || !object && !inParams(fn, v) {
 				targs[i].(*infer).bound = basic(DontCare)
 				continue
 			}
 			c.errorf(codeCannotInfer, at, "the type argument %s of %s cannot be inferred; write it", v.Name, name)
+			return nil
+		}
+		if isInteger(targs[i]) {
+			c.errorf(codeCannotInfer, at, "the width of the type argument %s of %s cannot be inferred from an int literal; give the literal a width", v.Name, name)
 			return nil
 		}
 	}
@@ -480,6 +537,14 @@ func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 	call.Result = call.Type
 	call.Params = substParams(call.Params, nil)
 	return call
+}
+
+// blockArgs maps the type parameters of a block to its arguments.
+func blockArgs(t Type) map[*Var]Type {
+	if b, ok := t.(*Block); ok {
+		return bindings(b.TypeParams, b.Args)
+	}
+	return nil
 }
 
 func (c *checker) describeArg(tv TypeAndValue) string {

@@ -23,6 +23,8 @@ func Check(prog *ast.Program, rep *diag.List) *Info {
 		}
 		c.decl(d)
 	}
+	c.mainDecl()
+	c.annotations(prog)
 	c.info.Top = c.top.names
 	c.info.TopOrder = c.top.order
 	return c.info
@@ -270,6 +272,20 @@ func (c *checker) collectMembers(prog *ast.Program) {
 				c.matchKinds[m.Name] = m.Span
 			}
 		}
+	}
+}
+
+// mainDecl checks that main, where the program has one, is a package instance.
+func (c *checker) mainDecl() {
+	o := c.top.names["main"]
+	if o == nil || isBad(o.Type) {
+		return
+	}
+	if o.Kind == FuncObj {
+		return // a name like any other
+	}
+	if b, ok := o.Type.(*Block); !ok || o.Kind != InstObj || b.Kind != Package {
+		c.note(codeBadInst, o.Span, nil, "main must be an instance of a package")
 	}
 }
 

@@ -8,6 +8,7 @@ const (
 	codeAmbiguous     diag.Code = "ambiguous-call"
 	codeArgCount      diag.Code = "argument-count"
 	codeBadAction     diag.Code = "bad-action"
+	codeBadAnnot      diag.Code = "bad-annotation"
 	codeBadArg        diag.Code = "bad-argument"
 	codeBadCast       diag.Code = "bad-cast"
 	codeBadDecl       diag.Code = "bad-declaration"

@@ -175,7 +175,7 @@ func unify(to, from Type, cast bool) bool {
 		y, ok := from.(*Block)
 		return ok && unifyBlock(x, y)
 	case *Newtype, *Enum:
-		return Identical(to, from)
+		return Identical(to, from) || cast && isDots(from)
 	case *Bits:
 		if Identical(to, from) {
 			return true
@@ -184,9 +184,9 @@ func unify(to, from Type, cast bool) bool {
 			return false
 		}
 		if x.Var {
-			return false
+			return isDots(from)
 		}
-		if isInteger(from) {
+		if isInteger(from) || isDots(from) {
 			return true
 		}
 		if e, ok := from.(*Enum); ok && e.Underlying != nil {
@@ -311,6 +311,11 @@ func unifyBlock(x, y *Block) bool {
 	return true
 }
 
+func isNewtype(t Type) bool {
+	_, ok := t.(*Newtype)
+	return ok
+}
+
 // castable tells whether an explicit cast from a value of type from to type to
 // exists (specification, "Casts").
 func castable(to, from Type, v *Const) bool {
@@ -319,7 +324,7 @@ func castable(to, from Type, v *Const) bool {
 		return true
 	}
 	if n, ok := to.(*Newtype); ok {
-		return castable(n.Of, from, v)
+		return unify(n.Of, from, true) || isNewtype(from) && castable(n.Of, from, v)
 	}
 	if n, ok := from.(*Newtype); ok {
 		return castable(to, n.Of, v)

@@ -4,6 +4,8 @@ import (
 	"math/big"
 
 	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/diag"
+	"github.com/p4nic/p4nic/compiler/source"
 )
 
 // decl checks one declaration and enters it into the current scope.
@@ -104,13 +106,7 @@ func (c *checker) structDecl(d *ast.StructDecl) {
 	s := &Struct{Decl: d, Kind: d.Kind, Name: d.Name.Name}
 	c.push()
 	s.Vars = c.typeParams(d.TypeParams)
-	in := inStruct
-	switch d.Kind {
-	case ast.Header:
-		in = inHeader
-	case ast.HeaderUnion:
-		in = inUnion
-	}
+	in := containerOf(d.Kind)
 	seen := map[string]*ast.Field{}
 	for _, f := range d.Fields {
 		t := c.typ(f.Type)
@@ -231,13 +227,19 @@ func (c *checker) param(p *ast.Param) *Param {
 		if p.Dir != ast.DirNone {
 			c.errorf(codeBadParam, p, "parameter %s of type %s cannot have a direction", out.Name, out.Type)
 		}
+		if x.Kind != Package && !x.IsType {
+			c.errorf(codeBadParam, p.Type, "%s has a body; a parameter needs a %s type", x, x.Kind)
+			out.Type = bad()
+		}
 	}
 	if p.Default != nil {
 		if p.Dir == ast.DirOut || p.Dir == ast.DirInOut {
 			c.errorf(codeBadParam, p.Default, "an %s parameter cannot have a default value", p.Dir)
 		} else {
 			c.rvalue(p.Default)
-			c.assignTo(out.Type, p.Default, "parameter "+out.Name)
+			if b, ok := deref(out.Type).(*Block); !ok || !hasVars(b.Args) {
+				c.assignTo(out.Type, p.Default, "parameter "+out.Name)
+			} // else checked with the type arguments of each use
 		}
 	}
 	return out
@@ -274,6 +276,18 @@ func (c *checker) declareParams(ps []*Param, kind ObjKind) {
 		}
 		c.declare(o)
 	}
+}
+
+// noBlocks refuses parsers, controls and packages as parameters: only packages
+// take them.
+func (c *checker) noBlocks(ps []*Param) []*Param {
+	for _, p := range ps {
+		if b, ok := deref(p.Type).(*Block); ok {
+			c.errorf(codeBadParam, p.Decl, "a parameter cannot have type %s", b)
+			p.Type = bad()
+		}
+	}
+	return ps
 }
 
 // noOptional refuses @optional where a body uses the parameter (L81).
@@ -348,7 +362,7 @@ func (c *checker) funcDecl(d *ast.FuncDecl) {
 	c.push()
 	f.TypeParams = c.typeParams(d.TypeParams)
 	f.Result = c.typ(d.Result)
-	f.Params = c.params(d.Params)
+	f.Params = c.noBlocks(c.params(d.Params))
 	if d.Body != nil {
 		c.noOptional(f.Params)
 	}
@@ -435,7 +449,7 @@ func (c *checker) openBlock(k BlockKind, d ast.Decl, name *ast.Ident, vars []*as
 	c.open[o] = true
 	c.push()
 	b.TypeParams = c.typeParams(vars)
-	b.Params = c.params(params)
+	b.Params = c.noBlocks(c.params(params))
 	b.Ctor = c.params(ctor)
 	c.noOptional(b.Ctor)
 	for _, p := range b.Ctor {
@@ -582,8 +596,11 @@ func (c *checker) valueSetDecl(d *ast.ValueSetDecl) {
 	} else if tv.Mode != Constant && tv.Mode != Compile && !isBad(tv.Type) {
 		c.errorf(codeNotConstant, d.Size, "the size of a value set must be known at compile time")
 	}
-	if !selectableParts(t) {
+	if parts := flatten(t); !selectableParts(&Tuple{Elems: parts}) {
 		c.errorf(codeNesting, d.Elem, "a value set cannot have elements of type %s", t)
 	}
 	c.declare(&Object{Kind: ValueSetObj, Name: d.Name.Name, Type: &Set{Elem: t}, Node: d, Span: d.Name.Span, ReadOnly: true})
 }
+
+// at is the note that points at a span.
+func at(sp source.Span, msg string) []diag.Note { return []diag.Note{{Span: sp, Message: msg}} }

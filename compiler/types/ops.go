@@ -229,7 +229,9 @@ func enumBits(t Type) Type {
 
 // common is the type that both operands convert to, or nil.
 func common(x, y Type) Type {
-	switch {
+	switch _, record := x.(*Record); {
+	case record && isLiteral(y):
+		return nil // neither side says what types the fields have
 	case Identical(x, y):
 		return x
 	case isInteger(x) && asBits(y) != nil:

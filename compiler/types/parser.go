@@ -111,6 +111,9 @@ func flatten(t Type) []Type {
 
 // selectableParts tells whether select can match t, whole or part by part.
 func selectableParts(t Type) bool {
+	if _, ok := deref(t).(*Struct); ok {
+		return false
+	}
 	for _, p := range flatten(t) {
 		if !selectable(p) {
 			return false

@@ -64,7 +64,22 @@ func (c *checker) resolve(t ast.Type) Type {
 			c.errorf(codeTypeArgs, t, "%s has %d type parameters, %d arguments given", typeName(base), len(vars), len(args))
 			return bad()
 		}
-		return instantiate(base, args)
+		out := instantiate(base, args)
+		if s, ok := out.(*Struct); ok {
+			for i, a := range args {
+				if isKind(a, DontCare) {
+					c.errorf(codeTypeArgs, t.Args[i], "the type arguments of a %s must be written", s.Kind)
+					return bad()
+				}
+			}
+			for _, f := range s.Fields {
+				if !c.nestable(f.Type, containerOf(s.Kind)) {
+					c.note(codeNesting, t.Span, declaredHere(f.Decl), "with these type arguments field %s has type %s, which cannot be a field of a %s", f.Name, f.Type, s.Kind)
+					return bad()
+				}
+			}
+		}
+		return out
 	case *ast.StackType:
 		elem := c.typ(t.Elem)
 		n, ok := c.constInt(t.Size, "the size of a stack")
@@ -289,6 +304,16 @@ const (
 	inStack
 	inTuple
 )
+
+func containerOf(k ast.StructKind) container {
+	switch k {
+	case ast.Header:
+		return inHeader
+	case ast.HeaderUnion:
+		return inUnion
+	}
+	return inStruct
+}
 
 // nestable says whether t may be part of a container (specification, section
 // "Type nesting rules"; stacks of any type are the draft's arrays).

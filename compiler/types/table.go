@@ -2,6 +2,8 @@ package types
 
 import (
 	"math/big"
+	"slices"
+	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ast"
 )
@@ -25,6 +27,14 @@ func (c *checker) tableDecl(d *ast.TableDecl) {
 		c.actionList(d)
 	}
 	seen := map[string]*ast.Property{}
+	if d.Entries != nil && d.Key != nil && d.Entries.Pos() < d.Key.Pos() {
+		c.errorf(codeBadTable, d.Entries, "the entries of a table must follow its key")
+	}
+	if p := d.Prop("default_action"); p == nil {
+		c.needNoAction(d)
+	} else if d.Actions != nil && p.Pos() < d.Actions.Pos() {
+		c.errorf(codeBadTable, p, "the default action of a table must follow its actions")
+	}
 	for _, p := range d.Props {
 		if old := seen[p.Name.Name]; old != nil {
 			c.note(codeRedeclared, p.Name.Span, declaredHere(old.Name), "property %s is given twice", p.Name.Name)
@@ -37,6 +47,20 @@ func (c *checker) tableDecl(d *ast.TableDecl) {
 		c.entries(d, keys, kinds)
 	}
 	c.declare(o)
+}
+
+// needNoAction checks that the default action of a table that names none
+// exists: NoAction of core.p4 (L133).
+func (c *checker) needNoAction(d *ast.TableDecl) {
+	o := c.top.names["NoAction"]
+	if o != nil && o.Kind == ActionObj && len(o.Type.(*Func).Params) == 0 {
+		return
+	}
+	if o == nil {
+		c.errorf(codeBadTable, d.Name, "table %s has no default_action, and the action NoAction of core.p4 is not declared", d.Name.Name)
+		return
+	}
+	c.note(codeBadTable, d.Name.Span, declaredHere(o.Span), "table %s has no default_action, and NoAction is not an action without parameters", d.Name.Name)
 }
 
 func (c *checker) keyElem(k *ast.KeyElem) (Type, string) {
@@ -193,6 +217,36 @@ func (c *checker) listed(d *ast.TableDecl, o *Object) (*ast.ActionRef, int) {
 	return nil, -1
 }
 
+// sameBound checks that the arguments for parameters with a direction repeat
+// those of the action list (specification, "Default action").
+func (c *checker) sameBound(use *ActionUse, r *ast.ActionRef) {
+	first := c.info.Actions[r]
+	if first == nil {
+		return
+	}
+	for i, p := range use.Func.Params {
+		if p.Dir == ast.DirNone || use.Args[i] == nil {
+			continue
+		}
+		if first.Args[i] == nil || c.text(use.Args[i]) != c.text(first.Args[i]) {
+			c.note(codeBadAction, span(use.Args[i]), at(r.Span, "action list"), "the argument for %s differs from the one in the action list", p.Name)
+		}
+	}
+}
+
+// text is the source text of an expression without blanks.
+func (c *checker) text(e ast.Expr) string {
+	if s, ok := e.(*ast.StructExpr); ok {
+		var fields []string // their order is of no consequence
+		for _, f := range s.Fields {
+			fields = append(fields, f.Name.Name+"="+c.text(f.Value))
+		}
+		slices.Sort(fields)
+		return strings.Join(fields, ",")
+	}
+	return strings.Join(strings.Fields(c.rep.Set().Text(span(e))), "")
+}
+
 func (c *checker) property(d *ast.TableDecl, p *ast.Property) {
 	switch p.Name.Name {
 	case "default_action":
@@ -207,6 +261,15 @@ func (c *checker) property(d *ast.TableDecl, p *ast.Property) {
 			c.errorf(codeBadTable, p.Value, "size cannot be negative")
 		case tv.Mode != Constant && tv.Mode != Compile:
 			c.errorf(codeNotConstant, p.Value, "size is not known at compile time")
+		}
+	case "largest_priority_wins":
+		if tv := c.rvalue(p.Value); !isBool(tv.Type) && !isBad(tv.Type) || tv.Mode != Constant && tv.Mode != Compile {
+			c.errorf(codeBadTable, p.Value, "largest_priority_wins must be a bool known at compile time")
+		}
+	case "priority_delta":
+		tv := c.rvalue(p.Value)
+		if !isNumeric(tv.Type) && !isBad(tv.Type) || tv.Mode != Constant && tv.Mode != Compile || tv.Mode == Constant && tv.Value.Int.Sign() <= 0 {
+			c.errorf(codeBadTable, p.Value, "priority_delta must be a positive integer known at compile time")
 		}
 	default:
 		c.expr(p.Value)
@@ -245,6 +308,9 @@ func (c *checker) defaultAction(d *ast.TableDecl, p *ast.Property) {
 	}
 	use.Index = i
 	c.bindAction(use, args, p.Value, false, true)
+	if r != nil {
+		c.sameBound(use, r)
+	}
 }
 
 func (c *checker) entries(d *ast.TableDecl, keys []Type, kinds []string) {
@@ -290,6 +356,9 @@ func (c *checker) entries(d *ast.TableDecl, keys []Type, kinds []string) {
 		}
 		use.Index = i
 		c.bindAction(use, e.Action.Args, e.Action, false, true)
+		if r != nil {
+			c.sameBound(use, r)
+		}
 	}
 }
 
