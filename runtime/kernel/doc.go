@@ -22,7 +22,7 @@
 // no tcx) for veth and tap. The third dispatcher of D3, XDP/devmap, has no use
 // before multicast; no program array is made for it yet.
 //
-// The files: plane.go opens and closes, bpffs.go and mapped.go hold pins and
+// The files: plane.go opens and closes, remove.go cleans up after other versions, bpffs.go and mapped.go hold pins and
 // shared memory, attach.go, link.go and foreign.go the ports, generation.go and
 // load.go the programs, table.go and apply.go the entries, counters.go what is
 // read back, grace.go the waiting.

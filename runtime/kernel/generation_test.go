@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -335,16 +336,46 @@ func TestAdoptionOfVanishedPort(t *testing.T) {
 	b.attach(p, "tc")
 }
 
-// Maps of another version under our names are not taken over.
-func TestOtherVersionIsRefused(t *testing.T) {
-	b := newBench(t)
-	p := b.mustOpen()
-	cell := deviceSpec(backend.MapCell)
-	netnstest.Check(t, p.Close())
-	dir := filepath.Join(b.bpffs, "p4nic", "nic0", "device")
-	netnstest.Check(t, os.Rename(filepath.Join(dir, pinName(cell)), filepath.Join(dir, "cell-0123456789abcdef")))
-	_, err := b.open("nic0")
-	if err == nil || !strings.Contains(err.Error(), "another layout") || !strings.Contains(err.Error(), "nicctl detach") {
-		t.Errorf("got %v", err)
+// Maps of another version under our names are not taken over; Remove takes them
+// away.
+func TestOtherVersion(t *testing.T) {
+	for _, hook := range append(hookNames, "clsact") {
+		t.Run(hook, func(t *testing.T) {
+			b := newBench(t)
+			p := b.mustOpen()
+			port := hook
+			if hook == "clsact" {
+				p.noTCX, port = true, "tc"
+			}
+			b.attach(p, port)
+			netnstest.Check(t, p.Close())
+			dir := filepath.Join(b.bpffs, "p4nic", "nic0", "device")
+			netnstest.Check(t, os.Rename(filepath.Join(dir, pinName(deviceSpec(backend.MapCell))), filepath.Join(dir, "cell-0123456789abcdef")))
+			_, err := b.open("nic0")
+			if err == nil || !strings.Contains(err.Error(), "another layout") || !strings.Contains(err.Error(), "nicctl detach") {
+				t.Errorf("got %v", err)
+			}
+			netnstest.Check(t, b.do(func() error {
+				devs, err := Remove(Options{BPFFS: b.bpffs})
+				slices.Sort(devs)
+				if !slices.Equal(devs, []string{"p0", "p1"}) {
+					t.Errorf("removed from %v", devs)
+				}
+				return err
+			}))
+			b.checkClean(0)
+			b.checkClean(1)
+			if _, err := os.Stat(filepath.Join(b.bpffs, "p4nic")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("pins are left: %v", err)
+			}
+			netnstest.Check(t, b.mustOpen().DetachAll())
+			netnstest.Check(t, b.do(func() error { // nothing there: nothing to do
+				devs, err := Remove(Options{BPFFS: b.bpffs})
+				if len(devs) > 0 {
+					t.Errorf("removed from %v", devs)
+				}
+				return err
+			}))
+		})
 	}
 }

@@ -278,14 +278,7 @@ func (p *Plane) refresh(a *attachment) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var index uint32
-	switch {
-	case info.XDP() != nil:
-		index = info.XDP().Ifindex
-	case info.TCX() != nil:
-		index = info.TCX().Ifindex
-	}
-	if index == 0 || int(index) != a.ifindex {
+	if a.index() != a.ifindex {
 		return false, nil
 	}
 	if info.Program != p.hooks[a.hook].id {

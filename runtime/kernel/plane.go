@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -83,17 +82,8 @@ func deviceSpec(name string) *backend.MapSpec {
 // without touching the traffic, and makes what is missing. It must be called in
 // the network namespace of the ports.
 func Open(o Options) (*Plane, error) {
-	if o.Instance == "" {
-		o.Instance = "nic0"
-	}
-	if !regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`).MatchString(o.Instance) {
-		return nil, fmt.Errorf("instance name %q: use letters, digits, _ and -, at most 64", o.Instance)
-	}
-	if o.BPFFS == "" {
-		o.BPFFS = "/sys/fs/bpf"
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+	if err := o.complete(); err != nil {
+		return nil, err
 	}
 	if err := probe(); err != nil {
 		return nil, err
@@ -112,6 +102,25 @@ func Open(o Options) (*Plane, error) {
 	}
 	return p, nil
 }
+
+// complete fills in what Options leave open.
+func (o *Options) complete() error {
+	if o.Instance == "" {
+		o.Instance = "nic0"
+	}
+	if !regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`).MatchString(o.Instance) {
+		return fmt.Errorf("instance name %q: use letters, digits, _ and -, at most 64", o.Instance)
+	}
+	if o.BPFFS == "" {
+		o.BPFFS = "/sys/fs/bpf"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+func (o *Options) root() string { return filepath.Join(o.BPFFS, namespaceDir, o.Instance) }
 
 // probe tells what is missing to load programs at all.
 func probe() error {
@@ -241,12 +250,7 @@ func (p *Plane) DetachAll() error {
 	for _, n := range numbers {
 		errs = append(errs, p.Detach(n))
 	}
-	errs = append(errs, p.Close(), removeDir(p.root))
-	// The directory of all instances goes with its last one.
-	if err := os.Remove(filepath.Dir(p.root)); err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.Close(), p.removePins())...)
 }
 
 // unsupported gives the errors of the compiler the form of the contract.
