@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // Default is the name of an instance that nobody named.
@@ -30,10 +31,24 @@ func Validate(name string) error {
 	return nil
 }
 
+// machineRoot tells root of the machine from root of a user namespace, to whom
+// the machine's directories do not belong.
+func machineRoot() bool {
+	if os.Geteuid() != 0 {
+		return false
+	}
+	b, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return true // no /proc: no user namespace either, as far as we can know
+	}
+	f := strings.Fields(string(b))
+	return len(f) == 3 && f[0] == "0" && f[1] == "0" && f[2] != "1"
+}
+
 // Socket is the path of the unix socket: /run/p4nic/NAME.sock for root, else a
 // place of the user's own.
 func Socket(name string) string {
-	if os.Geteuid() == 0 {
+	if machineRoot() {
 		return filepath.Join("/run/p4nic", name+".sock")
 	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
@@ -45,7 +60,7 @@ func Socket(name string) string {
 // StateDir is the directory of the journal and the lock: /var/lib/p4nic/NAME for
 // root, else a place of the user's own.
 func StateDir(name string) string {
-	if os.Geteuid() == 0 {
+	if machineRoot() {
 		return filepath.Join("/var/lib/p4nic", name)
 	}
 	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
