@@ -333,19 +333,19 @@ func (l *lowerer) imageOf(e *emission, pos *Value) {
 		l.resume(short, "copy "+e.name+".short")
 		l.drop(DropResize)
 		l.cur = ok
-		l.imageRuns(e, pos, ptr)
+		l.imageRuns(e, pos, ptr, false)
 	}
 	out := l.here()
 	if l.resume(built, "build "+e.name); l.cur != nil {
-		l.imageRuns(e, pos, nil)
+		l.imageRuns(e, pos, nil, anyClean)
 	}
 	l.resume(append(out, l.here()...), "built "+e.name)
 	l.force()
 }
 
 // imageRuns writes runs of groups; with a pointer clean ones come from the
-// packet, without they are 0.
-func (l *lowerer) imageRuns(e *emission, pos, ptr *Value) {
+// packet. Where it is known that no extract made the header, clean pieces are 0.
+func (l *lowerer) imageRuns(e *emission, pos, ptr *Value, noSlot bool) {
 	gs := l.groups(e)
 	for i := 0; i < len(gs); {
 		at, n, copying := gs[i].at, 0, gs[i].clean && ptr != nil
@@ -353,7 +353,7 @@ func (l *lowerer) imageRuns(e *emission, pos, ptr *Value) {
 		for ; i < len(gs) && (gs[i].clean && ptr != nil) == copying && (n == 0 || copying || n+gs[i].n <= 8); i++ {
 			for _, p := range gs[i].p {
 				v := p.v
-				if p.clean && ptr == nil {
+				if p.clean && noSlot {
 					v = l.constant(v.Type, 0)
 				}
 				run = append(run, v)

@@ -6,11 +6,18 @@ import (
 	"github.com/p4nic/p4nic/compiler/ir"
 )
 
-// data gives the pieces of a field list: the scalars of its elements in order.
+// part is a run of pieces of a field list. A header that is given whole counts
+// only while it is valid.
+type part struct {
+	pieces []*Value
+	valid  *Value // nil: always there
+}
+
+// data gives the parts of a field list: the scalars of its elements in order.
 // Headers and structs stand for their fields.
-func (l *lowerer) data(e ir.Expr) []*Value {
+func (l *lowerer) data(e ir.Expr) []part {
 	if list, ok := e.(*ir.ListExpr); ok {
-		var out []*Value
+		var out []part
 		for _, x := range list.Elems {
 			out = append(out, l.data(x)...)
 		}
@@ -18,12 +25,64 @@ func (l *lowerer) data(e ir.Expr) []*Value {
 	}
 	v := l.eval(e)
 	if ir.Width(e.Type()) >= 0 {
-		return v
+		return []part{{pieces: v}}
 	}
-	var out []*Value
-	n := l.shape(e.Type(), "", "field list", e.Pos())
-	n.scalars(0, func(k *node, rel int) { out = append(out, v[rel:rel+k.n]...) })
+	return parts(l.shape(e.Type(), "", "field list", e.Pos()), v)
+}
+
+// parts takes the value v of shape n apart.
+func parts(n *node, v []*Value) []part {
+	switch n.kind {
+	case nodeScalar:
+		return []part{{pieces: v[:n.n]}}
+	case nodeHeader:
+		p := part{valid: v[leafValid]}
+		n.scalars(0, func(k *node, rel int) { p.pieces = append(p.pieces, v[rel:rel+k.n]...) })
+		return []part{p}
+	}
+	var out []part
+	for _, k := range n.kids {
+		out = append(out, parts(k, v[k.rel:k.rel+k.n])...)
+	}
 	return out
+}
+
+// maxOptional bounds the headers in a field list that may be absent: there is
+// one computation for each combination.
+const maxOptional = 3
+
+// digestOf computes a hash of parts.
+func (l *lowerer) digestOf(algo string, data []part, pos ir.Pos) *Value {
+	optional := 0
+	for i := range data {
+		if p := &data[i]; p.valid != nil {
+			p.valid = l.known(p.valid)
+			if !p.valid.IsConst(1) {
+				optional++
+			}
+		}
+	}
+	if optional > maxOptional {
+		l.refuse(pos, "field list with whole headers", fmt.Sprintf("%d of them may be invalid, at most %d can be", optional, maxOptional))
+	}
+	var choose func(pieces []*Value, rest []part) *Value
+	choose = func(pieces []*Value, rest []part) *Value {
+		pieces = pieces[:len(pieces):len(pieces)]
+		for i, p := range rest {
+			if p.valid == nil || p.valid.IsConst(1) {
+				pieces = append(pieces, p.pieces...)
+				continue
+			}
+			without := choose(pieces, rest[i+1:])
+			if p.valid.IsConst(0) {
+				return without
+			}
+			with := choose(append(pieces, p.pieces...), rest[i+1:])
+			return l.sel(p.valid, with, without)
+		}
+		return l.digest(algo, pieces, pos)
+	}
+	return choose(nil, data)
 }
 
 // enumMember is the name of a constant enum argument.
@@ -51,10 +110,12 @@ func (l *lowerer) digest(algo string, pieces []*Value, pos ir.Pos) *Value {
 		return l.csum16(pieces)
 	case "xor16":
 		return l.xor16(pieces)
-	case "crc16":
+	case "crc16", "crc16_custom": // without configuration the plain one
 		return l.emit(&Value{Op: OpCRC16, Type: 16, Args: l.wholeBytes(pieces)})
-	case "crc32":
+	case "crc32", "crc32_custom":
 		return l.emit(&Value{Op: OpCRC32, Type: 32, Args: l.wholeBytes(pieces)})
+	case "random":
+		return l.op(OpRand, 32)
 	case "identity": // the first eight bytes
 		pieces = l.padded(pieces, 8)
 		w := width(pieces)
@@ -168,7 +229,7 @@ func (l *lowerer) hashInto(dst ir.Expr, digest *Value, base, limit ir.Expr) {
 	l.assignTo(dst, sum)
 }
 
-// random stores a number from lo to hi, both included.
+// random stores a number from lo to hi, both included; lo where hi is less.
 func (l *lowerer) random(dst, lo, hi ir.Expr) {
 	l.narrow(dst, "random")
 	from, to := l.eval(lo), l.eval(hi)
@@ -176,16 +237,19 @@ func (l *lowerer) random(dst, lo, hi ir.Expr) {
 		return
 	}
 	t := from[0].Type
+	span := l.op(OpZext, 64, l.op(OpSub, t, to[0], from[0]))
 	r := l.op(OpZext, 64, l.op(OpRand, 32))
 	if t > 32 {
-		r = l.op(OpOr, 64, l.op(OpShl, 64, r, l.constant(8, 32)), l.op(OpZext, 64, l.op(OpRand, 32)))
+		two := l.op(OpOr, 64, l.op(OpShl, 64, r, l.constant(8, 32)), l.op(OpZext, 64, l.op(OpRand, 32)))
+		r = l.sel(l.op(OpUlt, 1, l.constant(64, 0xffffffff), span), two, r)
 	}
-	span := l.op(OpAdd, 64, l.op(OpZext, 64, l.op(OpSub, t, to[0], from[0])), l.constant(64, 1))
-	v := l.op(OpMod, 64, r, span)
+	n := l.op(OpAdd, 64, span, l.constant(64, 1))
+	v := l.op(OpMod, 64, r, n)
 	if t == 64 { // a span of 2^64 is 0
-		v = l.sel(l.op(OpEq, 1, span, l.constant(64, 0)), r, v)
+		v = l.sel(l.op(OpEq, 1, n, l.constant(64, 0)), r, v)
 	}
-	l.assignTo(dst, []*Value{l.op(OpAdd, t, from[0], l.op(OpTrunc, t, v))})
+	v = l.op(OpAdd, t, from[0], l.resize([]*Value{v}, int(t), false)[0])
+	l.assignTo(dst, []*Value{l.sel(l.op(OpUlt, 1, from[0], to[0]), v, from[0])})
 }
 
 // index32 fits an index of any width to 32 bits; what does not fit becomes an
@@ -208,13 +272,12 @@ func (l *lowerer) index32(e ir.Expr) *Value {
 }
 
 // registerRead reads a cell limb by limb.
-func (l *lowerer) registerRead(s *ir.ExternCall) {
-	dst := s.Args[0]
+func (l *lowerer) registerRead(dst, index ir.Expr, s *ir.ExternCall) {
 	w := ir.Width(dst.Type())
 	if w < 0 {
 		l.refuse(s.P, "register of "+dst.Type().String(), "cells are scalars")
 	}
-	i := l.index32(s.Args[1])
+	i := l.index32(index)
 	var out []*Value
 	for k, t := range Limbs(w) {
 		out = append(out, l.emit(&Value{Op: OpRegRead, Type: t, Args: []*Value{i}, Sym: s.Object, Limb: k, Name: s.Object.Name}))

@@ -123,6 +123,7 @@ func (l *lowerer) v1model() {
 	a.setMeta(l, "egress_port", port)
 	a.setMeta(l, "egress_spec", l.constant(32, 0))
 	a.setMeta(l, "egress_global_timestamp", now)
+	a.setMeta(l, "enq_timestamp", now)
 
 	b = enter(3)
 	l.stmts(b.Body)
@@ -200,12 +201,16 @@ func (a *v1) dropAsked(l *lowerer) {
 // setMeta sets a field of standard_metadata, fitting the width; nothing where
 // the program's architecture file has no such field.
 func (a *v1) setMeta(l *lowerer, name string, v *Value) {
-	k := a.sm.node.kid(name)
+	setField(l, a.sm.node, a.sm.base, name, v)
+}
+
+func setField(l *lowerer, n *node, base int, name string, v *Value) {
+	k := n.kid(name)
 	if k == nil || k.kind != nodeScalar {
 		return
 	}
 	for i, x := range l.resize([]*Value{v}, k.w, false) {
-		l.set(a.sm.base+k.rel+i, x)
+		l.set(base+k.rel+i, x)
 	}
 }
 
@@ -241,8 +246,17 @@ func (a *v1) assigned(l *lowerer, s *ir.Assign) {
 func (a *v1) extern(l *lowerer, s *ir.ExternCall) bool {
 	switch s.Name {
 	case "mark_to_drop":
-		a.setMeta(l, "egress_spec", l.constant(32, v1DropPort))
-		a.setMeta(l, "mcast_grp", l.constant(32, 0))
+		sm := a.sm.node
+		base := a.sm.base
+		if len(s.Args) > 0 && s.Args[0] != nil {
+			p := l.place(s.Args[0])
+			if len(p.alts) != 1 || p.alts[0].cond != nil {
+				l.refuse(s.P, "extern mark_to_drop", "its argument is not known at compile time")
+			}
+			sm, base = p.node, p.alts[0].base
+		}
+		setField(l, sm, base, "egress_spec", l.constant(32, v1DropPort))
+		setField(l, sm, base, "mcast_grp", l.constant(32, 0))
 	case "verify_checksum":
 		a.verifyChecksum(l, s)
 	case "update_checksum":
@@ -252,8 +266,7 @@ func (a *v1) extern(l *lowerer, s *ir.ExternCall) bool {
 		})
 	case "hash":
 		l.args(s, 5)
-		pieces := l.data(s.Args[3])
-		l.hashInto(s.Args[0], l.digest(l.enumMember(s.Args[1]), pieces, s.P), s.Args[2], s.Args[4])
+		l.hashInto(s.Args[0], l.digestOf(l.enumMember(s.Args[1]), l.data(s.Args[3]), s.P), s.Args[2], s.Args[4])
 	case "random":
 		l.args(s, 3)
 		l.random(s.Args[0], s.Args[1], s.Args[2])
@@ -265,8 +278,13 @@ func (a *v1) extern(l *lowerer, s *ir.ExternCall) bool {
 		l.args(s, 1)
 		l.emit(&Value{Op: OpCounterInc, Args: []*Value{l.index32(s.Args[0])}, Sym: s.Object, Name: s.Object.Name})
 	case "register.read":
+		if s.Dst != nil {
+			l.args(s, 1)
+			l.registerRead(s.Dst, s.Args[0], s)
+			break
+		}
 		l.args(s, 2)
-		l.registerRead(s)
+		l.registerRead(s.Args[0], s.Args[1], s)
 	case "register.write":
 		l.args(s, 2)
 		l.registerWrite(s)
@@ -295,7 +313,7 @@ func (l *lowerer) checksum(s *ir.ExternCall, use func(sum *Value)) {
 	then, els := l.cond(s.Args[0], 0)
 	if l.resume(then, "checksum"); l.cur != nil {
 		l.force()
-		use(l.digest(algo, l.data(s.Args[1]), s.P))
+		use(l.digestOf(algo, l.data(s.Args[1]), s.P))
 	}
 	l.resume(append(l.here(), els...), "summed")
 }
