@@ -277,7 +277,12 @@ func (g *gen) cast(e *env, n *ast.CastExpr, t types.Type) ir.Expr {
 	case *ast.DotsExpr, *ast.InvalidExpr:
 		return g.expr(e, n.X, t)
 	}
-	return g.convert(g.expr(e, n.X, nil), t)
+	x := g.expr(e, n.X, nil)
+	if _, known := x.(*ir.Const); types.IsInteger(t) && !known {
+		g.errorf(codeUnsupported, n.Span, "a value of run time cannot become an int, which has no width")
+		return g.bad(n)
+	}
+	return g.convert(x, t)
 }
 
 func (g *gen) path(e *env, n *ast.PathExpr) ir.Expr {

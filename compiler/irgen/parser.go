@@ -98,6 +98,11 @@ func (g *gen) valueSet(e *env, d *ast.ValueSetDecl) {
 	}
 	vs := &ir.ValueSet{Name: fullName(e.path, d.Annotations, d.Name.Name), Annos: g.annos(d.Annotations), Pos: g.pos(d.Name)}
 	vs.Type = g.typ(e, o.Type.(*types.Set).Elem)
+	for _, f := range ir.Fields(vs.Type) {
+		if ir.Width(f.Type) < 0 {
+			g.errorf(codeUnsupported, span(d.Elem), "a value set whose fields are structs is not supported")
+		}
+	}
 	if n, ok := g.static(e, d.Size, nil); ok && n.IsInt64() {
 		vs.Size = int(n.Int64())
 	}

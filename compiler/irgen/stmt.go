@@ -116,7 +116,7 @@ func (g *gen) assign(e *env, s *ast.AssignStmt, m ir.SMeta) []ir.Stmt {
 	}
 	l := g.expr(e, s.LHS, nil)
 	if s.Op == ast.OpInvalid {
-		return []ir.Stmt{&ir.Assign{SMeta: m, L: l, R: g.expr(e, s.RHS, lt)}}
+		return []ir.Stmt{g.store(s, l, g.expr(e, s.RHS, lt), m)}
 	}
 	if hasCall(l) {
 		l, pre = g.once(e, l, s)
@@ -128,7 +128,45 @@ func (g *gen) assign(e *env, s *ast.AssignStmt, m ir.SMeta) []ir.Stmt {
 	}
 	x := g.convert(new(ir.Cloner).Expr(l), xt)
 	r := g.binop(s, s.Op, x, g.expr(e, s.RHS, yt), xt, xt, m.P)
-	return append(pre, &ir.Assign{SMeta: m, L: l, R: g.convert(r, lt)})
+	return append(pre, g.store(s, l, g.convert(r, lt), m))
+}
+
+// store assigns r to l. An element of a tuple is no l-value of the IR: the
+// whole tuple is assigned.
+func (g *gen) store(at ast.Node, l, r ir.Expr, m ir.SMeta) ir.Stmt {
+	ti, ok := l.(*ir.TupleIndex)
+	if !ok {
+		if inTuple(l) {
+			g.errorf(codeUnsupported, span(at), "a part of a tuple's element cannot be assigned to")
+		}
+		return &ir.Assign{SMeta: m, L: l, R: r}
+	}
+	if hasCall(ti.X) {
+		g.errorf(codeUnsupported, span(at), "the left side cannot contain a call here")
+	}
+	all := &ir.ListExpr{Meta: ir.Meta{T: ti.X.Type(), P: m.P}}
+	for i, et := range ti.X.Type().(*ir.Tuple).Elems {
+		if i == ti.I {
+			all.Elems = append(all.Elems, r)
+			continue
+		}
+		all.Elems = append(all.Elems, &ir.TupleIndex{Meta: ir.Meta{T: et, P: m.P}, X: new(ir.Cloner).Expr(ti.X), I: i})
+	}
+	return g.store(at, ti.X, all, m)
+}
+
+func inTuple(l ir.Expr) bool {
+	switch x := l.(type) {
+	case *ir.TupleIndex:
+		return true
+	case *ir.Member:
+		return inTuple(x.X)
+	case *ir.Index:
+		return inTuple(x.X)
+	case *ir.Slice:
+		return inTuple(x.X)
+	}
+	return false
 }
 
 // once evaluates the indices of an l-value that contain calls into variables,

@@ -59,8 +59,8 @@ func (g *gen) conv(t types.Type) ir.Type {
 		switch t.Kind {
 		case types.Bool:
 			return &ir.Bool{}
-		case types.String:
-			return &ir.String{}
+		case types.String, types.MatchKind:
+			return &ir.String{} // a match kind is an argument of externs only
 		case types.Error:
 			return &ir.ErrorType{}
 		case types.Integer:
@@ -142,6 +142,9 @@ func (g *gen) structType(t *types.Struct) ir.Type {
 	}
 	var fields []ir.Field
 	for _, f := range t.Fields {
+		if _, array := f.Type.(*types.Stack); array && t.Kind == ast.Header {
+			g.errorf(codeUnsupported, f.Decl.Span, "arrays in headers are not supported yet")
+		}
 		fields = append(fields, ir.Field{Name: f.Name, Type: g.conv(f.Type), Annos: g.annos(f.Decl.Annotations)})
 	}
 	name, annos := g.typeName(mangle(t.String())), g.annos(t.Decl.Annotations)

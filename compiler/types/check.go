@@ -2,7 +2,6 @@ package types
 
 import (
 	"fmt"
-	"math/big"
 	"slices"
 
 	"github.com/p4nic/p4nic/compiler/ast"
@@ -162,8 +161,8 @@ func (c *checker) lookup(p *ast.Path) *Object {
 	}
 	if o == nil && !p.Absolute {
 		if at, ok := c.matchKinds[name]; ok {
-			k, i := basic(MatchKind), slices.Index(sortedKeys(c.matchKinds), name)
-			o = &Object{Kind: ConstObj, Name: name, Type: k, Span: at, Val: constInt(k, big.NewInt(int64(i))), ReadOnly: true}
+			k := basic(MatchKind)
+			o = &Object{Kind: ConstObj, Name: name, Type: k, Span: at, Val: &Const{Type: k, Str: name}, ReadOnly: true}
 		}
 	}
 	if o == nil {

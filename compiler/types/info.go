@@ -55,7 +55,8 @@ type TypeAndValue struct {
 
 // Const is a compile-time value. Of scalars Int is the machine form: the number
 // for integers (bit<W> 0..2^W-1, int<W> signed), 0 or 1 for bool, the index in
-// Info.Errors for errors, the index or representation of an enum member.
+// Info.Errors for errors, the index or representation of an enum member. A
+// match kind has its name in Str, as a string has its text.
 type Const struct {
 	Type  Type
 	Int   *big.Int
