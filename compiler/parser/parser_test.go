@@ -260,16 +260,29 @@ func full(e ast.Expr) string {
 	return "?"
 }
 
-// TestTree checks what the ast package promises of every tree: each expression,
-// type and declaration occurs once, and children lie within their parents.
-func TestTree(t *testing.T) {
+// programs returns the texts of testdata/ast by path.
+func programs(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
 	paths, _ := filepath.Glob("testdata/ast/*.txtar")
 	for _, path := range paths {
 		ar, err := txtar.ParseFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		prog, _ := parse(string(ar.Files[0].Data))
+		out[path] = string(ar.Files[0].Data)
+	}
+	if len(out) == 0 {
+		t.Fatal("no programs")
+	}
+	return out
+}
+
+// TestTree checks what the ast package promises of every tree: each expression,
+// type and declaration occurs once, and children lie within their parents.
+func TestTree(t *testing.T) {
+	for path, text := range programs(t) {
+		prog, _ := parse(text)
 		seen := map[ast.Node]bool{}
 		var stack []ast.Node
 		ast.Inspect(prog, func(n ast.Node) bool {
