@@ -196,7 +196,7 @@ func (e *emitter) instruction(m *minst) {
 		case m.src != noReg:
 			e.put(asm.StoreMem(base, e.memOff(m.dst, m.off), e.read(m.src, tmpA), m.size))
 		case m.imm == int64(int32(m.imm)):
-			e.put(asm.StoreImm(base, e.memOff(m.dst, m.off), m.imm, m.size))
+			e.put(storeImm(base, e.memOff(m.dst, m.off), m.imm, m.size))
 		default:
 			e.imm(tmpA, m.imm)
 			e.put(asm.StoreMem(base, e.memOff(m.dst, m.off), tmpA, m.size))
@@ -233,6 +233,11 @@ func (e *emitter) instruction(m *minst) {
 	}
 }
 
+// storeImm is asm.StoreImm, which refuses 8 bytes; the kernel does not.
+func storeImm(base asm.Register, off int16, v int64, size asm.Size) asm.Instruction {
+	return asm.Instruction{OpCode: asm.StoreImmOp(size), Dst: base, Offset: off, Constant: v}
+}
+
 func jumpOp(m *minst, src asm.Source) asm.OpCode {
 	class := asm.JumpClass
 	if m.w32 {
@@ -247,7 +252,7 @@ func (e *emitter) move(m *minst) {
 		d := e.home(m.dst, tmpA)
 		if dl.kind == locMap && m.imm == int64(int32(m.imm)) {
 			e.put(asm.LoadMem(tmpB, asm.RFP, e.slotOff(e.as.spillPtr.n), asm.DWord))
-			e.put(asm.StoreImm(tmpB, e.mapOff(dl.n), m.imm, asm.DWord))
+			e.put(storeImm(tmpB, e.mapOff(dl.n), m.imm, asm.DWord))
 			return
 		}
 		e.imm(d, m.imm)

@@ -135,9 +135,14 @@ func (g *gen) splitStore(off, size int, x vreg) {
 	}
 }
 
-// emit scans the rows of the active half. Per masked word: ((key ^ value) &
-// mask), all or-ed; ranges branch. Fall-through is the way out of the loop, so
-// that the verifier sees the rest of the program once and then prunes.
+// emit scans the rows of the active half. A row is compared without branches:
+// acc collects ((key ^ value) & mask) of the masked words and an out-of-range bit
+// of each range, and is 0 for a match.
+//
+// Only two jumps a row, both with the way out of the loop as fall-through: the
+// verifier follows that first, finds the rest of the program known after the
+// first row, and has nothing pending when it goes on to the next row. With
+// branches inside a row its work grows with the square of the rows.
 func (e *Linear) emit(g *gen, keys []vreg, handle vreg) {
 	words := make([]vreg, e.masked)
 	for _, p := range e.pieces {
@@ -186,12 +191,15 @@ func (e *Linear) emit(g *gen, keys []vreg, handle vreg) {
 			g.alu(asm.Or, acc, v)
 		}
 	}
-	if acc != noReg {
-		g.branchImm(asm.JNE, acc, 0, next)
-	}
 	for _, r := range e.ranges {
-		g.inRange(row, r, keys, next)
+		out := g.outOfRange(row, r, keys)
+		if acc == noReg {
+			acc = out
+		} else {
+			g.alu(asm.Or, acc, out)
+		}
 	}
+	g.branchImm(asm.JNE, acc, 0, next)
 	g.load(handle, row, e.RowSize-8, asm.Word)
 	g.jump(done)
 	g.place(next)
@@ -203,32 +211,60 @@ func (e *Linear) emit(g *gen, keys []vreg, handle vreg) {
 	g.place(done)
 }
 
-// inRange goes to next unless lo <= key <= hi, comparing limb by limb.
-func (g *gen) inRange(row vreg, r rangeKey, keys []vreg, next *mblock) {
-	if r.N == 1 {
-		b := g.scalar()
-		g.load(b, row, 8*r.Word, asm.DWord)
-		g.branch(asm.JGT, b, keys[r.Limb], next)
-		b = g.scalar()
-		g.load(b, row, 8*r.Word+8, asm.DWord)
-		g.branch(asm.JGT, keys[r.Limb], b, next)
-		return
-	}
-	for bound := range 2 {
-		ok := g.newBlock()
-		for j := range r.N {
-			b, k := g.scalar(), keys[r.Limb+j]
-			g.load(b, row, 8*(r.Word+2*j+bound), asm.DWord)
-			x, y := b, k // bound 0: outside when lo > key
-			if bound == 1 {
-				x, y = k, b
-			}
-			g.branch(asm.JGT, x, y, next)
-			if j+1 < r.N {
-				g.branch(asm.JLT, x, y, ok)
-			}
+// outOfRange gives 1 when the key is below lo or above hi, else 0.
+func (g *gen) outOfRange(row vreg, r rangeKey, keys []vreg) vreg {
+	bounds := func(bound int) []vreg {
+		bs := make([]vreg, r.N)
+		for j := range bs {
+			bs[j] = g.scalar()
+			g.load(bs[j], row, 8*(r.Word+2*j+bound), asm.DWord)
 		}
-		g.jump(ok)
-		g.place(ok)
+		return bs
 	}
+	key := keys[r.Limb : r.Limb+r.N]
+	below := g.less(key, bounds(0), r.Width)
+	above := g.less(bounds(1), key, r.Width)
+	g.alu(asm.Or, below, above)
+	return below
+}
+
+// less gives 1 when x < y, both limbs of a w-bit value, else 0: from the last
+// limb to the first, (x < y) | (x == y & what the limbs behind say).
+func (g *gen) less(x, y []vreg, w int) vreg {
+	out := noReg
+	for j := len(x) - 1; j >= 0; j-- {
+		lt := g.scalar()
+		if len(x) == 1 && w < 64 {
+			g.mov(lt, x[j])
+			g.alu(asm.Sub, lt, y[j])
+		} else {
+			// Top bit of (^x & y) | ((^x | y) & (x - y)).
+			n, d := g.scalar(), g.scalar()
+			g.mov(n, x[j])
+			g.aluImm(asm.Xor, n, -1)
+			g.mov(lt, n)
+			g.alu(asm.And, lt, y[j])
+			g.alu(asm.Or, n, y[j])
+			g.mov(d, x[j])
+			g.alu(asm.Sub, d, y[j])
+			g.alu(asm.And, n, d)
+			g.alu(asm.Or, lt, n)
+		}
+		g.aluImm(asm.RSh, lt, 63)
+		if out != noReg {
+			// Top bit of d | -d is set unless d is 0.
+			d, e := g.scalar(), g.scalar()
+			g.mov(d, x[j])
+			g.alu(asm.Xor, d, y[j])
+			g.movImm(e, 0)
+			g.alu(asm.Sub, e, d)
+			g.alu(asm.Or, d, e)
+			g.aluImm(asm.RSh, d, 63)
+			g.aluImm(asm.Xor, d, 1)
+			g.alu(asm.And, out, d)
+			g.alu(asm.Or, lt, out)
+		}
+		out = lt
+	}
+	return out
 }

@@ -48,6 +48,7 @@ type piece struct {
 // rangeKey is a range key: bounds start at row word Word, for each limb lo and hi.
 type rangeKey struct {
 	Key, Limb, N int
+	Width        int
 	Word         int
 }
 
@@ -64,7 +65,7 @@ func newLinear(l *Layout, t *Table, kl keyLayout) (*Linear, error) {
 		ls := limbsOf(w)
 		e.limb[i] = n
 		if t.IR.Keys[i].Kind == ir.MatchRange {
-			e.ranges = append(e.ranges, rangeKey{Key: i, Limb: n, N: len(ls)})
+			e.ranges = append(e.ranges, rangeKey{Key: i, Limb: n, N: len(ls), Width: w})
 		} else {
 			for j, lb := range ls {
 				at := slices.IndexFunc(fill, func(used int) bool { return used+lb.Width <= 64 })
