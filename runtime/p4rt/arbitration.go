@@ -142,7 +142,7 @@ func (a *arbiter) update(st *stream, m *p4v1.MasterArbitrationUpdate) error {
 	if m.GetRole().GetConfig() != nil {
 		return status.Errorf(codes.InvalidArgument, "role config %s: no role configs were agreed upon, leave it unset", m.GetRole().GetConfig().GetTypeUrl())
 	}
-	key := roleKey(m.GetRole().GetName(), m.GetRole().GetId())
+	key := roleOfArbitration(m)
 	if st.role != nil && st.role.key != key {
 		return status.Errorf(codes.FailedPrecondition, "this stream is for %s, not for %s: open another one", roleText(st.role.key), roleText(key))
 	}

@@ -18,7 +18,7 @@ func (s *Server) SetForwardingPipelineConfig(_ context.Context, r *setRequest) (
 	if err := s.device(r.GetDeviceId()); err != nil {
 		return nil, err
 	}
-	done, err := s.arbiter.begin(roleKey(r.GetRole(), r.GetRoleId()), r.GetElectionId())
+	done, err := s.arbiter.begin(roleOf(r), r.GetElectionId())
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (t *tableInfo) entry(u *entity.Update, typ p4v1.Update_Type, te *p4v1.Table
 	if err := t.direct(u, te); err != nil {
 		return err
 	}
-	u.Extra = entity.Extra{Metadata: te.GetMetadata(), ControllerMetadata: te.GetControllerMetadata()}
+	u.Extra = entity.Extra{Metadata: te.GetMetadata(), ControllerMetadata: controllerMetadata(te)}
 	switch {
 	case te.GetAction() != nil:
 		return t.setAction(u, te.GetAction())

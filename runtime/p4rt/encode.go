@@ -16,7 +16,7 @@ const batchSize = 1024
 // tableQuery decodes a read of table entries (p4rt:RD5-RD9, DR6).
 func (b *binding) tableQuery(te *p4v1.TableEntry) (query, error) {
 	if te.GetTableId() == 0 {
-		if len(te.GetMatch()) > 0 || te.GetAction() != nil || te.GetPriority() != 0 || te.GetControllerMetadata() != 0 || len(te.GetMetadata()) > 0 {
+		if len(te.GetMatch()) > 0 || te.GetAction() != nil || te.GetPriority() != 0 || controllerMetadata(te) != 0 || len(te.GetMetadata()) > 0 {
 			return query{}, invalid("table_id is not set: all tables are read without any other filter")
 		}
 		return query{run: func(rd *reader, _ *entity.Entry) error {
@@ -96,7 +96,7 @@ func (f filter) pass(te *p4v1.TableEntry, e *entity.Entry) bool {
 	return (f.key == "" || f.key == e.Key) &&
 		(f.action == 0 || f.action == int(e.Action)+1) &&
 		(te.GetPriority() == 0 || te.GetPriority() == e.Priority) &&
-		(te.GetControllerMetadata() == 0 || te.GetControllerMetadata() == x.ControllerMetadata) &&
+		(controllerMetadata(te) == 0 || controllerMetadata(te) == x.ControllerMetadata) &&
 		(len(te.GetMetadata()) == 0 || bytes.Equal(te.GetMetadata(), x.Metadata))
 }
 
@@ -160,7 +160,8 @@ func (t *tableInfo) encode(e *entity.Entry) *p4v1.TableEntry {
 	}
 	m.Action = &p4v1.TableAction{Type: &p4v1.TableAction_Action{Action: action}}
 	if x := e.Extra; x != nil {
-		m.Metadata, m.ControllerMetadata, m.IdleTimeoutNs = x.Metadata, x.ControllerMetadata, x.IdleTimeout
+		m.Metadata, m.IdleTimeoutNs = x.Metadata, x.IdleTimeout
+		setControllerMetadata(m, x.ControllerMetadata)
 	}
 	return m
 }

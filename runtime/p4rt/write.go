@@ -20,7 +20,7 @@ func (s *Server) Write(_ context.Context, r *p4v1.WriteRequest) (*p4v1.WriteResp
 	if err := s.device(r.GetDeviceId()); err != nil {
 		return nil, err
 	}
-	done, err := s.arbiter.begin(roleKey(r.GetRole(), r.GetRoleId()), r.GetElectionId())
+	done, err := s.arbiter.begin(roleOf(r), r.GetElectionId())
 	if err != nil {
 		return nil, err
 	}
