@@ -197,6 +197,9 @@ func (g *gen) expr(t ir.Type, depth int) ir.Expr {
 		if len(fit) > 0 && g.r.IntN(4) > 0 {
 			return fit[g.r.IntN(len(fit))]
 		}
+		if x := g.converted(t); x != nil && g.depth < 3 && g.r.IntN(3) > 0 {
+			return x
+		}
 		return &ir.Const{Meta: m, Val: g.num(t)}
 	}
 	g.depth++
@@ -271,4 +274,27 @@ func (g *gen) expr(t ir.Type, depth int) ir.Expr {
 		return &ir.Binary{Meta: m, Op: ops[g.r.IntN(len(ops))], X: sub(t), Y: sub(t)}
 	}
 	return &ir.Const{Meta: m, Val: g.num(t)}
+}
+
+// converted is some place cast to t, nil when there is none.
+func (g *gen) converted(t ir.Type) ir.Expr {
+	ps := g.places(false)
+	x := ps[g.r.IntN(len(ps))].x
+	w := ir.Width(x.Type())
+	switch x.Type().(type) {
+	case *ir.Bool:
+		x = &ir.Cast{Meta: ir.Meta{T: &ir.Bit{W: 1}}, X: x}
+	case *ir.Int:
+		x = &ir.Cast{Meta: ir.Meta{T: &ir.Bit{W: w}}, X: x}
+	}
+	to := ir.Width(t)
+	x = &ir.Cast{Meta: ir.Meta{T: &ir.Bit{W: to}}, X: x}
+	switch t.(type) {
+	case *ir.Bool, *ir.Int:
+		x = &ir.Cast{Meta: ir.Meta{T: t}, X: x}
+	case *ir.Bit:
+	default:
+		return nil
+	}
+	return x
 }

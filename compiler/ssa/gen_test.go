@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -417,9 +419,12 @@ func (g *gen) num(t ir.Type) *big.Int {
 // TestRandomPrograms compares lowered programs with the reference interpreter on
 // random frames.
 func TestRandomPrograms(t *testing.T) {
-	n := 300
+	n := 250
 	if testing.Short() {
 		n = 60
+	}
+	if s := os.Getenv("P4NIC_SSA_PROGRAMS"); s != "" {
+		n, _ = strconv.Atoi(s)
 	}
 	refusals := 0
 	for seed := range n {
