@@ -1,0 +1,72 @@
+package ssa
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// TestRefusals: what is not lowered is refused by construct, line and reason.
+func TestRefusals(t *testing.T) {
+	tests := []struct {
+		name, hdr, state, body, meta string
+		construct, reason            string
+		line                         int32
+	}{
+		{name: "clone", body: "#7:1 extern clone(const<bit<8>>(0), 32w1);", construct: "extern clone", reason: "replicated", line: 7},
+		{name: "multicast", body: "#8:1 sm.mcast_grp = 16w1;", construct: "multicast", reason: "replicated", line: 8},
+		{name: "resubmit", body: "#8:1 extern resubmit_preserving_field_list(8w1);", construct: "extern resubmit", reason: "once", line: 8},
+		{name: "digest", body: "#8:1 extern digest(32w1, {8w1});", construct: "extern digest", reason: "control plane", line: 8},
+		{name: "unknown extern", body: "#8:1 extern frobnicate(32w1);", construct: "extern frobnicate", reason: "cannot be lowered", line: 8},
+		{name: "wide multiplication", body: "#9:1 meta.w = (meta.w * meta.w);", construct: "multiplication of 100 bits", reason: "up to 64 bits", line: 9},
+		{name: "wide division", body: "#9:1 meta.w = (meta.w / meta.w);", construct: "division of 100 bits", reason: "up to 64 bits", line: 9},
+		{name: "wide shift", body: "#9:1 meta.w = (meta.w << meta.n);", construct: "shift of 100 bits", reason: "variable amount", line: 9},
+		{name: "varbit", hdr: "varbit<32> v;", construct: "varbit field hdr.h.v", reason: "variable size"},
+		{name: "endless loop", body: "#9:1 loop L { meta.n = (meta.n + 32w1); }", construct: "loop L", reason: "within 64 rounds", line: 9},
+		{name: "endless parser", state: "skip 8; goto start;", construct: "parser loop through state start", reason: "within 64 rounds"},
+		{name: "odd advance", state: "advance(meta.n); goto accept;", construct: "advance by a variable number", reason: "whole bytes"},
+		{name: "odd header", hdr: "bit<3> x;", state: "extract(hdr.h); goto accept;", construct: "header of 11 bits", reason: "whole bytes"},
+		{name: "hash over many headers", meta: "h_t a; h_t b; h_t c; h_t d;",
+			state:     "select (meta.n) { (0) => accept; default => q; } } state q { setvalid(meta.a); setvalid(meta.b); setvalid(meta.c); setvalid(meta.d); select (meta.n) { (1) => accept; default => r; } } state r { setinvalid(meta.d); setinvalid(meta.a); goto accept;",
+			body:      "if ((meta.n == 32w1)) { setvalid(meta.a); } if ((meta.n == 32w2)) { setvalid(meta.b); } if ((meta.n == 32w3)) { setvalid(meta.c); } if ((meta.n == 32w4)) { setvalid(meta.d); } sm.instance_type = meta.n; #9:1 extern hash(out meta.n, HashAlgorithm::crc32, 32w0, {meta.a, meta.b, meta.c, meta.d}, 32w5);",
+			construct: "field list", reason: "may be invalid", line: 9},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			state := test.state
+			if state == "" {
+				state = "goto accept;"
+			}
+			p := coreProgram(t, `program "refused" arch "v1model";
+file "prog.p4" {
+}
+%v1model%
+header h_t { bit<8> f; `+test.hdr+` }
+struct headers_t { h_t h; }
+struct meta_t { bit<100> w; bit<32> n; `+test.meta+` }
+parser p (packet_in b, out headers_t hdr, inout meta_t meta, inout standard_metadata_t sm) {
+	state start { lookahead(meta.n); `+state+` }
+}
+control vr (inout headers_t hdr, inout meta_t meta) { }
+control ig (inout headers_t hdr, inout meta_t meta, inout standard_metadata_t sm) {
+	`+test.body+`
+}
+control eg (inout headers_t hdr, inout meta_t meta, inout standard_metadata_t sm) { }
+control ck (inout headers_t hdr, inout meta_t meta) { }
+control dep (packet_out b, in headers_t hdr) { emit(hdr); }
+pipeline { p = p; vr = vr; ig = ig; eg = eg; ck = ck; dep = dep; }
+`)
+			_, err := Lower(p, Options{})
+			var u *Unsupported
+			if !errors.As(err, &u) {
+				t.Fatalf("error %v, want a refusal", err)
+			}
+			if !strings.Contains(u.Construct, test.construct) || !strings.Contains(u.Reason, test.reason) {
+				t.Errorf("refused %q because %q", u.Construct, u.Reason)
+			}
+			if test.line != 0 && (u.Pos.Line != test.line || u.File != "prog.p4") {
+				t.Errorf("refused at %s:%d, want prog.p4:%d", u.File, u.Pos.Line, test.line)
+			}
+		})
+	}
+}
