@@ -114,12 +114,6 @@ func divMod(op ir.Op, x, y func(*ctx) uint64, w int, signed bool) func(*ctx) uin
 			return a % b
 		}
 		sa, sb := sext(a, w), sext(b, w)
-		if sb == -1 { // the one quotient that Go's / cannot hold
-			if op == ir.Div {
-				return -a & m
-			}
-			return 0
-		}
 		if op == ir.Div {
 			return uint64(sa/sb) & m
 		}

@@ -14,7 +14,12 @@ import (
 )
 
 // eval compiles x and evaluates it with the variables set to values.
-func eval(t *rapid.T, x ir.Expr, vals map[*ir.Var]*big.Int) *big.Int {
+func eval(t rapid.TB, x ir.Expr, vals map[*ir.Var]*big.Int) *big.Int {
+	return prepare(x, vals)(t, vals)
+}
+
+// prepare compiles x over the variables of vals.
+func prepare(x ir.Expr, vals map[*ir.Var]*big.Int) func(rapid.TB, map[*ir.Var]*big.Int) *big.Int {
 	m := &Machine{prog: &ir.Program{}}
 	k := &compiler{m: m, p: m.prog, lay: layouts{size: map[ir.Type]int{}}, addr: map[*ir.Var]int{}, labels: map[string]status{}}
 	r := k.expr(x)
@@ -24,17 +29,19 @@ func eval(t *rapid.T, x ir.Expr, vals map[*ir.Var]*big.Int) *big.Int {
 	}
 	c := &ctx{m: m, mem: make([]uint64, k.next+8)}
 	m.zero = k.next
-	for v, n := range vals {
-		w := ir.Width(v.Type)
-		fromBig(c.mem[k.addr[v]:k.addr[v]+limbs(w)], n, w)
+	return func(t rapid.TB, vals map[*ir.Var]*big.Int) *big.Int {
+		for v, n := range vals {
+			w := ir.Width(v.Type)
+			fromBig(c.mem[k.addr[v]:k.addr[v]+limbs(w)], n, w)
+		}
+		dst := make([]uint64, max(1, r.n))
+		r.into(c, dst)
+		w := ir.Width(x.Type())
+		if dst[len(dst)-1]&^topMask(w) != 0 {
+			t.Fatalf("bits beyond %d are set: %x", w, dst)
+		}
+		return toBig(dst, w, isSigned(x.Type()))
 	}
-	dst := make([]uint64, max(1, r.n))
-	r.into(c, dst)
-	w := ir.Width(x.Type())
-	if dst[len(dst)-1]&^topMask(w) != 0 {
-		t.Fatalf("bits beyond %d are set: %x", w, dst)
-	}
-	return toBig(dst, w, isSigned(x.Type()))
 }
 
 // typ draws a width from 1 to 128, with those around the limbs' edges often.
@@ -66,13 +73,48 @@ func ref(name string, t ir.Type) (*ir.VarRef, *ir.Var) {
 	return &ir.VarRef{Meta: ir.Meta{T: t}, Var: v}, v
 }
 
+var binaryOps = []ir.Op{ir.Add, ir.Sub, ir.Mul, ir.Div, ir.Mod, ir.AddSat, ir.SubSat, ir.And, ir.Or, ir.Xor, ir.Shl, ir.Shr,
+	ir.Eq, ir.Ne, ir.Lt, ir.Le, ir.Gt, ir.Ge}
+
+// Every pair of values of 1 to 4 bits, of both signs, for every operator.
+func TestSmallExhaustive(t *testing.T) {
+	for w := 1; w <= 4; w++ {
+		for _, rt := range []refops.T{{W: w}, {W: w, Signed: true}} {
+			var it ir.Type = &ir.Bit{W: w}
+			if rt.Signed {
+				it = &ir.Int{W: w}
+			}
+			for _, op := range binaryOps {
+				iy, ry := it, rt
+				if op == ir.Shl || op == ir.Shr {
+					iy, ry = &ir.Bit{W: 3}, refops.T{W: 3}
+				}
+				a, va := ref("a", it)
+				b, vb := ref("b", iy)
+				res := it
+				if op >= ir.Eq {
+					res = &ir.Bool{}
+				}
+				vals := map[*ir.Var]*big.Int{va: rt.Min(), vb: ry.Min()}
+				f := prepare(&ir.Binary{Meta: ir.Meta{T: res}, Op: op, X: a, Y: b}, vals)
+				for x := rt.Min(); x.Cmp(rt.Max()) <= 0; x = new(big.Int).Add(x, big.NewInt(1)) {
+					for y := ry.Min(); y.Cmp(ry.Max()) <= 0; y = new(big.Int).Add(y, big.NewInt(1)) {
+						vals[va], vals[vb] = x, y
+						if got, want := f(t, vals), refops.Binary(op, rt, x, y); got.Cmp(want) != 0 {
+							t.Fatalf("%v %v %v of %v: %v, want %v", x, op, y, it, got, want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 // lang:L47 to lang:L56: every binary operator at widths 1 to 128, variable with
 // variable and variable with constant.
 func TestBinaryAgainstRefops(t *testing.T) {
-	ops := []ir.Op{ir.Add, ir.Sub, ir.Mul, ir.Div, ir.Mod, ir.AddSat, ir.SubSat, ir.And, ir.Or, ir.Xor, ir.Shl, ir.Shr,
-		ir.Eq, ir.Ne, ir.Lt, ir.Le, ir.Gt, ir.Ge}
 	rapid.Check(t, func(t *rapid.T) {
-		op := rapid.SampledFrom(ops).Draw(t, "op")
+		op := rapid.SampledFrom(binaryOps).Draw(t, "op")
 		rt, it := typ(t, "t")
 		ry, iy := rt, it
 		if op == ir.Shl || op == ir.Shr {
