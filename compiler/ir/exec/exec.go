@@ -203,8 +203,8 @@ type ctx struct {
 	steps    int
 	tracing  bool
 	trace    []Event
-	key      []byte // scratch for hashing and table keys
-	truncate int    // -1 or the length set by truncate
+	sum      bitWriter // what a hash or checksum is computed over
+	truncate int       // -1 or the length set by truncate
 }
 
 func (m *Machine) newCtx() *ctx { return &ctx{m: m, mem: make([]uint64, m.size)} }
@@ -216,7 +216,7 @@ func (c *ctx) begin(in *Packet, r *Result) {
 	if c.now == 0 {
 		c.now = c.m.opts.Now()
 	}
-	c.out.b, c.out.bit = c.out.b[:0], 0
+	c.out.reset()
 	c.perr, c.pend, c.steps, c.truncate = 0, next, 0, -1
 	c.tracing = in.Trace
 	c.trace = r.Trace[:0]

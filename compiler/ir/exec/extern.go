@@ -221,13 +221,13 @@ func (k *compiler) hash(s *externSite) stmt {
 	}
 	put := k.putterTo(s.args[0], limbs(ow))
 	return after(func(c *ctx) {
-		b, o := base.u(c), bitWriter{b: c.key[:0]}
-		data(c, &o)
+		b := base.u(c)
+		c.sum.reset()
+		data(c, &c.sum)
 		m := limit.u(c)
-		c.key = o.b
 		h := uint64(0)
 		if m > 0 {
-			h = algo(c, o.b) % m
+			h = algo(c, c.sum.b) % m
 		}
 		put(c, func(dst []uint64) {
 			clear(dst)

@@ -136,6 +136,8 @@ type bitWriter struct {
 	bit int // length in bits
 }
 
+func (o *bitWriter) reset() { o.b, o.bit = o.b[:0], 0 }
+
 func (o *bitWriter) bits(v uint64, w int) {
 	if o.bit&7 == 0 {
 		switch w {

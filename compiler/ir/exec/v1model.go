@@ -240,13 +240,12 @@ func (k *compiler) checksum(s *externSite) stmt {
 	w := ir.Width(s.args[2].Type())
 	name, pos := s.name, s.pos
 	sum := func(c *ctx) uint64 {
-		o := bitWriter{b: c.key[:0]}
-		data(c, &o)
+		c.sum.reset()
+		data(c, &c.sum)
 		if payload {
-			c.payload(&o)
+			c.payload(&c.sum)
 		}
-		c.key = o.b
-		return algo(c, o.b) & mask(w)
+		return algo(c, c.sum.b) & mask(w)
 	}
 	what := condName(s.args[2])
 	skipped := k.point("skipped", name+" "+what, pos)
