@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/p4nic/p4nic/compiler/ssa"
+	"github.com/p4nic/p4nic/internal/netnstest"
 )
 
 // eachHook runs a test for both hooks, with and without a prefix (D20).
@@ -14,7 +15,7 @@ func eachHook(t *testing.T, f func(t *testing.T, o Options)) {
 	for _, h := range []Hook{XDP, TC} {
 		for _, off := range []int{0, 14} {
 			t.Run(fmt.Sprintf("%s/%d", h, off), func(t *testing.T) {
-				needBPF(t)
+				netnstest.NeedBPF(t)
 				f(t, Options{Hook: h, StartOffset: off, Harness: true})
 			})
 		}
@@ -58,7 +59,7 @@ func TestArithmetic(t *testing.T) {
 	for _, h := range []Hook{XDP, TC} {
 		for _, w := range []ssa.Type{1, 7, 8, 16, 17, 31, 32, 33, 48, 63, 64} {
 			t.Run(fmt.Sprintf("%s/%d", h, w), func(t *testing.T) {
-				needBPF(t)
+				netnstest.NeedBPF(t)
 				l := plan(t)
 				f := newFn(l)
 				entry, ok, short := f.block("entry"), f.block("ok", ssa.Ptr), f.block("short")

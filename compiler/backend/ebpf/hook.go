@@ -46,6 +46,12 @@ func (g *gen) prologue() {
 		g.movImm(zero, 0)
 		g.mov(g.scratch, g.element(MapScratch, zero, g.passBlk))
 	}
+	if !g.o.Off["opaque"] && g.joinsConst() {
+		p := g.ptr()
+		g.emit(minst{op: mValue, dst: p, name: g.useMap(MapZero)})
+		g.zero = g.scalar()
+		g.load(g.zero, p, 0, asm.DWord)
+	}
 	if g.o.Hook == TC {
 		g.tcLinear()
 	}

@@ -21,7 +21,7 @@ const (
 )
 
 // maxTags is how many stacked tags are made into bytes; more are dropped.
-const maxTags = 4
+const maxTags = 8
 
 // Ethertypes in host order.
 const (
@@ -59,10 +59,8 @@ func (g *gen) tcLinear() {
 	})
 	present := g.scalar()
 	g.load(present, g.ctx, skbVlanPresent, asm.Word)
-	tags := make([]*mblock, maxTags)
-	for i := range tags {
-		tags[i] = g.newBlock()
-	}
+	insert := g.newBlock()
+	n := g.ptr() // bytes of tags; a constant on each way into insert
 	g.branchImm(asm.JEq, present, 0, start)
 	for i := range maxTags {
 		w := g.scalar()
@@ -73,31 +71,29 @@ func (g *gen) tcLinear() {
 		g.swap(w, 16)
 		g.store(fp, macLen+4*i+2, w, asm.Half)
 		g.checked(fail, asm.FnSkbVlanPop, argReg(g.ctx))
+		g.movImm(n, int64(4*(i+1)))
 		w = g.scalar()
 		g.load(w, g.ctx, skbVlanPresent, asm.Word)
-		g.branchImm(asm.JEq, w, 0, tags[i])
+		g.branchImm(asm.JEq, w, 0, insert)
 	}
 	g.jump(fail)
-	for i, blk := range tags {
-		n := int64(4 * (i + 1))
-		g.place(blk)
-		g.checked(fail, asm.FnSkbChangeHead, argReg(g.ctx), argImm(n), argImm(0))
-		g.checked(fail, asm.FnSkbLoadBytes, argReg(g.ctx), argImm(n), argKey(0), argImm(macLen))
-		g.checked(fail, asm.FnSkbStoreBytes, argReg(g.ctx), argImm(0), argKey(0), argImm(macLen+n), argImm(0))
-		g.jump(start)
-	}
+	g.place(insert)
+	g.checked(fail, asm.FnSkbChangeHead, argReg(g.ctx), argReg(n), argImm(0))
+	g.checked(fail, asm.FnSkbLoadBytes, argReg(g.ctx), argReg(n), argKey(0), argImm(macLen))
+	g.aluImm(asm.Add, n, macLen)
+	g.checked(fail, asm.FnSkbStoreBytes, argReg(g.ctx), argImm(0), argKey(0), argReg(n), argImm(0))
 	g.keyMax = max(g.keyMax, macLen+4*maxTags)
 	g.place(start)
 
 	// Pull min(len, what checks can reach) where less is linear.
 	linear := g.newBlock()
 	want, have, d := g.scalar(), g.ptr(), g.ptr()
-	n := g.scalar()
+	most := g.scalar()
 	g.load(want, g.ctx, skbLen, asm.Word)
-	g.movImm(n, int64(g.need.headBytes+g.o.StartOffset))
+	g.movImm(most, int64(g.need.headBytes+g.o.StartOffset))
 	short := g.newBlock()
-	g.branch(asm.JLE, want, n, short)
-	g.mov(want, n)
+	g.branch(asm.JLE, want, most, short)
+	g.mov(want, most)
 	g.place(short)
 	g.load(have, g.ctx, skbDataEnd, asm.Word)
 	g.load(d, g.ctx, skbData, asm.Word)

@@ -27,6 +27,7 @@ type gen struct {
 	sunk   map[*ssa.Value]bool // loads evaluated where they are used
 	fused  map[*ssa.Value]bool // comparisons evaluated by the branch
 	blocks map[*ssa.Block]*mblock
+	ways   map[*ssa.Block]int  // edges into the block
 	cache  map[*ssa.Value]vreg // sunk loads and constants at hand in this block
 	slots  map[*ssa.Value]vreg // entry word -> address of its action data, in this block
 	maps   []*MapSpec
@@ -37,6 +38,7 @@ type gen struct {
 	// What the prologue sets up; noReg where nothing needs it.
 	ctx, data, end    vreg
 	scratch           vreg // address of the scratch map's value
+	zero              vreg // 0, unknown to the verifier; see edgeConst
 	ingress           vreg
 	pktLen            vreg // bytes from StartOffset on
 	wireLen           vreg // of the first segment
@@ -315,10 +317,10 @@ func (g *gen) function() {
 	g.outBlock, g.dropBlk = g.newBlock(), g.newBlock()
 	g.outPort, g.reason = g.scalar(), g.scalar()
 	order := postOrder(g.f)
-	ways := map[*ssa.Block]int{}
+	g.ways = map[*ssa.Block]int{}
 	for _, b := range order {
 		for i := range b.Term.Succs {
-			ways[b.Term.Succs[i].To]++
+			g.ways[b.Term.Succs[i].To]++
 		}
 	}
 	for _, b := range order {
@@ -327,7 +329,7 @@ func (g *gen) function() {
 			switch {
 			case p.Type != ssa.Ptr:
 				g.vals[p] = g.scalar()
-			case ways[b] > 1:
+			case g.ways[b] > 1:
 				g.joined[p] = true
 				g.ptrs[p] = ptrForm{base: g.ptr()}
 			}

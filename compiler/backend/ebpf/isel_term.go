@@ -126,9 +126,46 @@ func (g *gen) edge(e *ssa.Edge) {
 		g.aluImm(asm.Add, g.ptrs[params[i]].base, int64(offs[i]))
 	}
 	for _, i := range consts {
-		g.movImm(g.vals[params[i]], int64(e.Args[i].Aux))
+		g.edgeConst(e, g.vals[params[i]], int64(e.Args[i].Aux))
 	}
 	g.jump(g.blocks[e.To])
+}
+
+// joinsConst tells whether edgeConst has something to do.
+func (g *gen) joinsConst() bool {
+	for b := range g.blocks {
+		for i := range b.Term.Succs {
+			e := &b.Term.Succs[i]
+			for k, p := range edgeParams(e) {
+				if g.ways[e.To] > 1 && p.Type != ssa.Ptr && g.nuses[p] > 0 && e.Args[k].Op == ssa.OpConst {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// edgeConst sets a block parameter to a constant. Where ways meet, the verifier
+// must not know it: it would walk all that follows once for each combination of
+// constants that reaches the join (validity bits, flags and fields of headers
+// that are not there), which for a router is more than it is willing to walk. So
+// the constant is added to a zero that only we know to be one.
+func (g *gen) edgeConst(e *ssa.Edge, dst vreg, c int64) {
+	if g.zero == noReg || g.ways[e.To] < 2 {
+		g.movImm(dst, c)
+		return
+	}
+	g.mov(dst, g.zero)
+	switch {
+	case c == 0:
+	case c == int64(int32(c)):
+		g.aluImm(asm.Or, dst, c)
+	default:
+		t := g.scalar()
+		g.movImm(t, c)
+		g.alu(asm.Or, dst, t)
+	}
 }
 
 // edgeBlock gives a jump target that takes the edge, and what to generate there

@@ -11,16 +11,6 @@ import (
 	"github.com/p4nic/p4nic/compiler/ssa"
 )
 
-// needBPF skips where programs cannot be loaded.
-func needBPF(t testing.TB) {
-	t.Helper()
-	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: 1})
-	if err != nil {
-		t.Skip("needs CAP_BPF")
-	}
-	m.Close()
-}
-
 // kernel is one compiled and loaded program with its maps.
 type kernel struct {
 	t    testing.TB

@@ -104,6 +104,7 @@ const (
 	MapPortStats = "portstats" // PERCPU_ARRAY port number -> PortStats
 	MapDrops     = "drops"     // PERCPU_ARRAY drop reason -> packets, bytes u64
 	MapCell      = "cell"      // ARRAY of one u64, mmapable: the generation cell (D3)
+	MapZero      = "zero"      // ARRAY of one u64, always 0, which the verifier cannot know
 	MapProgsXDP  = "progs_xdp" // PROG_ARRAY generation*16 + stage
 	MapProgsTC   = "progs_tc"
 	MapConst     = "const"   // CRC tables
@@ -171,6 +172,7 @@ func DeviceMaps() []*MapSpec {
 		{Name: MapPortStats, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: portStatsSize, MaxEntries: MaxPorts, Role: Device},
 		{Name: MapDrops, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: dropStatSize, MaxEntries: DropReasons, Role: Device},
 		{Name: MapCell, Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: fMmapable, Role: Device},
+		{Name: MapZero, Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Role: Device},
 		{Name: MapProgsXDP, Type: ebpf.ProgramArray, KeySize: 4, ValueSize: 4, MaxEntries: progArraySize, Role: Device},
 		{Name: MapProgsTC, Type: ebpf.ProgramArray, KeySize: 4, ValueSize: 4, MaxEntries: progArraySize, Role: Device},
 	}
