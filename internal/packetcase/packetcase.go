@@ -13,9 +13,14 @@
 //	    TABLE KEY=VALUE... [prio=N] -> ACTION(ARG, ...)
 //	    default TABLE -> ACTION(ARG, ...)
 //	-- packets --        lines
-//	    in PORT HEX
-//	    out PORT HEX     expected of the last in; * is any nibble; several: in this order
+//	    in PORT FRAME
+//	    out PORT FRAME   expected of the last in; several: in this order
 //	    drop             nothing is expected of the last in
+//	-- names --          optional; lines NAME VALUE: $NAME in entries and packets is VALUE
+//
+// FRAME is hexadecimal bytes, in expectations with * for any nibble, or layers
+// (see ParseFrame): eth dst=... / ipv4 ttl=1 ... / udp. A line that begins with /
+// continues the one before.
 //
 // TABLE, KEY and ACTION are control-plane names or an unambiguous last part of
 // one, whole components. VALUE is N (exact, optional), N/LEN (lpm), N&&&MASK
@@ -32,6 +37,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -96,10 +102,36 @@ func Parse(src []byte) (*Case, error) {
 		c.Files[f.Name] = f.Data
 	}
 	c.IR, c.P4 = c.Files["program.ir"], c.Files["program.p4"]
-	c.Entries = string(c.Files["entries"])
-	var err error
-	c.Steps, err = ParsePackets(string(c.Files["packets"]))
+	names, err := parseNames(string(c.Files["names"]))
+	if err != nil {
+		return nil, err
+	}
+	c.Entries = names.Replace(string(c.Files["entries"]))
+	c.Steps, err = ParsePackets(names.Replace(string(c.Files["packets"])))
 	return c, err
+}
+
+// parseNames reads a names section. Longer names come first, so that none hides
+// one that begins with it.
+func parseNames(text string) (*strings.Replacer, error) {
+	var names [][2]string
+	for i, line := range strings.Split(text, "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		f := strings.Fields(line)
+		switch len(f) {
+		case 0:
+		case 2:
+			names = append(names, [2]string{"$" + f[0], f[1]})
+		default:
+			return nil, fmt.Errorf("names:%d: expected NAME VALUE", i+1)
+		}
+	}
+	slices.SortStableFunc(names, func(a, b [2]string) int { return len(b[0]) - len(a[0]) })
+	var pairs []string
+	for _, n := range names {
+		pairs = append(pairs, n[0], n[1])
+	}
+	return strings.NewReplacer(pairs...), nil
 }
 
 // Program parses section program.ir and the entries for it.
@@ -119,8 +151,17 @@ func (c *Case) Program() (*ir.Program, []Content, error) {
 func ParsePackets(text string) ([]Step, error) {
 	var steps []Step
 	dropped := false
-	for i, line := range strings.Split(text, "\n") {
-		line, _, _ = strings.Cut(line, "#")
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i], _, _ = strings.Cut(lines[i], "#")
+	}
+	for i := len(lines) - 1; i > 0; i-- {
+		if strings.HasPrefix(strings.TrimSpace(lines[i]), "/") {
+			lines[i-1] += " " + lines[i]
+			lines[i] = ""
+		}
+	}
+	for i, line := range lines {
 		f := strings.Fields(line)
 		if len(f) == 0 {
 			continue
@@ -163,7 +204,7 @@ func ParsePackets(text string) ([]Step, error) {
 
 func parsePacket(f []string, masked bool) (p Packet, err error) {
 	if len(f) < 2 {
-		return p, fmt.Errorf("expected %s PORT HEX", f[0])
+		return p, fmt.Errorf("expected %s PORT FRAME", f[0])
 	}
 	port, err := strconv.ParseUint(f[1], 0, 32)
 	if err != nil {
@@ -171,9 +212,8 @@ func parsePacket(f []string, masked bool) (p Packet, err error) {
 	}
 	p.Port = uint32(port)
 	h := strings.Join(f[2:], "")
-	data := h
 	if masked && strings.Contains(h, "*") {
-		data = strings.ReplaceAll(h, "*", "0")
+		data := strings.ReplaceAll(h, "*", "0")
 		mask := []byte(h)
 		for i, c := range mask {
 			if mask[i] = 'f'; c == '*' {
@@ -183,8 +223,10 @@ func parsePacket(f []string, masked bool) (p Packet, err error) {
 		if p.Mask, err = hex.DecodeString(string(mask)); err != nil {
 			return p, err
 		}
+		p.Data, err = hex.DecodeString(data)
+		return p, err
 	}
-	p.Data, err = hex.DecodeString(data)
+	p.Data, err = ParseFrame(strings.Join(f[2:], " "))
 	return p, err
 }
 
