@@ -1,6 +1,10 @@
 package ssa
 
-import "github.com/p4nic/p4nic/compiler/ir"
+import (
+	"encoding/binary"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+)
 
 // fact says that value v is known to be c (where control flow has decided it).
 // Facts form lists that share their tails; the newest is first.
@@ -185,6 +189,40 @@ func (l *lowerer) learnParams(facts *fact, v *Value, c uint64, depth int) *fact 
 	return facts
 }
 
+// implied tells whether ok holds of w on every way on which v is c. Both are
+// followed back through the joins, the later one first.
+func (l *lowerer) implied(v *Value, c uint64, w *Value, ok func(*Value) bool, seen map[[2]*Value]bool) bool {
+	if v.Op == OpConst && v.Aux != c || ok(w) {
+		return true
+	}
+	key := [2]*Value{v, w}
+	if seen[key] {
+		return true
+	}
+	seen[key] = true
+	jv, jw := l.joins[v], l.joins[w]
+	j := jv
+	if j == nil || jw != nil && jw.seq > jv.seq {
+		j = jw
+	}
+	if j == nil {
+		return false
+	}
+	for _, e := range j.ins {
+		x, y := v, w
+		if j == jv {
+			x = e.args[j.index[v]]
+		}
+		if j == jw {
+			y = e.args[j.index[w]]
+		}
+		if !l.implied(x, c, y, ok, seen) {
+			return false
+		}
+	}
+	return true
+}
+
 // joined remembers what came into a joined block.
 type joined struct {
 	seq    int // in order of creation
@@ -220,6 +258,26 @@ func (l *lowerer) set(i int, v *Value) {
 		l.cur.env = append(l.cur.env, nil)
 	}
 	l.cur.env[i] = v
+}
+
+// edit changes leaves without adding code: on every pending exit by itself, so
+// that what is known there stays known.
+func (l *lowerer) edit(f func(get func(int) *Value, set func(int, *Value))) {
+	if l.cur.pending == nil {
+		f(l.get, l.set)
+		return
+	}
+	for i := range l.cur.pending {
+		x := &l.cur.pending[i]
+		env := append([]*Value(nil), x.env...)
+		f(func(leaf int) *Value { return l.at(env, leaf) }, func(leaf int, v *Value) {
+			for len(env) <= leaf {
+				env = append(env, nil)
+			}
+			env[leaf] = v
+		})
+		x.env = env
+	}
 }
 
 // here is the exit at the current point; the flow is left.
@@ -281,6 +339,8 @@ func (l *lowerer) force() {
 	for i := range exits {
 		j.ins[i].facts = exits[i].facts
 	}
+	equal := map[string]*Value{}
+	var key []byte
 	for leaf := range n {
 		first := l.at(exits[0].env, leaf)
 		same := true
@@ -298,7 +358,16 @@ func (l *lowerer) force() {
 			f.env[leaf] = c
 			continue
 		}
+		key = key[:0]
+		for i := range exits {
+			key = binary.AppendUvarint(key, uint64(l.at(exits[i].env, leaf).ID))
+		}
+		if p := equal[string(key)]; p != nil { // another leaf with the same history
+			f.env[leaf] = p
+			continue
+		}
 		p := l.fresh(&Value{Op: OpParam, Type: l.leafType[leaf], Name: l.leafName[leaf]})
+		equal[string(key)] = p
 		f.blk.Params = append(f.blk.Params, p)
 		f.env[leaf] = p
 		l.joins[p] = j

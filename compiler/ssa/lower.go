@@ -40,6 +40,7 @@ type lowerer struct {
 	emitted  []*emission
 	parser   *parserState
 	inParser bool
+	split    bool // parser states are split by the headers parsed before
 	arch     archHooks
 }
 
@@ -79,8 +80,16 @@ func (l *lowerer) setPos(p ir.Pos) {
 // Lower makes the SSA form of a core program, verified and, unless told
 // otherwise, optimised. Errors are *Unsupported.
 func Lower(p *ir.Program, opt Options) (f *Func, err error) {
+	f, again, err := lower(p, opt, true)
+	if again {
+		f, _, err = lower(p, opt, false)
+	}
+	return f, err
+}
+
+func lower(p *ir.Program, opt Options, split bool) (f *Func, again bool, err error) {
 	l := &lowerer{
-		p: p, opt: opt,
+		p: p, opt: opt, split: split,
 		f:       &Func{Name: p.Name, Prog: p},
 		consts:  map[constKey]*Value{},
 		vars:    map[*ir.Var]*variable{},
@@ -90,11 +99,14 @@ func Lower(p *ir.Program, opt Options) (f *Func, err error) {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			b, ok := r.(bail)
-			if !ok {
+			switch r := r.(type) {
+			case bail:
+				f, err = nil, r.err
+			case joinStates:
+				again = true
+			default:
 				panic(r)
 			}
-			f, err = nil, b.err
 		}
 	}()
 	if p.Level == ir.Typed {
@@ -111,15 +123,15 @@ func Lower(p *ir.Program, opt Options) (f *Func, err error) {
 	entry.Instrs = append(append([]*Value(nil), l.constOrder...), entry.Instrs...)
 	prune(l.f)
 	if err := Verify(l.f); err != nil {
-		return nil, fmt.Errorf("ssa: lowering %s: %w", p.Name, err)
+		return nil, false, fmt.Errorf("ssa: lowering %s: %w", p.Name, err)
 	}
 	if !opt.NoOptimize {
 		if err := Optimize(l.f, opt); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	l.f.Renumber()
-	return l.f, nil
+	return l.f, false, nil
 }
 
 // Renumber gives blocks and values consecutive numbers in order, so that equal

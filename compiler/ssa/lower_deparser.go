@@ -10,9 +10,9 @@ type emission struct {
 	node *node
 	base int
 	name string
-	// parsed are the valid and slot values at the end of the parser, where the
-	// header is known to come in parse order; else nil.
-	parsed *[2]*Value
+	// parsed is the first of the leaves that keep valid and slot of the end of the
+	// parser, where the header is known to come in parse order; else -1.
+	parsed int
 }
 
 // planEmits notes the order in which the deparser emits the parser's headers,
@@ -60,19 +60,26 @@ func constPath(e ir.Expr) bool {
 }
 
 // parsedHeaders keeps what the deparser compares with: validity and slots at
-// the end of the parser, in emit order.
+// the end of the parser, in emit order, in leaves of their own.
 func (l *lowerer) parsedHeaders(hdr *variable) {
 	ps := l.parser
 	if !ps.packed {
 		return
 	}
-	byPlace := make([]*[2]*Value, len(ps.emitOrder))
-	hdr.node.headers(hdr.base, func(_ *node, base int) {
-		if i, ok := ps.emitOrder[base]; ok {
-			byPlace[i] = &[2]*Value{l.get(base + leafValid), l.get(base + leafSlot)}
-		}
+	flag, word := &node{kind: nodeScalar, w: 1, n: 1}, &node{kind: nodeScalar, w: 32, n: 1}
+	ps.parsed = make([]int, len(ps.emitOrder))
+	for i := range ps.parsed {
+		ps.parsed[i] = l.leaves(flag, "$parsed")
+		l.leaves(word, "$slot")
+	}
+	l.edit(func(get func(int) *Value, set func(int, *Value)) {
+		hdr.node.headers(hdr.base, func(_ *node, base int) {
+			if i, ok := ps.emitOrder[base]; ok {
+				set(ps.parsed[i], get(base+leafValid))
+				set(ps.parsed[i]+1, get(base+leafSlot))
+			}
+		})
 	})
-	ps.parsed = byPlace
 }
 
 func (l *lowerer) emitStmt(s *ir.Emit) {
@@ -82,7 +89,7 @@ func (l *lowerer) emitStmt(s *ir.Emit) {
 		if h.bits%8 != 0 {
 			l.refuse(s.P, "emit of header "+h.name, "headers are whole bytes")
 		}
-		e := &emission{node: h, name: h.name}
+		e := &emission{node: h, name: h.name, parsed: -1}
 		e.base = l.leaves(h, "emit."+h.name)
 		for i := range h.n {
 			l.set(e.base+i, v[rel+i])
@@ -125,12 +132,12 @@ func (l *lowerer) sameLayout() *Value {
 	same := l.constant(1, 1)
 	inOrder := l.parser.packed && len(l.emitted) == len(l.parser.parsed)
 	for _, e := range l.emitted {
-		inOrder = inOrder && e.parsed != nil && l.get(e.base+leafSlot) == e.parsed[1]
+		inOrder = inOrder && e.parsed >= 0 && l.get(e.base+leafSlot) == l.get(e.parsed+1)
 	}
 	if inOrder {
 		for _, e := range l.emitted {
-			if v := l.get(e.base + leafValid); v != e.parsed[0] {
-				same = l.and(same, l.op(OpEq, 1, l.known(v), l.known(e.parsed[0])))
+			if v, p := l.get(e.base+leafValid), l.get(e.parsed); v != p {
+				same = l.and(same, l.op(OpEq, 1, l.known(v), l.known(p)))
 			}
 		}
 		return same
@@ -148,8 +155,14 @@ func (l *lowerer) sameLayout() *Value {
 	return l.and(same, l.op(OpEq, 1, pos, l.get(l.parser.cursor)))
 }
 
-// hasSlot tells whether an extract put the header into the packet.
+// hasSlot tells whether an extract put the header, which is valid where it
+// matters, into the packet.
 func (l *lowerer) hasSlot(e *emission) *Value {
+	valid, slot := l.get(e.base+leafValid), l.get(e.base+leafSlot)
+	extracted := func(v *Value) bool { return v.Op == OpConst && v.Aux != 0 }
+	if l.implied(valid, 1, slot, extracted, map[[2]*Value]bool{}) {
+		return l.constant(1, 1)
+	}
 	return l.op(OpNe, 1, l.known(l.get(e.base+leafSlot)), l.constant(32, 0))
 }
 

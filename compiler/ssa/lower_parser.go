@@ -23,9 +23,12 @@ type parserState struct {
 	// of emitOrder, each once, without gaps. The valid headers then are the
 	// packet's first cursor bytes.
 	packed bool
-	// parsed are the valid and slot values at the end of the parser, in emit
+	// parsed are leaves that keep valid and slot of the end of the parser, in emit
 	// order; only where packed.
-	parsed []*[2]*Value
+	parsed []int
+	// shape are the leaves besides stacks' indices that tell instances of a state
+	// apart while l.split is on.
+	shape []int
 }
 
 // loadTag says that a value is what extract slot put into leaf rel.
@@ -53,6 +56,13 @@ type instance struct {
 	stacks string
 	from   []exit
 }
+
+// maxSplit bounds the instances of states while states are split by the headers
+// parsed before them. With more the program is lowered again without.
+const maxSplit = 40
+
+// joinStates is thrown by a parser with too many ways through it.
+type joinStates struct{}
 
 // parserBlock lowers a parser block; control continues where it accepted or
 // rejected, with the error in leaf parser.err.
@@ -97,7 +107,11 @@ func (l *lowerer) parserBlock(b *ir.Block) {
 		})
 		in := work[0]
 		work = work[1:]
-		if count++; count > l.opt.maxParserStates() {
+		count++
+		if l.split && count > maxSplit {
+			panic(joinStates{})
+		}
+		if count > l.opt.maxParserStates() {
 			l.refuse(in.state.Pos, "parser state "+in.state.Name,
 				fmt.Sprintf("unrolling the parser's loops makes more than %d states", l.opt.maxParserStates()))
 		}
@@ -135,10 +149,16 @@ func (l *lowerer) parserBlock(b *ir.Block) {
 	l.resume(ps.done, b.Name+".done")
 }
 
-// stackKey tells exits with different stack indices apart.
+// stackKey tells exits with different stack indices apart; and while l.split is
+// on also those with different headers, so that each way through the parser
+// knows what it has parsed and where.
 func (l *lowerer) stackKey(x exit) string {
 	s := ""
-	for _, leaf := range l.parser.stacks {
+	leaves := l.parser.stacks
+	if l.split {
+		leaves = append(leaves[:len(leaves):len(leaves)], l.parser.shape...)
+	}
+	for _, leaf := range leaves {
 		if v := l.at(x.env, leaf); v.Op == OpConst {
 			s += fmt.Sprintf("%d,", v.Aux)
 		} else {

@@ -65,9 +65,11 @@ func (l *lowerer) v1model() {
 			if from.node.n != v.node.n {
 				l.refuse(p.Pos, "parameter "+p.Name+" of "+b.Name, "its type differs from the parser's")
 			}
-			for k := range v.node.n {
-				l.set(v.base+k, l.get(from.base+k))
-			}
+			l.edit(func(get func(int) *Value, set func(int, *Value)) {
+				for k := range v.node.n {
+					set(v.base+k, get(from.base+k))
+				}
+			})
 		}
 		for _, v := range b.Locals {
 			l.declare(v)
@@ -89,19 +91,47 @@ func (l *lowerer) v1model() {
 	for _, v := range b.Locals {
 		l.parser.stacks = append(l.parser.stacks, stackLeaves(l.vars[v])...)
 	}
+	for leaf := hdr.base; leaf < hdr.base+hdr.node.n; leaf++ {
+		if _, ok := l.offLeaf[leaf]; ok { // valid is two before off
+			l.parser.shape = append(l.parser.shape, leaf-leafOff+leafValid)
+		}
+	}
+	l.parser.shape = append(l.parser.shape, l.parser.cursor)
 	now := l.op(OpDiv, 64, l.op(OpNow, 64), l.constant(64, 1000))
 	a.setMeta(l, "ingress_port", l.op(OpIngressPort, 32))
 	a.setMeta(l, "packet_length", l.op(OpWireLen, 32))
 	a.setMeta(l, "ingress_global_timestamp", now)
+	spec := a.sm.node.kid("egress_spec")
+	if spec == nil || spec.kind != nodeScalar || spec.w > 64 {
+		l.refuse(b.Pos, "standard_metadata.egress_spec", "the architecture file has no such field")
+	}
+	port := &variable{node: &node{kind: nodeScalar, w: spec.w, n: spec.n}}
+	port.base = l.leaves(port.node, "$port")
+	type field struct {
+		rel int
+		v   []*Value
+	}
+	var atEgress []field // what egress finds in standard_metadata
+	for _, f := range []struct {
+		name string
+		v    *Value
+	}{{"egress_spec", l.constant(32, 0)}, {"egress_global_timestamp", now}, {"enq_timestamp", now}} {
+		if k := a.sm.node.kid(f.name); k != nil && k.kind == nodeScalar {
+			atEgress = append(atEgress, field{k.rel, l.resize([]*Value{f.v}, k.w, false)})
+		}
+	}
 	l.planEmits(blocks[5], hdr)
 	l.set(l.parser.err, l.constant(32, l.errorIndex("NoError")))
 	l.parserBlock(b)
 	if l.cur == nil {
 		return // no way through the parser ends
 	}
-	l.force()
 	l.parsedHeaders(hdr)
-	a.setMeta(l, "parser_error", l.get(l.parser.err))
+	if k := a.sm.node.kid("parser_error"); k != nil && k.w == 32 {
+		l.edit(func(get func(int) *Value, set func(int, *Value)) {
+			set(a.sm.base+k.rel, get(l.parser.err))
+		})
+	}
 
 	b = enter(1)
 	l.stmts(b.Body)
@@ -118,12 +148,21 @@ func (l *lowerer) v1model() {
 	if l.cur == nil {
 		return
 	}
-	l.force()
-	port := a.getMeta(l, "egress_spec")
-	a.setMeta(l, "egress_port", port)
-	a.setMeta(l, "egress_spec", l.constant(32, 0))
-	a.setMeta(l, "egress_global_timestamp", now)
-	a.setMeta(l, "enq_timestamp", now)
+	l.edit(func(get func(int) *Value, set func(int, *Value)) {
+		for k := range port.node.n {
+			set(port.base+k, get(a.sm.base+spec.rel+k))
+		}
+		for _, f := range atEgress {
+			for k, v := range f.v {
+				set(a.sm.base+f.rel+k, v)
+			}
+		}
+		if ep := a.sm.node.kid("egress_port"); ep != nil && ep.w == spec.w {
+			for k := range ep.n {
+				set(a.sm.base+ep.rel+k, get(port.base+k))
+			}
+		}
+	})
 
 	b = enter(3)
 	l.stmts(b.Body)
@@ -157,7 +196,7 @@ func (l *lowerer) v1model() {
 	}
 	l.resume(append(els, l.here()...), "output")
 	l.force()
-	l.cur.blk.Term = Term{Kind: TermOutput, Cond: port, Pos: l.pos}
+	l.cur.blk.Term = Term{Kind: TermOutput, Cond: l.resize([]*Value{l.get(port.base)}, 32, false)[0], Pos: l.pos}
 	l.cur = nil
 }
 
@@ -212,19 +251,6 @@ func setField(l *lowerer, n *node, base int, name string, v *Value) {
 	for i, x := range l.resize([]*Value{v}, k.w, false) {
 		l.set(base+k.rel+i, x)
 	}
-}
-
-// getMeta reads a field of standard_metadata as 32 bits.
-func (a *v1) getMeta(l *lowerer, name string) *Value {
-	k := a.sm.node.kid(name)
-	if k == nil || k.kind != nodeScalar {
-		l.refuse(ir.Pos{}, "standard_metadata."+name, "the architecture file has no such field")
-	}
-	v := make([]*Value, k.n)
-	for i := range v {
-		v[i] = l.get(a.sm.base + k.rel + i)
-	}
-	return l.resize(v, 32, false)[0]
 }
 
 // assigned refuses multicast: a group that is set.
