@@ -5,6 +5,8 @@ import (
 
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/p4nic/p4nic/compiler/ir"
 )
 
 // emitter turns allocated machine instructions into eBPF instructions. Jumps
@@ -15,7 +17,8 @@ type emitter struct {
 	spillOff int // offset of the spill slots in the scratch map
 	out      asm.Instructions
 	cur      *minst
-	source   func(*minst) *btf.Line // nil: no line information
+	source   func(ir.Pos) *btf.Line // nil: no line information
+	pos      ir.Pos                 // of instructions without one
 	line     *btf.Line              // of the last instruction
 }
 
@@ -28,7 +31,11 @@ func (e *emitter) mapOff(n int) int16 { return int16(e.spillOff + 8*n) }
 func (e *emitter) put(ins asm.Instruction) {
 	if e.source != nil {
 		// A record counts until the next one.
-		if s := e.source(e.cur); s != e.line {
+		pos := e.cur.pos
+		if !pos.IsValid() {
+			pos = e.pos
+		}
+		if s := e.source(pos); s != e.line {
 			ins = ins.WithSource(s)
 			e.line = s
 		}
@@ -214,7 +221,11 @@ func (e *emitter) instruction(m *minst) {
 		e.flush(d, m.dst)
 	case mCall:
 		e.arguments(m.args)
-		e.put(m.fn.Call())
+		if m.name != "" {
+			e.put(asm.Call.Label(m.name))
+		} else {
+			e.put(m.fn.Call())
+		}
 		if m.dst != noReg && e.as.locs[m.dst].kind != locNone {
 			e.flush(asm.R0, m.dst)
 		}

@@ -110,12 +110,14 @@ func (g *gen) tcLengths() {
 	if !g.need.pktLen && !g.need.wireLen && !g.need.counts {
 		return
 	}
-	g.pktLen, g.wireLen, g.segs, g.bytes = g.scalar(), g.scalar(), g.scalar(), g.scalar()
+	g.pktLen, g.segs, g.bytes = g.scalar(), g.scalar(), g.scalar()
 	g.load(g.pktLen, g.ctx, skbLen, asm.Word)
 	if g.o.StartOffset != 0 {
 		g.aluImm(asm.Sub, g.pktLen, int64(g.o.StartOffset))
 	}
-	g.mov(g.wireLen, g.pktLen)
+	// The headers of a GSO frame describe the whole of it, so its length must too:
+	// a program that compares them would drop it else (docs/rationale.md, D9).
+	g.wireLen = g.pktLen
 	g.mov(g.bytes, g.pktLen)
 	g.movImm(g.segs, 1)
 	done := g.newBlock()
@@ -124,7 +126,7 @@ func (g *gen) tcLengths() {
 	g.branchImm(asm.JEq, size, 0, done)
 	hdr := g.gsoHeader(done)
 	// Untrusted packets (from virtio or a raw socket) come without the count.
-	counted, first := g.newBlock(), g.newBlock()
+	counted := g.newBlock()
 	g.load(g.segs, g.ctx, skbGSOSegs, asm.Word)
 	g.branchImm(asm.JNE, g.segs, 0, counted)
 	g.mov(g.segs, g.pktLen)
@@ -138,12 +140,6 @@ func (g *gen) tcLengths() {
 	g.aluImm(asm.Sub, extra, 1)
 	g.alu(asm.Mul, extra, hdr)
 	g.alu(asm.Add, g.bytes, extra)
-	one := g.scalar()
-	g.mov(one, hdr)
-	g.alu(asm.Add, one, size)
-	g.branch(asm.JGE, one, g.wireLen, first)
-	g.mov(g.wireLen, one)
-	g.place(first)
 	g.place(done)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ssa"
@@ -32,6 +33,7 @@ type gen struct {
 	slots  map[*ssa.Value]vreg // entry word -> address of its action data, in this block
 	maps   []*MapSpec
 	byName map[string]*MapSpec
+	subs   []*subprog // functions of tables, in order of first use
 	need   needs
 	err    error
 
@@ -41,7 +43,7 @@ type gen struct {
 	zero              vreg // 0, unknown to the verifier; see edgeConst
 	ingress           vreg
 	pktLen            vreg // bytes from StartOffset on
-	wireLen           vreg // of the first segment
+	wireLen           vreg // bytes that programs see as packet_length
 	segs, bytes       vreg // what counters add (D9); segs noReg: 1
 	now, cpu          vreg
 	stats             vreg // the ingress port's PortStats
@@ -105,8 +107,16 @@ func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, err
 		}
 	}
 	removeDead(blocks, len(g.vregs), g.scratch)
+	// The frames of a function and of what it calls share the stack.
+	room := stackBytes
+	for _, s := range g.subs {
+		if !s.compile(!o.Off["coalesce"]) {
+			return nil, unsupported(l.Prog, s.e.table.Pos, "table "+s.e.table.Name, "its key does not fit the 512 bytes of eBPF stack", "use fewer or narrower keys")
+		}
+		room = min(room, stackBytes-frame(8*s.as.stack))
+	}
 	keyArea := (g.keyMax + 7) &^ 7
-	as, ok := allocate(g.builder, blocks, (stackBytes-keyArea)/8, g.scratch, !o.Off["coalesce"])
+	as, ok := allocate(g.builder, blocks, (room-keyArea)/8, g.scratch, !o.Off["coalesce"])
 	if !ok {
 		if g.scratch == noReg {
 			return nil, errStackFull
@@ -114,7 +124,7 @@ func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, err
 		return nil, unsupported(l.Prog, ir.Pos{}, "program "+f.Name, "its pointers alone do not fit the 512 bytes of eBPF stack", "use fewer headers at a time")
 	}
 	e := &emitter{as: as, keyBase: -keyArea, spillOff: g.spillOff}
-	lines, err := newLineTable(l.Prog, blocks)
+	lines, err := newLineTable(l.Prog, blocks, g.subs)
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +134,14 @@ func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, err
 	}
 	obj := newObject(o.Hook)
 	obj.Insns = function(e.out, identifier(f.Name), o.Hook)
+	for _, s := range g.subs {
+		se := &emitter{as: s.as, source: lines.source, pos: s.e.table.Pos}
+		if err := se.program(s.blocks); err != nil {
+			return nil, unsupported(l.Prog, s.e.table.Pos, "table "+s.e.table.Name, err.Error(), "")
+		}
+		se.out[0] = btf.WithFuncMetadata(se.out[0].WithSymbol(s.name), s.functionType())
+		obj.Insns = append(obj.Insns, se.out...)
+	}
 	obj.StackSlots, obj.MapSlots = as.stack, as.mapSlots
 	for _, m := range g.maps {
 		if m.Name == MapScratch {

@@ -31,10 +31,10 @@ type Linear struct {
 	Capacity      int // rows in a half
 	RowSize       int // bytes
 
-	masked int         // masked words
-	pieces []piece     // where the limbs of masked keys lie
-	ranges []rangeKey  // range keys, in order
-	limb   map[int]int // key -> index of its first limb among all limbs
+	masked int        // masked words
+	pieces []piece    // where the limbs of masked keys lie
+	ranges []rangeKey // range keys, in order
+	words  int        // words to compare: masked words, then limbs of range keys
 }
 
 // piece puts limb Limb (index among the limbs of all keys) at bit Shift of
@@ -49,7 +49,8 @@ type piece struct {
 type rangeKey struct {
 	Key, Limb, N int
 	Width        int
-	Word         int
+	Word         int // in a row
+	Arg          int // of the words to compare
 }
 
 func newLinear(l *Layout, t *Table, kl keyLayout) (*Linear, error) {
@@ -58,12 +59,11 @@ func newLinear(l *Layout, t *Table, kl keyLayout) (*Linear, error) {
 			fmt.Sprintf("size %d: a table with ternary, range, optional or several lpm keys takes at most %d entries on eBPF", t.Size, maxLinearRows),
 			fmt.Sprintf("declare size = %d or less", maxLinearRows))
 	}
-	e := &Linear{keyLayout: kl, Capacity: int(t.Size), limb: map[int]int{}}
+	e := &Linear{keyLayout: kl, Capacity: int(t.Size)}
 	n := 0
 	var fill []int // bits used in each masked word
 	for i, w := range kl.width {
 		ls := limbsOf(w)
-		e.limb[i] = n
 		if t.IR.Keys[i].Kind == ir.MatchRange {
 			e.ranges = append(e.ranges, rangeKey{Key: i, Limb: n, N: len(ls), Width: w})
 		} else {
@@ -81,9 +81,12 @@ func newLinear(l *Layout, t *Table, kl keyLayout) (*Linear, error) {
 	}
 	e.masked = len(fill)
 	words := 2 * e.masked
+	e.words = e.masked
 	for i := range e.ranges {
 		e.ranges[i].Word = words
 		words += 2 * e.ranges[i].N
+		e.ranges[i].Arg = e.words
+		e.words += e.ranges[i].N
 	}
 	e.RowSize = 8 * (words + 1)
 	e.Rows = &MapSpec{Name: "rows:" + t.IR.Name, Type: ebpf.Array, KeySize: 4,

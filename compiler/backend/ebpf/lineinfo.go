@@ -28,7 +28,7 @@ const (
 
 // newLineTable collects the positions of all instructions. The zero position
 // stands for code that no P4 line asked for.
-func newLineTable(p *ir.Program, blocks []*mblock) (*lineTable, error) {
+func newLineTable(p *ir.Program, blocks []*mblock, subs []*subprog) (*lineTable, error) {
 	var order []ir.Pos
 	seen := map[ir.Pos]bool{}
 	note := func(pos ir.Pos) {
@@ -38,6 +38,9 @@ func newLineTable(p *ir.Program, blocks []*mblock) (*lineTable, error) {
 		}
 	}
 	note(ir.Pos{})
+	for _, s := range subs {
+		note(s.e.table.Pos)
+	}
 	for _, b := range blocks {
 		for i := range b.ins {
 			note(b.ins[i].pos)
@@ -101,7 +104,7 @@ func printable(s string) string {
 	return string(bytes.TrimSpace(b))
 }
 
-func (l *lineTable) source(m *minst) *btf.Line { return l.lines[m.pos] }
+func (l *lineTable) source(pos ir.Pos) *btf.Line { return l.lines[pos] }
 
 // function makes the instructions one BTF function, so that disassemblies name
 // it and its argument.

@@ -29,7 +29,7 @@ const (
 	mAtomic            // *(size *)(dst + off) += src
 	mMap               // dst = map name
 	mValue             // dst = address of value 0 of map name, plus imm
-	mCall              // dst (or none) = fn(args)
+	mCall              // dst (or none) = fn(args), or the function called name
 	mJump              // if dst jmp (src or imm) goto target; falls through
 	mJa                // goto target
 	mExit              // return src
