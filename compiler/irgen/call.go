@@ -2,6 +2,7 @@ package irgen
 
 import (
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ast"
@@ -94,13 +95,9 @@ func (g *gen) callee(e *env, n *ast.CallExpr, c *types.Call) (ir.Callee, bool) {
 }
 
 // directName is the control-plane name of the anonymous instance behind
-// T.apply(): the type's name, with a number from the second on.
+// T.apply(): the type's name.
 func (g *gen) directName(e *env, b *types.Block) string {
-	name := b.Name
-	if d, ok := b.Decl.(ast.Annotated); ok {
-		name = localName(d.Annots(), name)
-	}
-	return join(e.path, name)
+	return join(e.path, b.Name)
 }
 
 // receiver fills in the object of a method: an instance, or a parameter of an
@@ -240,6 +237,14 @@ func (g *gen) makeAction(e *env, o *types.Object, d *ast.ActionDecl, path string
 	}
 	a.Body = g.block(ae, d.Body)
 	e.vals[o] = value{act: a}
+	if n := len(g.marks); e == g.global && n > 0 {
+		// A global action counts as the first of the control that first uses it.
+		g.out.Actions = slices.Insert(g.out.Actions, g.marks[n-1], a)
+		for i := range g.marks {
+			g.marks[i]++
+		}
+		return a
+	}
 	g.out.Actions = append(g.out.Actions, a)
 	return a
 }

@@ -79,6 +79,7 @@ type gen struct {
 	funcs   map[string]*ir.Function
 	blocks  map[string]int
 	depth   int
+	marks   []int // of the blocks being made: where their actions begin
 }
 
 // value is what a name means in one instance: exactly one field is set.
@@ -184,11 +185,9 @@ func (g *gen) slot(s desc.Slot, arg ast.Expr, d *ast.Instantiation) {
 		g.errorf(codeBadMain, span(arg), "the argument for %s has the wrong kind", s.Name)
 		return
 	}
-	name := b.Name
-	if dd, ok := b.Decl.(ast.Annotated); ok {
-		name = localName(dd.Annots(), name)
-	}
-	blk := g.newBlock(g.global, call, strings.TrimPrefix(name, "."), arg)
+	// An anonymous instance is called by its type; @name on the declaration of
+	// the type does not count.
+	blk := g.newBlock(g.global, call, b.Name, arg)
 	if blk != nil {
 		g.out.Pipeline = append(g.out.Pipeline, ir.Binding{Slot: s.Name, Block: blk})
 	}
@@ -225,6 +224,8 @@ func (g *gen) newBlock(from *env, call *types.Call, path string, at ast.Node) *i
 		}
 	}
 	e.unit = newUnit(nil, &blk.Locals)
+	g.marks = append(g.marks, len(g.out.Actions))
+	defer func() { g.marks = g.marks[:len(g.marks)-1] }()
 	if !g.ctorArgs(from, e, call, b.Ctor) {
 		return nil
 	}
