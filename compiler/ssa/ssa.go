@@ -64,7 +64,7 @@ const (
 
 	// What surrounds the packet (pure).
 	OpIngressPort // Type 32
-	OpWireLen     // Type 32: length of the packet, of the first segment for GSO (D9)
+	OpWireLen     // Type 32: length of the packet as its headers describe it: of the whole frame for GSO
 	OpNow         // Type 64: nanoseconds, one reading a packet
 	OpRand        // Type 32; every evaluation is a new number (not pure)
 

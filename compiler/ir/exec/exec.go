@@ -57,8 +57,7 @@ type Options struct {
 type Packet struct {
 	Port uint32
 	Data []byte
-	// WireLen is packet_length in bytes: of the first segment for GSO; 0 means
-	// len(Data).
+	// WireLen is packet_length in bytes; 0 means len(Data).
 	WireLen uint32
 	// Packets and Bytes are what counters count for this frame (D9): 0 means 1
 	// packet and WireLen bytes.
