@@ -441,9 +441,9 @@ func describe(x Expr) string {
 	case *Member:
 		return "field " + x.Field
 	case *Binary:
-		return "operator " + x.Op.String()
+		return "operator " + opName(x.Op)
 	case *Unary:
-		return "operator " + x.Op.String()
+		return "operator " + opName(x.Op)
 	}
 	return fmt.Sprintf("%T", x)
 }
