@@ -330,8 +330,8 @@ func (k *compiler) concat(r *xp, a, b *xp) {
 	}
 }
 
-// shift: the amount is unsigned, or a negative int<W> counts as no shift at all
-// can be written in P4 (the front end refuses it).
+// shift: the amount has any width and is read as unsigned; from the width on the
+// result is 0, or all sign bits for an arithmetic shift.
 func (k *compiler) shift(r *xp, x *ir.Binary, a, b *xp) {
 	w := ir.Width(a.t)
 	amount := k.clamped(b, w)
