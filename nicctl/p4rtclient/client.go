@@ -95,7 +95,9 @@ func (c *Client) BecomePrimary(ctx context.Context, takeover bool) error {
 	if c.stream != nil {
 		return nil
 	}
-	sctx, cancel := context.WithCancel(ctx)
+	// The stream lives until Close; ctx bounds the arbitration only.
+	sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, cancel)()
 	stream, err := c.P4RT.StreamChannel(sctx)
 	if err != nil {
 		cancel()

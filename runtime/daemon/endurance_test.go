@@ -3,11 +3,13 @@ package daemon
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
+	"golang.org/x/sys/unix"
 
 	"github.com/p4nic/p4nic/internal/netns"
 	"github.com/p4nic/p4nic/internal/netnstest"
@@ -49,8 +51,17 @@ func udpFrame(number uint64) []byte {
 }
 
 func startStamped(out, in *netns.Packets) *stampedFlow {
-	f := &stampedFlow{in: in, stop: make(chan struct{}), sent: make(chan uint64, 1), done: make(chan error, 1), versions: map[uint16]uint64{}}
+	f := &stampedFlow{in: in, stop: make(chan struct{}), sent: make(chan uint64, 1), done: make(chan error, 2), versions: map[uint16]uint64{}}
 	go func() {
+		// A veth hands frames to the backlog of the CPU that sends: a sender that
+		// moves between CPUs would reorder them before they reach the switch.
+		runtime.LockOSThread()
+		var cpu unix.CPUSet
+		cpu.Set(0)
+		if err := unix.SchedSetaffinity(0, &cpu); err != nil {
+			f.done <- err
+			return
+		}
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
 		start, n := time.Now(), uint64(0)
