@@ -206,9 +206,13 @@ func loopback(host string) string {
 	return ""
 }
 
+// unixPath is the path of a unix:///PATH, unix:PATH or /PATH address.
 func unixPath(address string) (string, bool) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return "/" + strings.TrimLeft(path, "/"), strings.HasPrefix(path, "/")
+		if strings.HasPrefix(path, "//") {
+			path = path[2:]
+		}
+		return path, true
 	}
 	return address, strings.HasPrefix(address, "/")
 }
