@@ -134,7 +134,7 @@ func (g *gen) args(e *env, c *types.Call, out *ir.Callee) {
 				out.Args = append(out.Args, nil)
 				continue
 			}
-			out.Args = append(out.Args, g.expr(g.global, p.Default, p.Type))
+			out.Args = append(out.Args, argInt(g.expr(g.global, p.Default, p.Type)))
 			continue
 		case *ast.DontCareExpr:
 			// The result is not wanted: it goes to a variable nobody reads.
@@ -150,7 +150,7 @@ func (g *gen) args(e *env, c *types.Call, out *ir.Callee) {
 			out.Args = append(out.Args, g.object(e, arg))
 			continue
 		}
-		out.Args = append(out.Args, g.expr(e, arg, p.Type))
+		out.Args = append(out.Args, argInt(g.expr(e, arg, p.Type)))
 	}
 }
 

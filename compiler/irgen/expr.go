@@ -403,6 +403,23 @@ func (g *gen) sized(x ir.Expr) ir.Expr {
 	return &ir.Const{Meta: ir.Meta{T: &ir.Bit{W: 32}, P: c.P}, Val: v}
 }
 
+// argInt gives a constant of type int that goes to an extern a width: 32, or
+// what it needs; negative ones are signed.
+func argInt(x ir.Expr) ir.Expr {
+	c, ok := x.(*ir.Const)
+	if !ok {
+		return x
+	}
+	if _, inf := c.T.(*ir.InfInt); !inf {
+		return x
+	}
+	var t ir.Type = &ir.Bit{W: max(32, c.Val.BitLen())}
+	if c.Val.Sign() < 0 {
+		t = &ir.Int{W: max(32, c.Val.BitLen()+1)}
+	}
+	return &ir.Const{Meta: ir.Meta{T: t, P: c.P}, Val: c.Val}
+}
+
 func (g *gen) slice(e *env, n, xe ast.Expr, p ir.Pos) ir.Expr {
 	hl, fixed := g.info.Slices[n]
 	if w, ok := n.(*ast.WidthSliceExpr); ok && !fixed {

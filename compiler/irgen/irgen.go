@@ -324,7 +324,7 @@ func (g *gen) construct(e *env, call *types.Call, name string, annos []*ast.Anno
 			if arg == nil {
 				continue
 			}
-			inst.Args = append(inst.Args, g.expr(e, arg, p.Type))
+			inst.Args = append(inst.Args, argInt(g.expr(e, arg, p.Type)))
 		}
 		if !g.claim("instance", name, span(at)) {
 			return value{}, false
@@ -423,6 +423,9 @@ func (u *unit) label(what string) string {
 // sees those of actions.
 func (g *gen) param(e *env, p *types.Param) *ir.Var {
 	v := &ir.Var{Name: p.Name, Type: g.typ(e, p.Type), Dir: dir(p.Dir)}
+	if _, inf := v.Type.(*ir.InfInt); inf && p.Decl != nil {
+		g.errorf(codeUnsupported, p.Decl.Span, "a parameter of type int is supported only for externs and constructors")
+	}
 	if p.Decl != nil {
 		v.Annos = g.annos(p.Decl.Annotations)
 		v.Pos = g.pos(p.Decl)

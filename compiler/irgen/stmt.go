@@ -85,16 +85,18 @@ func (g *gen) varDecl(e *env, d *ast.VarDecl) []ir.Stmt {
 	t := g.typ(e, o.Type)
 	if d.Init != nil {
 		init = g.expr(e, d.Init, o.Type)
-	} else if e.unit.fresh > 0 {
-		init = g.zero(t, p)
 	}
 	v := g.local(e, d.Name.Name, t, d.Name)
 	v.Annos = g.annos(d.Annotations)
 	e.vals[o] = value{v: v}
-	if init == nil {
-		return nil
+	ref := &ir.VarRef{Meta: ir.Meta{T: t, P: p}, Var: v}
+	switch {
+	case init != nil:
+		return []ir.Stmt{&ir.Assign{SMeta: ir.SMeta{P: p}, L: ref, R: init}}
+	case e.unit.fresh > 0:
+		return g.clear(ref, p)
 	}
-	return []ir.Stmt{&ir.Assign{SMeta: ir.SMeta{P: p}, L: &ir.VarRef{Meta: ir.Meta{T: t, P: p}, Var: v}, R: init}}
+	return nil
 }
 
 // constDecl binds a local constant that depends on constructor parameters; the

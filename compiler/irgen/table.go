@@ -153,7 +153,7 @@ func (g *gen) properties(e *env, t *ir.Table, d *ast.TableDecl) {
 
 // otherProp keeps a property that no architecture gives a meaning here (L141).
 func (g *gen) otherProp(e *env, t *ir.Table, p *ast.Property) {
-	switch x := g.expr(e, p.Value, nil).(type) {
+	switch x := argInt(g.expr(e, p.Value, nil)).(type) {
 	case *ir.Const, *ir.StringLit, *ir.ListExpr, *ir.StructLit:
 		t.Props = append(t.Props, ir.Prop{Name: p.Name.Name, Expr: x})
 	default:

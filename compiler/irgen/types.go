@@ -207,12 +207,39 @@ func (g *gen) zero(t ir.Type, p ir.Pos) ir.Expr {
 			s.Elems = append(s.Elems, g.zero(et, p))
 		}
 		return s
-	case *ir.Stack:
-		s := &ir.ListExpr{Meta: m}
-		for range x.Size {
-			s.Elems = append(s.Elems, g.zero(x.Elem, p))
+	}
+	return nil
+}
+
+// clear makes the statements that give an l-value its default value.
+func (g *gen) clear(l ir.Expr, p ir.Pos) []ir.Stmt {
+	m := ir.SMeta{P: p}
+	cl := new(ir.Cloner)
+	switch t := l.Type().(type) {
+	case *ir.Struct:
+		var out []ir.Stmt
+		for _, f := range t.Fields {
+			out = append(out, g.clear(&ir.Member{Meta: ir.Meta{T: f.Type, P: p}, X: cl.Expr(l), Field: f.Name}, p)...)
 		}
-		return s
+		return out
+	case *ir.Stack:
+		switch t.Elem.(type) {
+		case *ir.Header, *ir.Union:
+			if t.Size == 0 {
+				return nil
+			}
+			// Popping all elements makes them invalid and resets nextIndex.
+			return []ir.Stmt{&ir.PushPop{SMeta: m, X: l, N: t.Size}}
+		}
+		var out []ir.Stmt
+		for i := range t.Size {
+			at := &ir.Const{Meta: ir.Meta{T: &ir.Bit{W: 32}, P: p}, Val: bigInt(i)}
+			out = append(out, g.clear(&ir.Index{Meta: ir.Meta{T: t.Elem, P: p}, X: cl.Expr(l), I: at}, p)...)
+		}
+		return out
+	}
+	if z := g.zero(l.Type(), p); z != nil {
+		return []ir.Stmt{&ir.Assign{SMeta: m, L: l, R: z}}
 	}
 	return nil
 }

@@ -348,16 +348,15 @@ func (c *checker) cond(e *ast.CondExpr) TypeAndValue {
 			c.errorf(codeBadOperand, e, "the width of the result is unknown: both sides are of type int")
 			return TypeAndValue{Type: bad()}
 		}
-	case unify(a.Type, b.Type, true):
-		t = a.Type
-		c.warnOverflow(t, e.Else)
-	case unify(b.Type, a.Type, true):
-		t = b.Type
-		c.warnOverflow(t, e.Then)
 	default:
+		t = common(deref(a.Type), deref(b.Type))
+	}
+	if t == nil {
 		c.errorf(codeMismatch, e, "the two sides have different types, %s and %s", a.Type, b.Type)
 		return TypeAndValue{Type: bad()}
 	}
+	c.warnOverflow(t, e.Then)
+	c.warnOverflow(t, e.Else)
 	switch deref(t).(type) {
 	case *Extern, *Block:
 		c.errorf(codeBadOperand, e, "?: cannot choose between objects of type %s", t)
