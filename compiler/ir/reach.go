@@ -7,12 +7,15 @@ type Reach struct {
 	Tables    map[*Table]bool    // applied somewhere
 	Actions   map[*Action]bool   // in the action list of such a table
 	Called    map[*Action]bool   // called directly
+	CalledTop map[*Action]bool   // called directly by a block, not only by actions
 	Functions map[*Function]bool // called
 }
 
 // Reachable follows all calls from Program.Pipeline.
 func Reachable(p *Program) *Reach {
-	r := &Reach{map[*Block]bool{}, map[*Table]bool{}, map[*Action]bool{}, map[*Action]bool{}, map[*Function]bool{}}
+	r := &Reach{
+		map[*Block]bool{}, map[*Table]bool{}, map[*Action]bool{}, map[*Action]bool{}, map[*Action]bool{}, map[*Function]bool{},
+	}
 	for _, b := range p.Pipeline {
 		r.block(b.Block)
 	}
@@ -31,6 +34,11 @@ func (r *Reach) block(b *Block) {
 		}
 	}
 	r.stmts(b.Body)
+	WalkStmts(b.Body, func(s Stmt) {
+		if c, ok := s.(*CallStmt); ok && c.Action != nil {
+			r.CalledTop[c.Action] = true
+		}
+	})
 }
 
 func (r *Reach) stmts(body []Stmt) {

@@ -2,6 +2,7 @@ package p4info
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -263,4 +264,30 @@ func (g *generator) fieldIDs(annos [][]ir.Annotation, pos []ir.Pos, what []strin
 		taken[next] = true
 	}
 	return ids
+}
+
+// pairs are the key-value pairs of an annotation, written @a[k = v] or, as older
+// programs do, @a(k = v).
+func pairs(a ir.Annotation) []ir.KeyLit {
+	if a.Kind != ir.AnnoRaw {
+		return a.KV
+	}
+	var out []ir.KeyLit
+	for _, arg := range splitArgs(a.Text) {
+		key, val, ok := strings.Cut(arg, "=")
+		if !ok {
+			continue
+		}
+		kv := ir.KeyLit{Key: strings.TrimSpace(key)}
+		val = strings.TrimSpace(val)
+		if s, ok := unquote(val); ok {
+			kv.Val = ir.Lit{IsString: true, Str: s}
+		} else if n, err := number(val); err == nil {
+			kv.Val = ir.Lit{Int: big.NewInt(n)}
+		} else {
+			kv.Val = ir.Lit{IsBool: true, Bool: val == "true"}
+		}
+		out = append(out, kv)
+	}
+	return out
 }

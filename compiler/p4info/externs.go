@@ -127,10 +127,11 @@ func (g *generator) actionProfile(in *ir.Instance, k externKind, size int64) {
 			a.TableIds = append(a.TableIds, g.syms.id(prefixTable, t.Name))
 		}
 	}
+	if !k.selector { // groups are for selectors; p4c ignores the annotations elsewhere
+		g.info.ActionProfiles = append(g.info.ActionProfiles, a)
+		return
+	}
 	if n, ok := g.annoInt(in.Annos, "max_group_size", in.Pos); ok {
-		if !k.selector {
-			g.errorf(in.Pos, "@max_group_size: %s is no selector", in.Name)
-		}
 		a.MaxGroupSize = int32(n)
 	}
 	if s, ok := ir.Anno(in.Annos, "selector_size_semantics"); ok {

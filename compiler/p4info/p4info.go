@@ -59,7 +59,7 @@ func Generate(p *ir.Program) (*Result, []*Error) {
 	g.valueSets()
 	g.digests()
 	g.controllerHeaders()
-	if len(g.info.Tables) > 0 || len(g.info.Actions) > 0 || len(g.info.ControllerPacketMetadata) > 0 || len(g.info.Registers) > 0 || len(g.info.Digests) > 0 {
+	if g.hasTypeInfo() {
 		g.info.TypeInfo = g.types
 	}
 	entries := g.entries()
@@ -137,12 +137,48 @@ func (g *generator) visibleTables() []*ir.Table {
 	return out
 }
 
-// visibleActions are the actions of applied tables; actions that are called
-// only directly are no business of the control plane.
+// hasTypeInfo tells whether p4c writes a type_info, which is often empty: it does
+// as soon as it has looked at anything that could have a named type.
+func (g *generator) hasTypeInfo() bool {
+	if len(g.info.Tables) > 0 || len(g.prog.Instances) > 0 || len(g.info.ControllerPacketMetadata) > 0 {
+		return true
+	}
+	for _, a := range g.info.Actions {
+		if len(a.Params) > 0 {
+			return true
+		}
+	}
+	found := false
+	see := func(body []ir.Stmt) {
+		ir.WalkStmts(body, func(s ir.Stmt) {
+			if c, ok := s.(*ir.CallStmt); ok && c.Extern != "" && c.Object == nil && c.Recv == nil {
+				found = true
+			}
+		})
+		ir.WalkExprs(body, func(e ir.Expr) {
+			if c, ok := e.(*ir.Call); ok && c.Extern != "" && c.Object == nil && c.Recv == nil {
+				found = true
+			}
+		})
+	}
+	for _, a := range g.visibleActions() {
+		see(a.Body)
+	}
+	for _, b := range g.prog.Blocks {
+		if g.reach.Blocks[b] && b.Kind == ir.Control {
+			see(b.Body)
+		}
+	}
+	return found
+}
+
+// visibleActions are the actions that are in the list of an applied table, or
+// called by a control: p4c lists the latter too, without parameters, although
+// nobody can install them. What only other actions call has been inlined there.
 func (g *generator) visibleActions() []*ir.Action {
 	var out []*ir.Action
 	for _, a := range g.prog.Actions {
-		if g.reach.Actions[a] && !hidden(a.Annos) {
+		if (g.reach.Actions[a] || g.reach.CalledTop[a]) && !hidden(a.Annos) {
 			out = append(out, a)
 		}
 	}
@@ -154,7 +190,7 @@ func (g *generator) pkgInfo() *p4configv1.PkgInfo {
 	g.checkAnnotations(g.prog.PkgAnnos, ir.Pos{})
 	p.Annotations, p.StructuredAnnotations, p.Doc = annotations(g.prog.PkgAnnos, "pkginfo", "platform_property")
 	for _, a := range g.prog.PkgAnnos {
-		for _, kv := range a.KV {
+		for _, kv := range pairs(a) {
 			switch a.Name {
 			case "pkginfo":
 				g.pkgField(p, kv)

@@ -134,9 +134,11 @@ func (g *generator) actions() {
 		}
 		seen[id] = true
 		out := &p4configv1.Action{Preamble: g.preamble(prefixAction, a.Name, a.Annos)}
-		ids := g.paramIDs(a)
-		for i, p := range a.DataParams() {
-			out.Params = append(out.Params, g.param(p, ids[i], a))
+		if g.reach.Actions[a] {
+			ids := g.paramIDs(a)
+			for i, p := range a.DataParams() {
+				out.Params = append(out.Params, g.param(p, ids[i], a))
+			}
 		}
 		g.info.Actions = append(g.info.Actions, out)
 	}

@@ -267,14 +267,14 @@ func (g *generator) newType(t *ir.Newtype, pos ir.Pos) {
 }
 
 // width is the bit width the control plane sees: that of the translation of a
-// newtype (0 for string), 0 for errors, else that of the type.
+// newtype (0 for string; a newtype of a translated one is not translated itself),
+// 0 for errors, else that of the type.
 func (g *generator) width(t ir.Type, pos ir.Pos) int32 {
 	if n, ok := t.(*ir.Newtype); ok {
 		if _, has := ir.Anno(n.Annos, annoTranslation); has {
 			_, bits, _ := g.translation(n, pos)
 			return int32(bits)
 		}
-		return g.width(n.Of, pos)
 	}
 	if _, ok := t.(*ir.ErrorType); ok {
 		return 0

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/p4nic/p4nic/compiler/ir"
-	"github.com/p4nic/p4nic/compiler/pass"
 )
 
 // What inlining of controls and of parsers share. A block instance has state of
@@ -16,15 +15,34 @@ import (
 type blockInliner struct {
 	inliner
 	p *ir.Program
-	// caller of a block that was inlined already
-	into map[*ir.Block]*ir.Block
+	// callers counts the blocks that apply a block: a control handed to others as
+	// a constructor argument has several.
+	callers map[*ir.Block]int
+	// done holds what was moved already; a second caller shares the variables.
+	done map[*ir.Block]*moved
 }
 
 func newBlockInliner(p *ir.Program) *blockInliner {
-	return &blockInliner{
+	in := &blockInliner{
 		inliner: inliner{names: newNamer(p), labels: newLabels(p)},
-		p:       p, into: map[*ir.Block]*ir.Block{},
+		p:       p, callers: map[*ir.Block]int{}, done: map[*ir.Block]*moved{},
 	}
+	for _, b := range p.Blocks {
+		seen := map[*ir.Block]bool{}
+		count := func(body []ir.Stmt) {
+			for _, c := range blockCalls(body) {
+				if !seen[c.Block] {
+					seen[c.Block] = true
+					in.callers[c.Block]++
+				}
+			}
+		}
+		count(b.Body)
+		for _, s := range b.States {
+			count(s.Body)
+		}
+	}
+	return in
 }
 
 // moved is a block whose variables are in the caller.
@@ -34,17 +52,16 @@ type moved struct {
 	byRef  map[*ir.CallStmt][]bool
 	local  map[*ir.Var]*ir.Var // element of params -> the local it became
 	zero   []*ir.Var           // locals that every call must zero
+	vars   []*ir.Var           // all that moved
 }
 
 // move moves the variables of b to caller. sites are all calls of b there.
-func (in *blockInliner) move(b, caller *ir.Block, sites []*ir.CallStmt) (*moved, error) {
-	if other := in.into[b]; other != nil && other != caller {
-		return nil, pass.Refuse(sites[0].P, "instance %s is applied in %s and in %s; instantiate it once in each", b.Name, other.Name, caller.Name)
-	}
-	in.into[b] = caller
+func (in *blockInliner) move(b, caller *ir.Block, sites []*ir.CallStmt) *moved {
 	in.locals = &caller.Locals
+	if before := in.done[b]; before != nil {
+		return in.moveAgain(before, caller, sites)
+	}
 	m := &moved{b: b, byRef: map[*ir.CallStmt][]bool{}, local: map[*ir.Var]*ir.Var{}}
-
 	for _, s := range sites {
 		for len(s.Args) < len(b.Params) {
 			s.Args = append(s.Args, nil)
@@ -61,6 +78,10 @@ func (in *blockInliner) move(b, caller *ir.Block, sites []*ir.CallStmt) (*moved,
 		for _, s := range sites {
 			always = always && m.byRef[s][i] && (!shared[q] || sameExpr(s.Args[i], sites[0].Args[i]))
 		}
+		if in.callers[b] > 1 && !isObject(q) {
+			// The calls of the other callers are not seen here.
+			always = false
+		}
 		if shared[q] && !always {
 			for _, s := range sites {
 				m.byRef[s][i] = false
@@ -74,25 +95,58 @@ func (in *blockInliner) move(b, caller *ir.Block, sites []*ir.CallStmt) (*moved,
 		}
 		q.Dir = ir.DirNone
 		m.local[&was] = q
-		in.adopt(q, caller, outside)
+		in.adopt(q, caller, outside, in.callers[b] > 1)
+		m.vars = append(m.vars, q)
 	}
 	in.substitute(b, subst)
 	for _, l := range b.Locals {
-		in.adopt(l, caller, outside)
+		in.adopt(l, caller, outside, in.callers[b] > 1)
 		if shared[l] || !writtenFirst(b.Body, l) || len(b.States) > 0 {
 			m.zero = append(m.zero, l)
 		}
+		m.vars = append(m.vars, l)
 	}
-	return m, nil
+	in.done[b] = m
+	return m
+}
+
+// moveAgain is move for a further caller: it shares the variables that the first
+// one got.
+func (in *blockInliner) moveAgain(before *moved, caller *ir.Block, sites []*ir.CallStmt) *moved {
+	m := *before
+	m.byRef = map[*ir.CallStmt][]bool{}
+	for _, v := range before.vars {
+		if !slices.Contains(caller.Locals, v) {
+			caller.Locals = append(caller.Locals, v)
+		}
+	}
+	shared := in.sharedVars()
+	for _, s := range sites {
+		for len(s.Args) < len(m.b.Params) {
+			s.Args = append(s.Args, nil)
+		}
+		m.byRef[s] = alias(m.params, s.Args, nil)
+		for i, was := range m.params {
+			if m.local[was] != nil && shared[m.local[was]] {
+				m.byRef[s][i] = false
+			}
+		}
+	}
+	return &m
+}
+
+func isObject(v *ir.Var) bool {
+	_, ok := v.Type.(*ir.ExternType)
+	return ok
 }
 
 // adopt makes v a local of caller, under a name that is free there and hides
-// nothing.
-func (in *blockInliner) adopt(v *ir.Var, caller *ir.Block, taken map[string]bool) {
+// nothing; of all callers where there are several.
+func (in *blockInliner) adopt(v *ir.Var, caller *ir.Block, taken map[string]bool, several bool) {
 	if slices.Contains(caller.Locals, v) {
 		return // the exit flag of an action of several controls
 	}
-	if taken[v.Name] {
+	if taken[v.Name] || several {
 		v.Name = in.names.fresh(v.Name)
 	}
 	taken[v.Name] = true

@@ -9,7 +9,7 @@ import (
 // bound gives every element of an action list that binds arguments an action of
 // its own, whose body calls the original with them; inlining does the rest.
 //
-// Before: ActionRef.Bound may hold arguments for parameters with a direction.
+// Before: typed; ActionRef.Bound may hold arguments for parameters with a direction.
 // After: it holds none, and every action of a table has data parameters only.
 // Source: P4_16 section 14.2.1.2.
 //

@@ -30,11 +30,7 @@ func controls(p *ir.Program) error {
 		}
 		ready := map[*ir.Block]*moved{}
 		for _, b := range order {
-			m, err := in.move(b, caller, sites[b])
-			if err != nil {
-				return err
-			}
-			ready[b] = m
+			ready[b] = in.move(b, caller, sites[b])
 		}
 		in.locals = &caller.Locals
 		caller.Body = mapStmts(caller.Body, func(s ir.Stmt) []ir.Stmt {

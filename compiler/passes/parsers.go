@@ -47,11 +47,7 @@ func (in *blockInliner) parser(caller *ir.Block) error {
 	}
 	ready := map[*ir.Block]*moved{}
 	for _, b := range order {
-		m, err := in.move(b, caller, sites[b])
-		if err != nil {
-			return err
-		}
-		ready[b] = m
+		ready[b] = in.move(b, caller, sites[b])
 	}
 	in.locals = &caller.Locals
 	sp := &splitter{in: in, ready: ready, names: map[string]bool{"accept": true, "reject": true}}

@@ -18,7 +18,7 @@ import (
 // facts are made anew for every pipeline: there are no package variables.
 type facts struct {
 	typed, reached, noNewtypes, noTuples, ordered, scalarEq, boundDone,
-	noFunctions, noActionExits, noControls, noParsers, noExits, lowered, flatLists *pass.Fact
+	noFunctions, noActionExits, noControls, noParsers, noExits, noInts, noStackLits, lowered, flatLists *pass.Fact
 }
 
 func newFacts() facts {
@@ -35,6 +35,8 @@ func newFacts() facts {
 		noControls:    &pass.Fact{Name: "controls inlined", Check: checkBlocksInlined(ir.Control)},
 		noParsers:     &pass.Fact{Name: "parsers inlined", Check: checkBlocksInlined(ir.Parser)},
 		noExits:       &pass.Fact{Name: "no return or exit", Check: checkNoExits},
+		noInts:        &pass.Fact{Name: "no int", Check: checkNoInts},
+		noStackLits:   &pass.Fact{Name: "no stack literals"},
 		lowered:       &pass.Fact{Name: "no calls", Check: checkLowered},
 		flatLists:     &pass.Fact{Name: "flat field lists"},
 	}
@@ -47,11 +49,11 @@ func table(f facts) []pass.Pass {
 		{Name: "reach", Run: reach, Needs: fs{f.typed}, Makes: fs{f.reached}},
 		{Name: "newtypes", Run: newtypes, Needs: fs{f.typed}, Makes: fs{f.noNewtypes}},
 		{Name: "tuples", Run: tuples, Needs: fs{f.noNewtypes}, Makes: fs{f.noTuples}},
-		{Name: "order", Run: order, Needs: fs{f.typed}, Makes: fs{f.ordered}},
+		// Makes new direct calls of actions, which order and functions treat.
+		{Name: "bound", Run: bound, Needs: fs{f.reached}, Makes: fs{f.boundDone}},
+		{Name: "order", Run: order, Needs: fs{f.boundDone}, Makes: fs{f.ordered}},
 		// Operands are duplicated, so they must be free of calls.
 		{Name: "equality", Run: equality, Needs: fs{f.ordered, f.noTuples}, Makes: fs{f.scalarEq}},
-		// Makes new direct calls of actions, which functions inlines.
-		{Name: "bound", Run: bound, Needs: fs{f.ordered, f.reached}, Makes: fs{f.boundDone}},
 		{Name: "functions", Run: functions, Needs: fs{f.ordered, f.boundDone}, Makes: fs{f.noFunctions}},
 		// An action's exit passes the copy-out of the controls around it.
 		{Name: "actionexits", Run: actionexits, Needs: fs{f.noFunctions}, Makes: fs{f.noActionExits}},
@@ -59,8 +61,11 @@ func table(f facts) []pass.Pass {
 		{Name: "parsers", Run: parsers, Needs: fs{f.noFunctions}, Makes: fs{f.noParsers}},
 		// Exit ends the outermost control, so all others must be inlined.
 		{Name: "exits", Run: exits, Needs: fs{f.noControls, f.noActionExits}, Makes: fs{f.noExits}},
+		// Parameters of type int are constants only after inlining.
+		{Name: "ints", Run: ints, Needs: fs{f.noControls, f.noParsers}, Makes: fs{f.noInts}},
+		{Name: "stacklits", Run: stacklits, Needs: fs{f.noFunctions, f.noControls, f.noParsers}, Makes: fs{f.noStackLits}},
 		// From here on the program is at level core.
-		{Name: "calls", Run: calls, Needs: fs{f.ordered, f.scalarEq, f.noFunctions, f.noControls, f.noParsers, f.noExits}, Makes: fs{f.lowered}},
+		{Name: "calls", Run: calls, Needs: fs{f.ordered, f.scalarEq, f.noFunctions, f.noControls, f.noParsers, f.noExits, f.noInts, f.noStackLits}, Makes: fs{f.lowered}},
 		{Name: "fieldlists", Run: fieldlists, Needs: fs{f.lowered, f.noTuples}, Makes: fs{f.flatLists}},
 		{Name: "fold", Run: fold, Needs: fs{f.lowered, f.flatLists}},
 		{Name: "dead", Run: dead, Needs: fs{f.lowered, f.flatLists}},
@@ -71,7 +76,7 @@ func table(f facts) []pass.Pass {
 func Pipeline() (*pass.Pipeline, error) {
 	f := newFacts()
 	return pass.New(table(f), []*pass.Fact{f.typed}, []*pass.Fact{
-		f.noNewtypes, f.noTuples, f.scalarEq, f.boundDone, f.noControls, f.noParsers, f.noExits, f.lowered, f.flatLists,
+		f.noNewtypes, f.noTuples, f.scalarEq, f.boundDone, f.noControls, f.noParsers, f.noExits, f.noInts, f.noStackLits, f.lowered, f.flatLists,
 	})
 }
 

@@ -10,8 +10,8 @@ import (
 // struct values. What is handed to an extern as a field list becomes a list
 // again in the pass fieldlists.
 //
-// Before: no newtypes. After: no ir.Tuple, no ir.TupleIndex; no ir.ListExpr
-// outside arguments of extern objects' constructors.
+// Before: no newtypes. After: no ir.Tuple, no ir.TupleIndex, no ir.ListExpr
+// outside extern objects but for values of stacks.
 // Source: P4_16 sections 7.2.8 and 8.12.
 func tuples(p *ir.Program) error {
 	taken := map[string]bool{}
@@ -42,11 +42,9 @@ func tuples(p *ir.Program) error {
 		elems[s] = t
 		return s
 	}
-	// Constructor arguments keep their lists: they are data of the instance.
-	saved := make([][]ir.Expr, len(p.Instances))
-	for i, in := range p.Instances {
-		saved[i], in.Args = in.Args, nil
-	}
+	// Extern objects keep their lists and types: they are data, not values.
+	saved := p.Instances
+	p.Instances = nil
 	r := &retyper{memo: map[ir.Type]ir.Type{}, leaf: func(t ir.Type) ir.Type {
 		if tt, ok := t.(*ir.Tuple); ok {
 			return structOf(tt)
@@ -67,9 +65,7 @@ func tuples(p *ir.Program) error {
 		}
 		return e
 	})
-	for i, in := range p.Instances {
-		in.Args = saved[i]
-	}
+	p.Instances = saved
 	for _, s := range made {
 		p.Types = append(p.Types, s)
 	}
