@@ -30,6 +30,10 @@ func (g *gen) places(headers bool) []leafRef {
 				walk(&ir.Member{Meta: ir.Meta{T: f.Type}, X: x, Field: f.Name})
 			}
 		case *ir.Stack:
+			if g.parsing && g.depth < 4 && g.r.IntN(4) == 0 && !headers {
+				walk(&ir.StackOp{Meta: ir.Meta{T: t.Elem}, X: x, Op: ir.StackLast})
+				return
+			}
 			i := ir.Expr(konst(&ir.Bit{W: 3}, int64(g.r.IntN(t.Size+1))))
 			if g.depth < 4 && g.r.IntN(2) == 0 {
 				g.depth += 4
@@ -109,7 +113,15 @@ func (g *gen) stmt(depth int) ir.Stmt {
 		}
 	}
 	bit := func(w int) ir.Type { return &ir.Bit{W: w} }
-	switch g.r.IntN(12) {
+	switch g.r.IntN(14) {
+	case 12:
+		if g.loops < 2 && g.blk != nil {
+			return g.loop()
+		}
+	case 13:
+		if s := g.checksum(); s != nil {
+			return s
+		}
 	case 0:
 		hs := g.places(true)
 		return &ir.SetValid{X: hs[g.r.IntN(len(hs))].x, Valid: g.r.IntN(2) == 0}
@@ -181,6 +193,59 @@ func (g *gen) stmt(depth int) ir.Stmt {
 	return g.assign()
 }
 
+// loop runs its body a number of times that is known.
+func (g *gen) loop() ir.Stmt {
+	g.loops++
+	defer func() { g.loops-- }()
+	i := &ir.Var{Name: g.name("i"), Type: &ir.Bit{W: 4}}
+	g.blk.Locals = append(g.blk.Locals, i)
+	ref := func() ir.Expr { return &ir.VarRef{Meta: ir.Meta{T: i.Type}, Var: i} }
+	label := g.name("R")
+	bump := &ir.Assign{L: ref(), R: &ir.Binary{Meta: ir.Meta{T: i.Type}, Op: ir.Add, X: ref(), Y: konst(i.Type, 1)}}
+	body := []ir.Stmt{
+		&ir.If{Cond: &ir.Binary{Meta: ir.Meta{T: &ir.Bool{}}, Op: ir.Ge, X: ref(), Y: konst(i.Type, int64(g.r.IntN(4)))},
+			Then: []ir.Stmt{&ir.Leave{Label: label}}},
+		bump,
+		&ir.If{Cond: g.expr(&ir.Bool{}, 2), Then: []ir.Stmt{&ir.Continue{Label: label}}},
+		g.assign(),
+	}
+	g.labels = append(g.labels, label)
+	body = append(body, g.stmt(0))
+	g.labels = g.labels[:len(g.labels)-1]
+	return &ir.Labelled{Label: g.name("B"), Body: []ir.Stmt{
+		&ir.Assign{L: ref(), R: konst(i.Type, 0)},
+		&ir.Loop{Label: label, Body: body},
+	}}
+}
+
+// checksum verifies or updates one, in the blocks for it.
+func (g *gen) checksum() ir.Stmt {
+	if g.blk == nil || g.blk.Name != "vr" && g.blk.Name != "ck" {
+		return nil
+	}
+	name, dir := "verify_checksum", ir.DirIn
+	if g.blk.Name == "ck" {
+		name, dir = "update_checksum", ir.DirInOut
+	}
+	var sum ir.Expr
+	for _, p := range g.places(false) {
+		if b, ok := p.x.Type().(*ir.Bit); ok && (b.W == 16 || b.W == 17 || b.W == 12) {
+			sum = p.x
+		}
+	}
+	if sum == nil {
+		return nil
+	}
+	data := &ir.ListExpr{Meta: ir.Meta{T: &ir.Tuple{}}}
+	tt := data.T.(*ir.Tuple)
+	for range 1 + g.r.IntN(6) {
+		e := g.expr(g.scalar(), 1)
+		data.Elems, tt.Elems = append(data.Elems, e), append(tt.Elems, e.Type())
+	}
+	return &ir.ExternCall{Name: name, Args: []ir.Expr{g.expr(&ir.Bool{}, 2), data, sum, konst(g.algo, []int64{6, 6, 7, 2}[g.r.IntN(4)])},
+		Dirs: []ir.Dir{ir.DirIn, ir.DirIn, dir, ir.DirNone}}
+}
+
 // expr is a random expression of type t.
 func (g *gen) expr(t ir.Type, depth int) ir.Expr {
 	w := ir.Width(t)
@@ -230,6 +295,13 @@ func (g *gen) expr(t ir.Type, depth int) ir.Expr {
 		return &ir.Binary{Meta: m, Op: ops[g.r.IntN(len(ops))], X: sub(st), Y: sub(st)}
 	case *ir.Bit, *ir.Int:
 		_, signed := t.(*ir.Int)
+		if s := g.hdr.Fields[len(g.hdr.Fields)-1]; w == 32 && !signed && g.r.IntN(3) == 0 && len(g.roots) > 0 {
+			if _, ok := s.Type.(*ir.Stack); ok {
+				root := &ir.VarRef{Meta: ir.Meta{T: g.hdr}, Var: g.roots[0]}
+				op := []ir.StackProp{ir.StackLastIndex, ir.StackNextIndex}[g.r.IntN(2)]
+				return &ir.StackOp{Meta: m, X: &ir.Member{Meta: ir.Meta{T: s.Type}, X: root, Field: s.Name}, Op: op}
+			}
+		}
 		switch g.r.IntN(9) {
 		case 0:
 			return &ir.Unary{Meta: m, Op: []ir.Op{ir.Neg, ir.BNot}[g.r.IntN(2)], X: sub(t)}

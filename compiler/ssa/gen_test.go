@@ -16,18 +16,21 @@ import (
 // on all engines may occur: operators at all widths, invalid headers, stacks
 // with variable indices, tables, registers, hashes.
 type gen struct {
-	r      *rand.Rand
-	p      *ir.Program
-	hdr    *ir.Struct
-	meta   *ir.Struct
-	std    *ir.Struct
-	algo   *ir.Enum
-	vars   []*ir.Var // scalars in scope
-	roots  []*ir.Var // hdr and meta in scope
-	params []*ir.Var // action data in scope
-	labels []string
-	depth  int
-	n      int
+	r       *rand.Rand
+	p       *ir.Program
+	hdr     *ir.Struct
+	meta    *ir.Struct
+	std     *ir.Struct
+	algo    *ir.Enum
+	vars    []*ir.Var // scalars in scope
+	roots   []*ir.Var // hdr and meta in scope
+	params  []*ir.Var // action data in scope
+	labels  []string
+	blk     *ir.Block // control whose body is made
+	parsing bool
+	loops   int
+	depth   int
+	n       int
 }
 
 var genWidths = []int{1, 2, 3, 5, 7, 8, 9, 12, 13, 16, 17, 24, 31, 32, 33, 40, 47, 48, 63, 64, 65, 72, 96, 100, 127, 128, 129, 160, 200}
@@ -123,6 +126,7 @@ func (g *gen) block(slot string, kind ir.BlockKind, params ...*ir.Var) *ir.Block
 	g.p.Blocks = append(g.p.Blocks, b)
 	g.p.Pipeline = append(g.p.Pipeline, ir.Binding{Slot: slot, Block: b})
 	g.roots, g.vars, g.params = nil, nil, nil
+	g.blk, g.parsing = nil, kind == ir.Parser
 	for _, v := range params {
 		if _, ok := v.Type.(*ir.Struct); ok {
 			g.roots = append(g.roots, v)
@@ -261,9 +265,11 @@ func (g *gen) control(slot string, params int, tables bool) {
 			g.roots, g.vars, g.params = roots, vars, nil
 		}
 	}
+	g.blk = b
 	for range 2 + g.r.IntN(5) {
 		b.Body = append(b.Body, g.stmt(3))
 	}
+	g.blk = nil
 	for _, t := range ts {
 		hit := &ir.Var{Name: g.name("hit"), Type: &ir.Bool{}}
 		run := &ir.Var{Name: g.name("run"), Type: &ir.Bit{W: 32}}

@@ -67,8 +67,7 @@ func (l *lowerer) eval(e ir.Expr) []*Value {
 	case *ir.Cast:
 		return l.cast(e)
 	case *ir.Mux:
-		c := l.scalar(e.C)
-		return l.choose(c, l.eval(e.A), l.eval(e.B))
+		return l.mux(l.known(l.scalar(e.C)), e.A, e.B)
 	case *ir.Slice:
 		return l.slice(l.eval(e.X), e.Lo, e.Hi-e.Lo+1)
 	case *ir.IsValid:
@@ -84,6 +83,77 @@ func (l *lowerer) eval(e ir.Expr) []*Value {
 	}
 	l.refuse(e.Pos(), fmt.Sprintf("expression %T", e), "it does not occur at the core level")
 	return nil
+}
+
+// mux is c ? a : b. Both sides are evaluated, which only a stackFault would show:
+// where a side has one, the parser rejects on the ways that choose it.
+func (l *lowerer) mux(c *Value, a, b ir.Expr) []*Value {
+	if c.Op == OpConst {
+		if c.Aux != 0 {
+			return l.eval(a)
+		}
+		return l.eval(b)
+	}
+	x, faultX := l.tryEval(a)
+	y, faultY := l.tryEval(b)
+	switch {
+	case faultX && faultY:
+		panic(stackFault{})
+	case faultX:
+		l.rejectWhere(c, true)
+		return y
+	case faultY:
+		l.rejectWhere(c, false)
+		return x
+	}
+	return l.choose(c, x, y)
+}
+
+// logic is x && y, or x || y with or: y counts only where x does not decide.
+func (l *lowerer) logic(x *Value, y ir.Expr, or bool) *Value {
+	x = l.known(x)
+	if x.Op == OpConst && (x.Aux != 0) == or {
+		return x
+	}
+	v, fault := l.tryEval(y)
+	switch {
+	case fault && x.Op == OpConst:
+		panic(stackFault{})
+	case fault:
+		l.rejectWhere(x, !or)
+		return l.constant(1, bit(or))
+	case or:
+		return l.or(x, v[0])
+	}
+	return l.and(x, v[0])
+}
+
+// tryEval evaluates e; fault tells that it read beyond a stack.
+func (l *lowerer) tryEval(e ir.Expr) (v []*Value, fault bool) {
+	if !l.inParser || l.dry {
+		return l.eval(e), false
+	}
+	defer func() {
+		switch r := recover(); r.(type) {
+		case nil:
+		case stackFault:
+			v, fault = nil, true
+		default:
+			panic(r)
+		}
+	}()
+	return l.eval(e), false
+}
+
+// rejectWhere ends the parser with StackOutOfBounds on the ways on which c is
+// as told.
+func (l *lowerer) rejectWhere(c *Value, is bool) {
+	then, els := l.branch(c, 0)
+	if !is {
+		then, els = els, then
+	}
+	l.reject("StackOutOfBounds", then)
+	l.resume(els, "inbounds")
 }
 
 func (l *lowerer) isValid(e *ir.IsValid) *Value {
@@ -140,6 +210,8 @@ func (l *lowerer) binary(e *ir.Binary) []*Value {
 		return l.shift(e, x, sx)
 	case ir.Concat:
 		return l.concat(x, l.eval(e.Y))
+	case ir.LAnd, ir.LOr:
+		return one(l.logic(x[0], e.Y, e.Op == ir.LOr))
 	}
 	y := l.eval(e.Y)
 	l.setPos(e.P)
@@ -163,9 +235,9 @@ func (l *lowerer) binary(e *ir.Binary) []*Value {
 		return l.divide(e, x, y, sx)
 	case ir.AddSat, ir.SubSat:
 		return l.saturate(e.Op, x, y, sx)
-	case ir.And, ir.LAnd:
+	case ir.And:
 		return l.zip(OpAnd, x, y)
-	case ir.Or, ir.LOr:
+	case ir.Or:
 		return l.zip(OpOr, x, y)
 	case ir.Xor:
 		return l.zip(OpXor, x, y)
