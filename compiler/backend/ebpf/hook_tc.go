@@ -14,6 +14,7 @@ const (
 	skbVlanTCI     = 24
 	skbVlanProto   = 28
 	skbIfindex     = 40
+	skbCB          = 48
 	skbData        = 76
 	skbDataEnd     = 80
 	skbGSOSegs     = 164
@@ -242,7 +243,7 @@ func (g *gen) tcResize(newLen, oldLen vreg, bad *mblock) {
 	g.alu(asm.Sub, rest, d)
 	// Behind the last dressed tag comes the new ethertype; were it a tag's, the
 	// last pop would take that too, so 0x0800 stands in for it.
-	typ, o, plain, dressed := g.scalar(), g.scalar(), g.newBlock(), g.newBlock()
+	typ, plain, dressed := g.scalar(), g.newBlock(), g.newBlock()
 	if g.o.StartOffset == 0 {
 		g.load(typ, g.scratch, ethType, asm.Half)
 		g.branchImm(asm.JEq, typ, etVLAN>>8|etVLAN&0xff<<8, plain)
@@ -251,57 +252,86 @@ func (g *gen) tcResize(newLen, oldLen vreg, bad *mblock) {
 	g.place(plain)
 	g.movImm(typ, etIPv4>>8)
 	g.place(dressed)
-	g.storeImm(fp, 0, etVLAN>>8|etVLAN&0xff<<8, asm.Word) // 81 00, and a TCI of 0
-	g.store(fp, 4, typ, asm.Half)
-	at := g.scalar()
-	g.mov(at, rest)
-	g.mov(o, at)
-	g.aluImm(asm.Add, o, ethType)
-	g.checked(bad, asm.FnSkbStoreBytes, argReg(g.ctx), argReg(o), argKey(4), argImm(2), argImm(0))
-	g.popBytes(at, rest, bad)
+	g.store(g.ctx, skbCB, rest, asm.Word)
+	g.store(g.ctx, skbCB+4, typ, asm.Word)
+	r := g.scalar()
+	g.emit(minst{op: mCall, dst: r, name: g.shrinkFunction(), args: []marg{argReg(g.ctx)}})
+	g.branchImm(asm.JNE, r, 0, bad)
 	g.place(same)
 }
 
-// popBytes writes tags over the rest bytes behind the addresses and pops them.
-func (g *gen) popBytes(at, rest vreg, bad *mblock) {
-	i := g.ptr()
-	loop, written := g.newBlock(), g.newBlock()
-	g.movImm(i, 0)
-	g.place(loop)
-	o := g.scalar()
-	g.aluImm(asm.Sub, at, 4)
-	g.mov(o, at)
-	g.aluImm(asm.Add, o, ethType)
-	g.checked(bad, asm.FnSkbStoreBytes, argReg(g.ctx), argReg(o), argKey(0), argImm(4), argImm(0))
-	g.branchImm(asm.JEq, at, 0, written)
-	g.aluImm(asm.Add, i, 1)
-	g.branchImm(asm.JLT, i, maxPops, loop)
-	g.jump(bad)
-	g.place(written)
-	g.pushDummies(bad)
+// shrinkFunction is the function that pops; its parameters are in skb->cb, which
+// belongs to tc programs: the bytes to remove, and the ethertype in network order.
+func (g *gen) shrinkFunction() string {
+	const name = "p4nic_shrink"
+	for _, s := range g.subs {
+		if s.name == name {
+			return name
+		}
+	}
+	s := newSubprog(name, contextType(TC))
+	s.what = "deparser"
+	shrink(s)
+	g.subs = append(g.subs, s)
+	return name
+}
+
+func shrink(b *subprog) {
+	ctx, rest, at, o, typ, i := b.arg, b.scalar(), b.scalar(), b.scalar(), b.scalar(), b.ptr()
+	bad := b.newBlock()
+	b.load(rest, ctx, skbCB, asm.Word)
+	b.load(typ, ctx, skbCB+4, asm.Word)
+	b.storeImm(fp, 0, etVLAN>>8|etVLAN&0xff<<8, asm.Word) // 81 00, and a TCI of 0
+	b.store(fp, 4, typ, asm.Half)
+	b.mov(at, rest)
+	b.mov(o, at)
+	b.aluImm(asm.Add, o, ethType)
+	b.checked(bad, asm.FnSkbStoreBytes, argReg(ctx), argReg(o), argKey(4), argImm(2), argImm(0))
+	// Dress the bytes, from the last four to the first.
+	b.freq = 16
+	loop, written := b.newBlock(), b.newBlock()
+	b.movImm(i, 0)
+	b.place(loop)
+	b.aluImm(asm.Sub, at, 4)
+	b.mov(o, at)
+	b.aluImm(asm.Add, o, ethType)
+	b.checked(bad, asm.FnSkbStoreBytes, argReg(ctx), argReg(o), argKey(0), argImm(4), argImm(0))
+	b.branchImm(asm.JEq, at, 0, written)
+	b.aluImm(asm.Add, i, 1)
+	b.branchImm(asm.JLT, i, maxPops, loop)
+	b.jump(bad)
+	b.place(written)
+	b.pushDummies(ctx, bad)
 	// One pop for the dummy among the bytes, one for each 4 bytes.
-	pop, popped := g.newBlock(), g.newBlock()
-	g.movImm(i, 0)
-	g.place(pop)
-	g.checked(bad, asm.FnSkbVlanPop, argReg(g.ctx))
-	g.branchImm(asm.JEq, rest, 0, popped)
-	g.aluImm(asm.Sub, rest, 4)
-	g.aluImm(asm.Add, i, 1)
-	g.branchImm(asm.JLT, i, maxPops+1, pop)
-	g.jump(bad)
-	g.place(popped)
+	pop, popped := b.newBlock(), b.newBlock()
+	b.movImm(i, 0)
+	b.place(pop)
+	b.checked(bad, asm.FnSkbVlanPop, argReg(ctx))
+	b.branchImm(asm.JEq, rest, 0, popped)
+	b.aluImm(asm.Sub, rest, 4)
+	b.aluImm(asm.Add, i, 1)
+	b.branchImm(asm.JLT, i, maxPops+1, pop)
+	b.jump(bad)
+	b.freq = 1
+	b.place(popped)
 	// The last tag still lies beside the packet.
-	g.checked(bad, asm.FnSkbVlanPop, argReg(g.ctx))
+	b.checked(bad, asm.FnSkbVlanPop, argReg(ctx))
+	r := b.scalar()
+	b.movImm(r, 0)
+	b.exit(r)
+	b.place(bad)
+	b.movImm(r, 1)
+	b.exit(r)
 }
 
 // maxPops bounds the bytes that can be removed, four each.
-const maxPops = 64
+const maxPops = 128
 
 // pushDummies pushes two tags: one goes into the bytes, one beside the packet,
 // and skb->protocol says 802.1Q.
-func (g *gen) pushDummies(bad *mblock) {
+func (b *builder) pushDummies(ctx vreg, bad *mblock) {
 	for range 2 {
-		g.checked(bad, asm.FnSkbVlanPush, argReg(g.ctx), argImm(0x0081), argImm(1))
+		b.checked(bad, asm.FnSkbVlanPush, argReg(ctx), argImm(etVLAN>>8|etVLAN&0xff<<8), argImm(1))
 	}
 }
 
@@ -342,7 +372,7 @@ func (g *gen) tcHost() {
 		g.place(fits)
 	}
 	g.branch(asm.JEq, t, p, ok)
-	g.pushDummies(bad)
+	g.pushDummies(g.ctx, bad)
 	for range 2 {
 		g.checked(bad, asm.FnSkbVlanPop, argReg(g.ctx))
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/btf"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ssa"
@@ -110,10 +109,10 @@ func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, err
 	// The frames of a function and of what it calls share the stack.
 	room := stackBytes
 	for _, s := range g.subs {
-		if !s.compile(!o.Off["coalesce"]) {
-			return nil, unsupported(l.Prog, s.e.table.Pos, "table "+s.e.table.Name, "its key does not fit the 512 bytes of eBPF stack", "use fewer or narrower keys")
+		if !s.allocate(!o.Off["coalesce"]) {
+			return nil, unsupported(l.Prog, s.pos, s.what, "its key does not fit the 512 bytes of eBPF stack", "use fewer or narrower keys")
 		}
-		room = min(room, stackBytes-frame(8*s.as.stack))
+		room = min(room, stackBytes-s.frame())
 	}
 	keyArea := (g.keyMax + 7) &^ 7
 	as, ok := allocate(g.builder, blocks, (room-keyArea)/8, g.scratch, !o.Off["coalesce"])
@@ -135,12 +134,11 @@ func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, err
 	obj := newObject(o.Hook)
 	obj.Insns = function(e.out, identifier(f.Name), o.Hook)
 	for _, s := range g.subs {
-		se := &emitter{as: s.as, source: lines.source, pos: s.e.table.Pos}
-		if err := se.program(s.blocks); err != nil {
-			return nil, unsupported(l.Prog, s.e.table.Pos, "table "+s.e.table.Name, err.Error(), "")
+		insns, err := s.instructions(lines)
+		if err != nil {
+			return nil, unsupported(l.Prog, s.pos, s.what, err.Error(), "")
 		}
-		se.out[0] = btf.WithFuncMetadata(se.out[0].WithSymbol(s.name), s.functionType())
-		obj.Insns = append(obj.Insns, se.out...)
+		obj.Insns = append(obj.Insns, insns...)
 	}
 	obj.StackSlots, obj.MapSlots = as.stack, as.mapSlots
 	for _, m := range g.maps {

@@ -49,25 +49,20 @@ func (e *Linear) emit(g *gen, keys []vreg, handle vreg) {
 // subprogram notes that the table's function is needed and gives its name.
 func (g *gen) subprogram(e *Linear) string {
 	for _, s := range g.subs {
-		if s.e == e {
+		if s.of == e {
 			return s.name
 		}
 	}
 	// The number keeps names apart that differ in characters BTF does not take.
-	s := &subprog{e: e, name: fmt.Sprintf("%s_%d", identifier(e.table.Name), len(g.subs))}
+	name := fmt.Sprintf("%s_%d", identifier(e.table.Name), len(g.subs))
+	s := newSubprog(name, &btf.Pointer{Target: e.keyType(name)})
+	s.of, s.pos, s.what = e, e.table.Pos, "table "+e.table.Name
+	e.scan(s)
 	g.subs = append(g.subs, s)
-	return s.name
+	return name
 }
 
-// subprog is the function that scans one table.
-type subprog struct {
-	e      *Linear
-	name   string
-	blocks []*mblock
-	as     *assignment
-}
-
-// compile generates the function: in, the address of the words; out, the handle.
+// scan generates the function: in, the address of the words; out, the handle.
 //
 // A row is compared without branches: acc collects ((key ^ value) & mask) of the
 // masked words and an out-of-range bit of each range, and is 0 for a match. There
@@ -75,13 +70,9 @@ type subprog struct {
 // the verifier follows that first and has nothing pending when it goes on to the
 // next row. With branches inside a row its work grows with the square of the
 // rows.
-func (s *subprog) compile(join bool) bool {
-	e := s.e
-	b := newBuilder()
-	arg, result := b.ptr(), b.scalar()
-	done := b.newBlock()
-	b.place(b.newBlock())
-	b.emit(minst{op: mEntry, dst: arg})
+func (e *Linear) scan(s *subprog) {
+	b, arg := s.builder, s.arg
+	result, done := b.scalar(), b.newBlock()
 	b.movImm(result, 0)
 	// To the verifier the argument of a global function may be nil.
 	b.branchImm(asm.JEq, arg, 0, done)
@@ -137,31 +128,14 @@ func (s *subprog) compile(join bool) bool {
 	b.jump(done)
 	b.place(done)
 	b.exit(result)
-	s.blocks = reachable(b.blocks)
-	removeDead(s.blocks, len(b.vregs), noReg)
-	var ok bool
-	s.as, ok = allocate(b, s.blocks, stackBytes/8, noReg, join)
-	return ok
 }
 
-// frame is the stack that the kernel counts for a function using so many bytes.
-func frame(bytes int) int { return (max(bytes, 1) + 31) &^ 31 }
-
-// functionType describes the function to the verifier: one pointer to so many
-// words.
-func (s *subprog) functionType() *btf.Func {
+// keyType describes the words to the verifier.
+func (e *Linear) keyType(name string) btf.Type {
 	u64 := &btf.Int{Name: "unsigned long long", Size: 8}
-	keys := &btf.Struct{Name: s.name + "_key", Size: uint32(8 * s.e.words), Members: []btf.Member{{
-		Name: "word", Type: &btf.Array{Index: &btf.Int{Name: "unsigned int", Size: 4}, Type: u64, Nelems: uint32(s.e.words)},
+	return &btf.Struct{Name: name + "_key", Size: uint32(8 * e.words), Members: []btf.Member{{
+		Name: "word", Type: &btf.Array{Index: &btf.Int{Name: "unsigned int", Size: 4}, Type: u64, Nelems: uint32(e.words)},
 	}}}
-	return &btf.Func{
-		Name: s.name,
-		Type: &btf.FuncProto{
-			Return: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed},
-			Params: []btf.FuncParam{{Name: "key", Type: &btf.Pointer{Target: keys}}},
-		},
-		Linkage: btf.GlobalFunc,
-	}
 }
 
 // outOfRange gives 1 when the key is below lo or above hi, else 0.

@@ -39,7 +39,7 @@ func newLineTable(p *ir.Program, blocks []*mblock, subs []*subprog) (*lineTable,
 	}
 	note(ir.Pos{})
 	for _, s := range subs {
-		note(s.e.table.Pos)
+		note(s.pos)
 	}
 	for _, b := range blocks {
 		for i := range b.ins {
@@ -109,15 +109,11 @@ func (l *lineTable) source(pos ir.Pos) *btf.Line { return l.lines[pos] }
 // function makes the instructions one BTF function, so that disassemblies name
 // it and its argument.
 func function(insns asm.Instructions, name string, h Hook) asm.Instructions {
-	ctx := "xdp_md"
-	if h == TC {
-		ctx = "__sk_buff"
-	}
 	fn := &btf.Func{
 		Name: name,
 		Type: &btf.FuncProto{
 			Return: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed},
-			Params: []btf.FuncParam{{Name: "ctx", Type: &btf.Pointer{Target: &btf.Struct{Name: ctx, Size: 4}}}},
+			Params: []btf.FuncParam{{Name: "ctx", Type: contextType(h)}},
 		},
 		Linkage: btf.GlobalFunc,
 	}
