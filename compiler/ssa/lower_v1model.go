@@ -8,10 +8,20 @@ import (
 // of standard_metadata and the externs. It follows simple_switch: a parser error
 // does not drop; the egress port is fixed when egress starts.
 type v1 struct {
-	sm     *variable // standard_metadata of the block being lowered
-	trim   int       // leaf: truncate was called
-	trimTo int       // leaf: to this length
+	// Storage of the block being lowered; its parameters are copies of the
+	// block's before.
+	hdr, meta, sm *variable
+	spec          *node     // egress_spec within standard_metadata
+	port          *variable // egress_spec at the end of ingress
+	atEgress      []leaves  // what else egress finds in standard_metadata
+	trim          int       // leaf: truncate was called
+	trimTo        int       // leaf: to this length
+}
 
+// leaves are values for leaves from rel on.
+type leaves struct {
+	rel int
+	v   []*Value
 }
 
 const v1DropPort = 511
@@ -34,6 +44,42 @@ var v1Blocks = [...]struct {
 func (l *lowerer) v1model() {
 	a := &v1{}
 	l.arch = a
+	blocks := l.v1blocks()
+	a.enter(l, blocks, 0)
+	a.begin(l)
+	l.planEmits(blocks[5], a.hdr)
+	l.parserBlock(blocks[0])
+	if l.cur == nil {
+		return // no way through the parser ends
+	}
+	l.parsedHeaders(a.hdr)
+	if k := a.sm.node.kid("parser_error"); k != nil && k.w == 32 {
+		l.edit(func(get func(int) *Value, set func(int, *Value)) {
+			set(a.sm.base+k.rel, get(l.parser.err))
+		})
+	}
+	for i := 1; i < len(blocks); i++ {
+		a.enter(l, blocks, i)
+		l.stmts(blocks[i].Body)
+		if slot := v1Blocks[i].slot; l.cur != nil && (slot == "ig" || slot == "eg") {
+			a.dropAsked(l)
+		}
+		if l.cur == nil {
+			return
+		}
+		if v1Blocks[i].slot == "ig" {
+			a.toEgress(l)
+		}
+	}
+	l.force()
+	l.deparse()
+	if l.cur != nil {
+		a.output(l)
+	}
+}
+
+// v1blocks are the blocks of the package, in the order of v1Blocks.
+func (l *lowerer) v1blocks() []*ir.Block {
 	blocks := make([]*ir.Block, len(v1Blocks))
 	for i, s := range v1Blocks {
 		b := l.p.Block(s.slot)
@@ -45,169 +91,119 @@ func (l *lowerer) v1model() {
 		}
 		blocks[i] = b
 	}
-	var hdr, meta *variable
-	enter := func(i int) *ir.Block {
-		b, s := blocks[i], v1Blocks[i]
-		for j, p := range b.Params {
-			v := l.declare(p)
-			var from *variable
-			switch j {
-			case s.hdr:
-				hdr, from = v, hdr
-			case s.meta:
-				meta, from = v, meta
-			case s.sm:
-				a.sm, from = v, a.sm
-			}
-			if from == nil {
-				continue
-			}
-			if from.node.n != v.node.n {
-				l.refuse(p.Pos, "parameter "+p.Name+" of "+b.Name, "its type differs from the parser's")
-			}
-			l.edit(func(get func(int) *Value, set func(int, *Value)) {
-				for k := range v.node.n {
-					set(v.base+k, get(from.base+k))
-				}
-			})
+	return blocks
+}
+
+// enter gives block i its storage: parameters with what the block before left
+// in them, locals at 0.
+func (a *v1) enter(l *lowerer, blocks []*ir.Block, i int) {
+	b, s := blocks[i], v1Blocks[i]
+	for j, p := range b.Params {
+		v := l.declare(p)
+		var from *variable
+		switch j {
+		case s.hdr:
+			a.hdr, from = v, a.hdr
+		case s.meta:
+			a.meta, from = v, a.meta
+		case s.sm:
+			a.sm, from = v, a.sm
 		}
-		for _, v := range b.Locals {
-			l.declare(v)
+		if from == nil {
+			continue
 		}
-		l.setPos(b.Pos)
-		return b
+		if from.node.n != v.node.n {
+			l.refuse(p.Pos, "parameter "+p.Name+" of "+b.Name, "its type differs from the parser's")
+		}
+		l.edit(func(get func(int) *Value, set func(int, *Value)) {
+			for k := range v.node.n {
+				set(v.base+k, get(from.base+k))
+			}
+		})
 	}
+	for _, v := range b.Locals {
+		l.declare(v)
+	}
+	l.setPos(b.Pos)
+}
+
+// begin sets up the parser's state and standard_metadata.
+func (a *v1) begin(l *lowerer) {
 	flag := &node{kind: nodeScalar, w: 1, n: 1}
 	word := &node{kind: nodeScalar, w: 32, n: 1}
 	a.trim, a.trimTo = l.leaves(flag, "$truncate"), l.leaves(word, "$length")
-	l.parser = &parserState{
+	ps := &parserState{
 		cursor: l.leaves(word, "$cursor"),
 		err:    l.leaves(word, "$error"),
 		order:  l.leaves(word, "$order"),
+		stacks: stackLeaves(a.hdr, a.meta),
 	}
+	for _, v := range l.p.Block("p").Locals {
+		ps.stacks = append(ps.stacks, stackLeaves(l.vars[v])...)
+	}
+	a.hdr.node.headers(a.hdr.base, func(_ *node, base int) { ps.shape = append(ps.shape, base+leafValid) })
+	ps.shape = append(ps.shape, ps.cursor)
+	l.parser = ps
+	l.set(ps.err, l.constant(32, l.errorIndex("NoError")))
 
-	b := enter(0)
-	l.parser.stacks = stackLeaves(hdr, meta)
-	for _, v := range b.Locals {
-		l.parser.stacks = append(l.parser.stacks, stackLeaves(l.vars[v])...)
-	}
-	for leaf := hdr.base; leaf < hdr.base+hdr.node.n; leaf++ {
-		if _, ok := l.offLeaf[leaf]; ok { // valid is two before off
-			l.parser.shape = append(l.parser.shape, leaf-leafOff+leafValid)
-		}
-	}
-	l.parser.shape = append(l.parser.shape, l.parser.cursor)
 	now := l.op(OpDiv, 64, l.op(OpNow, 64), l.constant(64, 1000))
 	a.setMeta(l, "ingress_port", l.op(OpIngressPort, 32))
 	a.setMeta(l, "packet_length", l.op(OpWireLen, 32))
 	a.setMeta(l, "ingress_global_timestamp", now)
-	spec := a.sm.node.kid("egress_spec")
-	if spec == nil || spec.kind != nodeScalar || spec.w > 64 {
-		l.refuse(b.Pos, "standard_metadata.egress_spec", "the architecture file has no such field")
+
+	a.spec = a.sm.node.kid("egress_spec")
+	if a.spec == nil || a.spec.kind != nodeScalar || a.spec.w < 1 || a.spec.w > 64 {
+		l.refuse(l.pos, "standard_metadata.egress_spec", "the architecture file has no such field")
 	}
-	port := &variable{node: &node{kind: nodeScalar, w: spec.w, n: spec.n}}
-	port.base = l.leaves(port.node, "$port")
-	type field struct {
-		rel int
-		v   []*Value
-	}
-	var atEgress []field // what egress finds in standard_metadata
+	a.port = &variable{node: &node{kind: nodeScalar, w: a.spec.w, n: a.spec.n}}
+	a.port.base = l.leaves(a.port.node, "$port")
+	// Made here, where no way has ended yet, so that setting them adds no code.
 	for _, f := range []struct {
 		name string
 		v    *Value
 	}{{"egress_spec", l.constant(32, 0)}, {"egress_global_timestamp", now}, {"enq_timestamp", now}} {
 		if k := a.sm.node.kid(f.name); k != nil && k.kind == nodeScalar {
-			atEgress = append(atEgress, field{k.rel, l.resize([]*Value{f.v}, k.w, false)})
+			a.atEgress = append(a.atEgress, leaves{k.rel, l.resize([]*Value{f.v}, k.w, false)})
 		}
 	}
-	l.planEmits(blocks[5], hdr)
-	l.set(l.parser.err, l.constant(32, l.errorIndex("NoError")))
-	l.parserBlock(b)
-	if l.cur == nil {
-		return // no way through the parser ends
-	}
-	l.parsedHeaders(hdr)
-	if k := a.sm.node.kid("parser_error"); k != nil && k.w == 32 {
-		l.edit(func(get func(int) *Value, set func(int, *Value)) {
-			set(a.sm.base+k.rel, get(l.parser.err))
-		})
-	}
+}
 
-	b = enter(1)
-	l.stmts(b.Body)
-	if l.cur == nil {
-		return
-	}
-
-	b = enter(2)
-	l.stmts(b.Body)
-	if l.cur == nil {
-		return
-	}
-	a.dropAsked(l)
-	if l.cur == nil {
-		return
-	}
+// toEgress fixes the port and sets what egress finds in standard_metadata.
+func (a *v1) toEgress(l *lowerer) {
 	l.edit(func(get func(int) *Value, set func(int, *Value)) {
-		for k := range port.node.n {
-			set(port.base+k, get(a.sm.base+spec.rel+k))
+		for k := range a.port.node.n {
+			set(a.port.base+k, get(a.sm.base+a.spec.rel+k))
 		}
-		for _, f := range atEgress {
+		for _, f := range a.atEgress {
 			for k, v := range f.v {
 				set(a.sm.base+f.rel+k, v)
 			}
 		}
-		if ep := a.sm.node.kid("egress_port"); ep != nil && ep.w == spec.w {
-			for k := range ep.n {
-				set(a.sm.base+ep.rel+k, get(port.base+k))
+		if p := a.sm.node.kid("egress_port"); p != nil && p.w == a.spec.w {
+			for k := range p.n {
+				set(a.sm.base+p.rel+k, get(a.port.base+k))
 			}
 		}
 	})
+}
 
-	b = enter(3)
-	l.stmts(b.Body)
-	if l.cur == nil {
-		return
-	}
-	a.dropAsked(l)
-	if l.cur == nil {
-		return
-	}
-	l.force()
-
-	b = enter(4)
-	l.stmts(b.Body)
-	if l.cur == nil {
-		return
-	}
-	b = enter(5)
-	l.stmts(b.Body)
-	if l.cur == nil {
-		return
-	}
-	l.force()
-	l.deparse()
-	if l.cur == nil {
-		return
-	}
+// output cuts the packet if the program asked for it and sends it.
+func (a *v1) output(l *lowerer) {
 	then, els := l.branch(l.get(a.trim), -1)
 	if l.resume(then, "truncate"); l.cur != nil {
 		l.emit(&Value{Op: OpTrim, Args: []*Value{l.get(a.trimTo)}})
 	}
 	l.resume(append(els, l.here()...), "output")
 	l.force()
-	l.cur.blk.Term = Term{Kind: TermOutput, Cond: l.resize([]*Value{l.get(port.base)}, 32, false)[0], Pos: l.pos}
+	port := l.resize([]*Value{l.get(a.port.base)}, 32, false)[0]
+	l.cur.blk.Term = Term{Kind: TermOutput, Cond: port, Pos: l.pos}
 	l.cur = nil
 }
 
 // dropAsked drops the packets whose egress_spec is the drop port. Ways on which
 // that is known are decided without joining them.
 func (a *v1) dropAsked(l *lowerer) {
-	k := a.sm.node.kid("egress_spec")
-	if k == nil {
-		return
-	}
-	leaf := a.sm.base + k.rel
+	leaf := a.sm.base + a.spec.rel
 	var out, dropped []exit
 	exits := l.here()
 	var rest []exit
