@@ -6,8 +6,9 @@
 // A packet's way:
 //
 //   interfaces (port, VLAN) -> not for the router's MAC: host or drop
-//   ARP, ND, multicast, link-local, IPv4 options, TTL expired -> host
-//   acl / acl6 -> ipv4_routes / ipv6_routes -> next_hop_groups -> buckets
+//   ARP, ND, multicast, link-local -> host; impossible addresses -> drop
+//   acl / acl6; IPv4 options, hop-by-hop options -> host
+//   ipv4_routes / ipv6_routes; TTL expired -> host -> next_hop_groups -> buckets
 //   -> next_hops -> neighbours_v4 / neighbours_v6 -> egress_interfaces
 //
 // "Host" is port 509: the network stack of the netdev the packet came in on. It
@@ -416,15 +417,26 @@ control RouterIngress(inout headers_t hdr,
                 drop();
                 return;
             }
-            // Options (whose checksum is not verified here) and multicast are
-            // the host's.
-            if (hdr.ipv4.ihl != 5 || hdr.ipv4.dst_addr[31:28] == 0xe) {
+            // Multicast and limited broadcast are the host's.
+            if (hdr.ipv4.dst_addr[31:28] == 0xe || hdr.ipv4.dst_addr == 0xffffffff) {
                 to_host();
+                return;
+            }
+            // RFC 1812 section 5.3.7: addresses that no packet on a wire has.
+            if (hdr.ipv4.src_addr[31:24] == 0 || hdr.ipv4.src_addr[31:24] == 127 ||
+                hdr.ipv4.src_addr[31:28] == 0xe || hdr.ipv4.src_addr == 0xffffffff ||
+                hdr.ipv4.dst_addr[31:24] == 0 || hdr.ipv4.dst_addr[31:24] == 127) {
+                drop();
                 return;
             }
             acl.apply();
             if (meta.denied == 1) {
                 drop();
+                return;
+            }
+            // Options, whose checksum is not verified here, are the host's.
+            if (hdr.ipv4.ihl != 5) {
+                to_host();
                 return;
             }
             ipv4_routes.apply();
@@ -440,12 +452,25 @@ control RouterIngress(inout headers_t hdr,
                 drop();
                 return;
             }
-            // Hop-by-hop options, multicast and link-local addresses, ND.
-            if (hdr.ipv6.next_header == 0 ||
-                hdr.ipv6.dst_addr[127:120] == 0xff ||
+            bit<32> frame_len = 54 + (bit<32>) hdr.ipv6.payload_len;
+            if (hdr.vlan.isValid()) {
+                frame_len = frame_len + 4;
+            }
+            if (frame_len > standard_metadata.packet_length) {
+                drop();
+                return;
+            }
+            // Multicast, link-local destinations, ND.
+            if (hdr.ipv6.dst_addr[127:120] == 0xff ||
                 hdr.ipv6.dst_addr[127:118] == 0x3fa ||
                 (hdr.icmpv6.isValid() && hdr.icmpv6.type >= 133 && hdr.icmpv6.type <= 137)) {
                 to_host();
+                return;
+            }
+            // RFC 4291 section 2: multicast sources, and :: and ::1 (127 zeros).
+            if (hdr.ipv6.src_addr[127:120] == 0xff || hdr.ipv6.src_addr[127:1] == 0 ||
+                hdr.ipv6.dst_addr[127:1] == 0) {
+                drop();
                 return;
             }
             acl6.apply();
@@ -453,11 +478,18 @@ control RouterIngress(inout headers_t hdr,
                 drop();
                 return;
             }
+            // Hop-by-hop options.
+            if (hdr.ipv6.next_header == 0) {
+                to_host();
+                return;
+            }
             ipv6_routes.apply();
             if (meta.routed == 0) {
                 return;
             }
-            if (hdr.ipv6.hop_limit <= 1) {
+            // Link-local sources reach the router and no further (RFC 4291
+            // section 2.5.6); the host says so to them.
+            if (hdr.ipv6.hop_limit <= 1 || hdr.ipv6.src_addr[127:118] == 0x3fa) {
                 to_host();
                 return;
             }
@@ -471,9 +503,13 @@ control RouterIngress(inout headers_t hdr,
         if (meta.routed == 0) {
             return;
         }
-        // One flow, one path; fragments hash on addresses and protocol only,
-        // their ports are 0.
+        // One flow, one path; fragments, the first too, hash on addresses and
+        // protocol only.
         if (hdr.ipv4.isValid()) {
+            if (hdr.ipv4.flags[0:0] == 1) {
+                meta.src_port = 0;
+                meta.dst_port = 0;
+            }
             hash(meta.bucket, HashAlgorithm.crc16, meta.bucket_base,
                 { hdr.ipv4.src_addr, hdr.ipv4.dst_addr, hdr.ipv4.protocol,
                   meta.src_port, meta.dst_port },
