@@ -43,7 +43,7 @@ func (l *lowerer) applyEach(s *ir.ApplyTable, done func(action int, e []exit)) {
 	if len(t.Actions) == 0 {
 		l.refuse(t.Pos, "table "+t.Name, "it has no action")
 	}
-	handle := l.lookup(t)
+	handle := l.lookup(t, s.P)
 	if t.Counters != nil {
 		l.emit(&Value{Op: OpCountHit, Args: []*Value{handle}, Sym: t})
 	}
@@ -106,7 +106,8 @@ func (l *lowerer) checkTable(t *ir.Table) {
 	}
 }
 
-func (l *lowerer) lookup(t *ir.Table) *Value {
+// lookup's position is that of the apply; its keys have their own.
+func (l *lowerer) lookup(t *ir.Table, apply ir.Pos) *Value {
 	if len(t.Keys) == 0 {
 		return l.constant(32, 0) // always the default action
 	}
@@ -114,6 +115,7 @@ func (l *lowerer) lookup(t *ir.Table) *Value {
 	for _, k := range t.Keys {
 		args = append(args, l.eval(k.Expr)...)
 	}
+	l.setPos(apply)
 	return l.emit(&Value{Op: OpLookup, Type: 32, Args: args, Sym: t, Name: t.Name})
 }
 
