@@ -12,7 +12,7 @@ import (
 // Check checks a whole program and reports what is wrong to rep. The result is
 // never nil; it is complete only where rep got no error.
 func Check(prog *ast.Program, rep *diag.List) *Info {
-	c := &checker{rep: rep, info: newInfo(), matchKinds: map[string]source.Span{}, open: map[*Object]bool{}, structs: map[*ast.StructDecl]*Struct{}}
+	c := &checker{rep: rep, info: newInfo(), matchKinds: map[string]source.Span{}, open: map[*Object]bool{}}
 	c.top = &scope{names: map[string]*Object{}}
 	c.scope = c.top
 	c.collectMembers(prog)
@@ -39,9 +39,8 @@ type checker struct {
 	body       *body
 	// open holds the functions, actions, parsers and controls whose bodies are
 	// being checked: a use of one of them inside is recursion.
-	open    map[*Object]bool
-	structs map[*ast.StructDecl]*Struct
-	depth   int
+	open  map[*Object]bool
+	depth int
 	// calling is the member that the call being checked calls.
 	calling *ast.MemberExpr
 }
@@ -174,7 +173,6 @@ func (c *checker) lookup(p *ast.Path) *Object {
 		c.rep.Report(d)
 		return nil
 	}
-	o.used = true
 	c.info.Uses[p] = o
 	return o
 }

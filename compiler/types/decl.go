@@ -122,7 +122,6 @@ func (c *checker) structDecl(d *ast.StructDecl) {
 		s.Fields = append(s.Fields, &Field{Name: f.Name.Name, Type: t, Decl: f})
 	}
 	c.pop()
-	c.structs[d] = s
 	c.info.Structs = append(c.info.Structs, d)
 	c.declare(&Object{Kind: TypeObj, Name: s.Name, Type: s, Node: d, Span: d.Name.Span})
 }

@@ -100,7 +100,6 @@ type Object struct {
 	Top bool
 	// ReadOnly marks in parameters and loop variables of for-in.
 	ReadOnly bool
-	used     bool
 }
 
 // SelKind tells what X.Member is.

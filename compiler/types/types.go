@@ -37,7 +37,6 @@ const (
 	DontCare // _ as an argument; fits everywhere
 	Dots     // `...`, a default value
 	Invalid  // {#}
-	Packet   // reserved for errors: a package object
 )
 
 // Basic is a type without parameters.
@@ -233,7 +232,7 @@ func (*ActionRun) typ()   {}
 func (*TypeType) typ()    {}
 
 func (t *Basic) String() string {
-	return [...]string{"<error>", "void", "bool", "string", "error", "match_kind", "int", "_", "...", "{#}", "package"}[t.Kind]
+	return [...]string{"<error>", "void", "bool", "string", "error", "match_kind", "int", "_", "...", "{#}"}[t.Kind]
 }
 
 func (t *Bits) String() string {
@@ -482,6 +481,4 @@ func (t *Struct) FieldIndex(name string) int {
 	return -1
 }
 
-// Shared instances of the types that have no parameters. They are never
-// written to.
 func basic(k Kind) Type { return &Basic{k} }
