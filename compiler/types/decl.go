@@ -381,7 +381,7 @@ func (c *checker) funcBody(o *Object, f *Func, b *ast.BlockStmt, this Type) {
 	c.body = &body{kind: funcBody, result: f.Result, this: this}
 	c.open[o] = true
 	c.declareParams(f.Params, ParamObj)
-	c.block(b)
+	c.outerBlock(b)
 	if !isKind(f.Result, Void) && !isBad(f.Result) && !terminates(b.Stmts) {
 		c.errorf(codeBadReturn, b, "function %s does not return a value on all paths", f.Name)
 	}
@@ -415,7 +415,7 @@ func (c *checker) actionDecl(d *ast.ActionDecl) {
 	c.body = &body{kind: actionBody, result: basic(Void)}
 	c.open[o] = true
 	c.declareParams(f.Params, ParamObj)
-	c.block(d.Body)
+	c.outerBlock(d.Body)
 	delete(c.open, o)
 	c.body = old
 	c.pop()

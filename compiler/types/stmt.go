@@ -17,6 +17,17 @@ func (c *checker) block(b *ast.BlockStmt) {
 	c.pop()
 }
 
+// outerBlock checks the body of a function or action: its own variables share
+// the scope of the parameters.
+func (c *checker) outerBlock(b *ast.BlockStmt) {
+	if b == nil {
+		return
+	}
+	for _, s := range b.Stmts {
+		c.stmt(s)
+	}
+}
+
 func (c *checker) stmt(s ast.Stmt) {
 	c.depth++
 	defer func() { c.depth-- }()
