@@ -22,14 +22,15 @@ const (
 // like addresses, all else like numbers. format is the body of an annotation
 // @format("IPV4_ADDRESS" ...) where the program has one, else "".
 func StyleFor(name string, width int, format string) Style {
-	switch strings.Trim(format, `"`) {
-	case "IPV4_ADDRESS":
+	format = strings.Trim(format, `"`)
+	switch { // an address of another width could not be read back
+	case format == "IPV4_ADDRESS" && width == 32:
 		return IPv4
-	case "IPV6_ADDRESS":
+	case format == "IPV6_ADDRESS" && width == 128:
 		return IPv6
-	case "MAC_ADDRESS":
+	case format == "MAC_ADDRESS" && width == 48:
 		return MAC
-	case "HEX_STRING":
+	case format == "HEX_STRING":
 		return Hex
 	}
 	switch {
@@ -45,22 +46,31 @@ func StyleFor(name string, width int, format string) Style {
 	return Decimal
 }
 
+// looksLikeAddress tells whether a word of the last part of a name means an
+// address: src_addr, dstAddr, gateway_ip, but not pipeline or multiplier.
 func looksLikeAddress(name string) bool {
-	name = strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
-	for _, part := range []string{"addr", "ip", "prefix", "gateway", "neighbo", "nexthop", "next_hop"} {
-		if strings.Contains(name, part) {
+	name = name[strings.LastIndexByte(name, '.')+1:]
+	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return r == '_' }) {
+		word = strings.ToLower(word)
+		switch word {
+		case "ip", "ipv4", "ip4", "src", "dst", "prefix", "gateway", "nexthop":
 			return true
 		}
+		for _, end := range []string{"addr", "address", "neighbor", "neighbour"} {
+			if strings.HasSuffix(word, end) {
+				return true
+			}
+		}
 	}
-	return name == "src" || name == "dst"
+	return false
 }
 
 // guess is the style of a value that a user wrote.
 func guess(s string, width int) Style {
 	switch {
-	case strings.Count(s, ":") == 5 && len(s) == 17:
+	case strings.Contains(s, ":") && width == 48:
 		return MAC
-	case strings.Contains(s, ":"):
+	case strings.Contains(s, ":") && width == 128:
 		return IPv6
 	case strings.Count(s, ".") == 3 && width == 32:
 		return IPv4
@@ -70,8 +80,11 @@ func guess(s string, width int) Style {
 	return Decimal
 }
 
-// Format shows a big-endian value of width bits.
+// Format shows a big-endian value of width bits as Parse reads it.
 func Format(b []byte, width int, style Style) string {
+	if width == 0 {
+		return string(b)
+	}
 	v := new(big.Int).SetBytes(b)
 	switch {
 	case style == IPv4 && v.BitLen() <= 32:
@@ -87,16 +100,20 @@ func Format(b []byte, width int, style Style) string {
 	return v.String()
 }
 
-// FormatTernary shows a value under a mask: as prefix where the mask is one.
+// FormatTernary shows a value under a mask: alone where all bits count, as a
+// prefix where the mask is one of an IP address, else as VALUE&&&MASK.
 func FormatTernary(value, mask []byte, width int, style Style) string {
 	m := new(big.Int).SetBytes(mask)
-	if n, ok := prefixLength(m, width); ok {
-		if n == width {
-			return Format(value, width, style)
-		}
+	n, prefix := prefixLength(m, width)
+	switch {
+	case prefix && n == width:
+		return Format(value, width, style)
+	case prefix && (style == IPv4 || style == IPv6):
 		return fmt.Sprintf("%s/%d", Format(value, width, style), n)
+	case style == Decimal:
+		return fmt.Sprintf("%s&&&0x%x", Format(value, width, style), m)
 	}
-	return fmt.Sprintf("%s&&&0x%x", Format(value, width, style), m)
+	return Format(value, width, style) + "&&&" + Format(mask, width, style)
 }
 
 // prefixLength tells whether m is a prefix mask of width bits.

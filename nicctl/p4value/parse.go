@@ -10,15 +10,22 @@ import (
 	"fmt"
 	"math/big"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
-// Parse reads one value of a field of width bits (0: any length, e.g. a
-// translated string). Accepted: decimal, 0x, 0b and 0o numbers, IPv4 (32 bits,
-// or wider, right aligned), IPv6 (128 bits), MAC addresses (48 bits), true and
-// false (1 bit). The result is big-endian and canonical: no leading zero bytes,
-// one zero byte for 0 (p4rt:B5).
+// Parse reads one value of a field of width bits. Accepted: decimal, 0x, 0b and
+// 0o numbers with _ between digits, as in P4; IPv4 addresses (32 bits), IPv6
+// addresses (128 bits), MAC addresses (48 bits); true and false (1 bit). The
+// result is big-endian and canonical: no leading zero bytes, one zero byte for 0
+// (p4rt:B5). Width 0 is a string that the device translates: its bytes as they are.
 func Parse(s string, width int) ([]byte, error) {
+	if s == "" {
+		return nil, errors.New("a value is missing")
+	}
+	if width == 0 {
+		return []byte(s), nil
+	}
 	v, err := parseInt(s, width)
 	if err != nil {
 		return nil, err
@@ -26,7 +33,7 @@ func Parse(s string, width int) ([]byte, error) {
 	if v.Sign() < 0 {
 		return nil, fmt.Errorf("%s is negative", s)
 	}
-	if width > 0 && v.BitLen() > width {
+	if v.BitLen() > width {
 		return nil, fmt.Errorf("%s does not fit in bit<%d> (largest value %s)", s, width, maxText(width))
 	}
 	return Canonical(v.Bytes()), nil
@@ -45,47 +52,55 @@ func ones(width int) *big.Int {
 }
 
 func parseInt(s string, width int) (*big.Int, error) {
-	t := strings.TrimSpace(s)
 	switch {
-	case t == "":
-		return nil, errors.New("a value is missing")
-	case width == 1 && t == "true":
+	case width == 1 && s == "true":
 		return big.NewInt(1), nil
-	case width == 1 && t == "false":
+	case width == 1 && s == "false":
 		return new(big.Int), nil
-	case strings.Count(t, ":") == 5 && len(t) == 17:
-		return parseMAC(t, width)
-	case strings.ContainsAny(t, ":") || strings.Count(t, ".") == 3:
-		a, err := netip.ParseAddr(t)
-		if err != nil || a.Zone() != "" {
-			return nil, fmt.Errorf("%q is no IP or MAC address", s)
-		}
-		if a.Is6() && width != 0 && width < 128 {
-			return nil, fmt.Errorf("%s is an IPv6 address, the field is bit<%d>", s, width)
-		}
-		if a.Is4() && width != 0 && width < 32 {
-			return nil, fmt.Errorf("%s is an IPv4 address, the field is bit<%d>", s, width)
-		}
-		return new(big.Int).SetBytes(a.AsSlice()), nil
+	case strings.Count(s, ":") == 5 && !strings.Contains(s, "::"):
+		return parseMAC(s, width)
+	case strings.Contains(s, ":") || strings.Count(s, ".") == 3:
+		return parseIP(s, width)
 	}
-	v, ok := new(big.Int).SetString(strings.TrimPrefix(t, "+"), 0)
-	if !ok {
-		// A leading zero is decimal here, as in P4 (lang:L8).
-		v, ok = new(big.Int).SetString(t, 10)
+	// A leading zero does not make a number octal, as in P4 (lang:L8).
+	digits := strings.TrimLeft(s, "0")
+	if len(digits) == len(s) || digits == "" || strings.ContainsRune("xXbBoO", rune(digits[0])) {
+		digits = s
 	}
-	if !ok {
-		return nil, fmt.Errorf("%q is no number, IP address or MAC address", s)
+	if v, ok := new(big.Int).SetString(strings.TrimPrefix(digits, "_"), 0); ok {
+		return v, nil
 	}
-	return v, nil
+	return nil, fmt.Errorf("%q is no number, IP address or MAC address", s)
+}
+
+// parseIP reads an address of exactly the field's width: an IPv4 address in a
+// wider field would mean different things to different people.
+func parseIP(s string, width int) (*big.Int, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil || a.Zone() != "" {
+		return nil, fmt.Errorf("%q is no IP or MAC address", s)
+	}
+	if a.BitLen() != width {
+		kind := "IPv4"
+		if a.Is6() {
+			kind = "IPv6"
+		}
+		return nil, fmt.Errorf("%s is an %s address of %d bits, the field is bit<%d>", s, kind, a.BitLen(), width)
+	}
+	return new(big.Int).SetBytes(a.AsSlice()), nil
 }
 
 func parseMAC(s string, width int) (*big.Int, error) {
-	v, ok := new(big.Int).SetString(strings.ReplaceAll(s, ":", ""), 16)
-	if !ok || v.Sign() < 0 {
-		return nil, fmt.Errorf("%q is no MAC address", s)
+	v := new(big.Int)
+	for _, part := range strings.Split(s, ":") {
+		n, err := strconv.ParseUint(part, 16, 8)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no MAC address", s)
+		}
+		v.Or(v.Lsh(v, 8), new(big.Int).SetUint64(n))
 	}
-	if width != 0 && width < 48 {
-		return nil, fmt.Errorf("%s is a MAC address, the field is bit<%d>", s, width)
+	if width != 48 {
+		return nil, fmt.Errorf("%s is a MAC address of 48 bits, the field is bit<%d>", s, width)
 	}
 	return v, nil
 }
@@ -101,25 +116,26 @@ func Canonical(b []byte) []byte {
 	return b
 }
 
-// Prefix reads VALUE/LEN; without /LEN the whole width is the prefix. Bits
-// beyond the prefix must be 0.
+// Prefix reads VALUE/LEN, VALUE (the whole width) or * (don't care: length 0).
+// Bits beyond the prefix must be 0.
 func Prefix(s string, width int) (value []byte, length int, err error) {
+	if s == "*" {
+		return []byte{0}, 0, nil
+	}
 	text, lenText, has := strings.Cut(s, "/")
 	length = width
 	if has {
-		n, ok := new(big.Int).SetString(lenText, 10)
-		if !ok || !n.IsInt64() || n.Int64() < 0 || n.Int64() > int64(width) {
+		n, err := strconv.ParseUint(lenText, 10, 31)
+		if err != nil || n > uint64(width) {
 			return nil, 0, fmt.Errorf("%s: the prefix length must be 0 to %d", s, width)
 		}
-		length = int(n.Int64())
+		length = int(n)
 	}
-	value, err = Parse(text, width)
-	if err != nil {
+	if value, err = Parse(text, width); err != nil {
 		return nil, 0, err
 	}
 	v := new(big.Int).SetBytes(value)
-	masked := new(big.Int).And(v, PrefixMask(length, width))
-	if masked.Cmp(v) != 0 {
+	if masked := new(big.Int).And(v, PrefixMask(length, width)); masked.Cmp(v) != 0 {
 		return nil, 0, fmt.Errorf("%s has bits beyond its prefix; did you mean %s/%d?", s, Format(masked.Bytes(), width, guess(text, width)), length)
 	}
 	return value, length, nil
@@ -130,38 +146,34 @@ func PrefixMask(length, width int) *big.Int {
 	return new(big.Int).Lsh(ones(length), uint(width-length))
 }
 
-// Ternary reads VALUE&&&MASK, VALUE/LEN, VALUE (all bits) or * (don't care: nil).
-// Value bits outside the mask must be 0.
+// Ternary reads VALUE&&&MASK, VALUE/LEN, VALUE (all bits) or * (don't care: nil,
+// as is a mask of zeros). Value bits outside the mask must be 0.
 func Ternary(s string, width int) (value, mask []byte, err error) {
-	if s == "*" {
-		return nil, nil, nil
-	}
-	if v, m, ok := strings.Cut(s, "&&&"); ok {
-		if value, err = Parse(v, width); err != nil {
+	v, m, ok := strings.Cut(s, "&&&")
+	if !ok {
+		value, n, err := Prefix(s, width)
+		if err != nil || n == 0 {
 			return nil, nil, err
 		}
-		if mask, err = Parse(m, width); err != nil {
-			return nil, nil, err
-		}
-	} else {
-		v, n, err := Prefix(s, width)
-		if err != nil {
-			return nil, nil, err
-		}
-		value, mask = v, Canonical(PrefixMask(n, width).Bytes())
+		return value, Canonical(PrefixMask(n, width).Bytes()), nil
 	}
-	m := new(big.Int).SetBytes(mask)
-	if m.Sign() == 0 {
-		return nil, nil, nil
+	if value, err = Parse(v, width); err != nil {
+		return nil, nil, err
 	}
-	if v := new(big.Int).SetBytes(value); new(big.Int).AndNot(v, m).Sign() != 0 {
+	if mask, err = Parse(m, width); err != nil {
+		return nil, nil, fmt.Errorf("mask: %w", err)
+	}
+	bits := new(big.Int).SetBytes(mask)
+	if new(big.Int).AndNot(new(big.Int).SetBytes(value), bits).Sign() != 0 {
 		return nil, nil, fmt.Errorf("%s: the value has bits outside the mask", s)
+	}
+	if bits.Sign() == 0 {
+		return nil, nil, nil
 	}
 	return value, mask, nil
 }
 
-// Range reads LOW..HIGH, VALUE or * (don't care: nil). The full range is don't
-// care too.
+// Range reads LOW..HIGH, VALUE or * (don't care: nil, as is the full range).
 func Range(s string, width int) (low, high []byte, err error) {
 	if s == "*" {
 		return nil, nil, nil
