@@ -61,7 +61,6 @@ type condParser struct {
 	toks   []Token
 	end    source.Span // where to report a missing operand
 	dead   int
-	depth  int
 	failed bool
 }
 

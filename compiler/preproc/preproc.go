@@ -254,16 +254,6 @@ func (p *preproc) stop(at source.Span, format string, args ...any) {
 	p.dead = true
 }
 
-// file returns the innermost file frame, nil when there is none.
-func (p *preproc) file() *frame {
-	for i := len(p.frames) - 1; i >= 0; i-- {
-		if p.frames[i].lex != nil {
-			return p.frames[i]
-		}
-	}
-	return nil
-}
-
 // next returns the next token of the preprocessed program: directives carried
 // out, macros expanded.
 func (p *preproc) next() Token {

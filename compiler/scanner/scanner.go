@@ -113,7 +113,6 @@ func Scan(pp *preproc.Result, rep *diag.List) []Token {
 				// Taken for a string, so that one error does not become two.
 				rep.Errorf(CodeString, p.Span, "string is not closed on its line")
 				t.Kind, t.Text = String, Unquote(p.Text+`"`)
-				break
 			}
 		}
 		out = append(out, t)

@@ -209,10 +209,7 @@ func loopback(host string) string {
 // unixPath is the path of a unix:///PATH, unix:PATH or /PATH address.
 func unixPath(address string) (string, bool) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		if strings.HasPrefix(path, "//") {
-			path = path[2:]
-		}
-		return path, true
+		return strings.TrimPrefix(path, "//"), true
 	}
 	return address, strings.HasPrefix(address, "/")
 }
