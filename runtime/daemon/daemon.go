@@ -69,9 +69,15 @@ func Start(c Config, log *slog.Logger) (_ *Daemon, err error) {
 	}
 	d := &Daemon{config: c, log: log, started: time.Now(), detached: make(chan struct{})}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.Close())
+		if err == nil {
+			return
 		}
+		// A start that attached nothing leaves nothing; one that found ports of an
+		// earlier nicd leaves them running.
+		if d.plane != nil && len(d.plane.Ports()) == 0 {
+			err = errors.Join(err, d.plane.DetachAll())
+		}
+		err = errors.Join(err, d.Close())
 	}()
 	if d.lock, err = instance.Lock(c.Instance); err != nil {
 		return nil, err
