@@ -33,7 +33,7 @@ type Options struct {
 }
 
 // Optimisations lists the names that Options.Off knows.
-func Optimisations() []string { return []string{"coalesce", "fuse", "sink-loads"} }
+func Optimisations() []string { return []string{"coalesce", "fuse", "opaque", "sink-loads"} }
 
 // Object is a compiled program: instructions that refer to maps by name.
 type Object struct {
@@ -43,7 +43,7 @@ type Object struct {
 	Type       ebpf.ProgramType
 	AttachType ebpf.AttachType
 	Flags      uint32 // of BPF_PROG_LOAD
-	// Spills says how much the register allocator could not keep in registers,
+	// StackSlots and MapSlots say how much the register allocator could not keep in registers,
 	// for reports: stack slots and slots of the scratch map.
 	StackSlots, MapSlots int
 }

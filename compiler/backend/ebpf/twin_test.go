@@ -3,9 +3,11 @@ package ebpf
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -386,7 +388,12 @@ func (r randomizer) packet() []byte {
 // router compiles p4src/router.p4 as far as core.
 func router(t testing.TB) *ir.Program {
 	t.Helper()
-	res, err := driver.Compile(driver.Options{Path: filepath.Join("..", "..", "..", "p4src", "router.p4")})
+	return compileP4(t, filepath.Join("..", "..", "..", "p4src", "router.p4"))
+}
+
+func compileP4(t testing.TB, path string) *ir.Program {
+	t.Helper()
+	res, err := driver.Compile(driver.Options{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -440,9 +447,12 @@ func samples(t testing.TB) map[string]*ir.Program {
 func TestTwin(t *testing.T) {
 	progs := samples(t)
 	progs["router.p4"] = router(t)
+	progs["features.p4"] = compileP4(t, "testdata/features.p4")
+	names := slices.Sorted(maps.Keys(progs))
 	offs := []string{""}
 	offs = append(offs, Optimisations()...)
-	for name, p := range progs {
+	for _, name := range names {
+		p := progs[name]
 		for _, h := range []Hook{XDP, TC} {
 			for n, off := range offs {
 				for _, noOpt := range []bool{false, true} {

@@ -88,14 +88,14 @@ func TestLineInfo(t *testing.T) {
 				}
 			}
 		}
-		for _, want := range []string{"packet.extract(hdr.ipv4);", "table ipv4_routes {", "table acl {"} {
+		for _, want := range []string{"packet.extract(hdr.ipv4);", "hdr.ipv4.ttl = hdr.ipv4.ttl - 1;", "table acl {"} {
 			if !seen[want] {
 				t.Errorf("%s: no instruction has the line %q", h, want)
 			}
 		}
 		funcs, err := info.FuncInfos()
 		netnstest.Check(t, err)
-		if len(funcs) != 3 || funcs[0].Func.Name != "p4_router" {
+		if len(funcs) < 3 || funcs[0].Func.Name != "p4_router" {
 			t.Errorf("%d functions", len(funcs))
 		}
 		n, _ := info.VerifiedInstructions()
