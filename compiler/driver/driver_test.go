@@ -3,6 +3,7 @@ package driver_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -134,6 +135,35 @@ func TestDeterministic(t *testing.T) {
 		if filepath.IsAbs(f.Path) || strings.Contains(f.Path, "..") {
 			t.Errorf("the source map holds the path %s", f.Path)
 		}
+	}
+}
+
+// Programs that grow without bound are refused, long ones are not.
+func TestSize(t *testing.T) {
+	chain := "bit<8> f0(in bit<8> x) { return x + 1; }\n"
+	for i := range 30 {
+		chain += fmt.Sprintf("bit<8> f%d(in bit<8> x) { return f%d(x) + f%d(x); }\n", i+1, i, i)
+	}
+	res, err := driver.Compile(text(strings.Replace(program("", "", "hs.h.a = f30(hs.h.b);"), "parser P(", chain+"parser P(", 1)))
+	if err != nil || !strings.Contains(res.Diags.String(), "larger than 262144 statements") {
+		t.Errorf("exponential calls: %v, %.200s", err, res.Diags)
+	}
+	long := "hs.h.a = hs.h.b" + strings.Repeat(" + hs.h.b", 2000) + ";"
+	fields := "header big_t {" + strings.Repeat("X", 500) + "}"
+	for i := range 500 {
+		fields = strings.Replace(fields, "X", fmt.Sprintf(" bit<8> f%d;", i), 1)
+	}
+	src := strings.Replace(program("", "big_t p; big_t q;", long+" if (p == q) { hs.h.b = 1; }"), "struct hs_t", fields+" struct hs_t", 1)
+	res, err = driver.Compile(text(src))
+	if err != nil || res.Core == nil {
+		t.Fatalf("a long program: %v, %.200s", err, res.Diags)
+	}
+	raw, err := res.Bundle("v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bundle.Read(raw); err != nil {
+		t.Errorf("a long program: %v", err)
 	}
 }
 

@@ -33,13 +33,23 @@ func controls(p *ir.Program) error {
 			ready[b] = in.move(b, caller, sites[b])
 		}
 		in.locals = &caller.Locals
+		var err error
 		caller.Body = mapStmts(caller.Body, func(s ir.Stmt) []ir.Stmt {
 			c, ok := s.(*ir.CallStmt)
 			if !ok || c.Block == nil {
 				return []ir.Stmt{s}
 			}
+			if err == nil {
+				err = in.grow(c.Block.Body, c.Block.Name, c.P)
+			}
+			if err != nil {
+				return nil
+			}
 			return in.control(ready[c.Block], c)
 		})
+		if err != nil {
+			return err
+		}
 	}
 	dropUnbound(p, ir.Control)
 	return nil

@@ -39,31 +39,34 @@ func equal(x, y ir.Expr) ir.Expr {
 	case *ir.Union:
 		return allFields(x, y, t.Fields)
 	case *ir.Stack:
-		var out ir.Expr = boolConst(true, x.Pos())
+		var eqs []ir.Expr
 		for i := range t.Size {
-			eq := equal(stackElem(x, t, i), stackElem(y, t, i))
-			if i == 0 {
-				out = eq
-			} else {
-				out = binary(ir.LAnd, out, eq)
-			}
+			eqs = append(eqs, equal(stackElem(x, t, i), stackElem(y, t, i)))
 		}
-		return out
+		return allOf(eqs, x.Pos())
 	}
 	return binary(ir.Eq, x, y)
 }
 
-func allFields(x, y ir.Expr, fs []ir.Field) ir.Expr {
-	var out ir.Expr = boolConst(true, x.Pos())
-	for i, f := range fs {
-		eq := equal(part(x, f, i), part(y, f, i))
-		if i == 0 {
-			out = eq
-		} else {
-			out = binary(ir.LAnd, out, eq)
-		}
+// allOf joins conditions by &&, as a balanced tree: nesting is bounded in the
+// text form.
+func allOf(es []ir.Expr, pos ir.Pos) ir.Expr {
+	switch len(es) {
+	case 0:
+		return boolConst(true, pos)
+	case 1:
+		return es[0]
 	}
-	return out
+	mid := len(es) / 2
+	return binary(ir.LAnd, allOf(es[:mid], pos), allOf(es[mid:], pos))
+}
+
+func allFields(x, y ir.Expr, fs []ir.Field) ir.Expr {
+	var eqs []ir.Expr
+	for i, f := range fs {
+		eqs = append(eqs, equal(part(x, f, i), part(y, f, i)))
+	}
+	return allOf(eqs, x.Pos())
 }
 
 // part is member f, number i, of an l-value or a literal.

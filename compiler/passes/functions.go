@@ -104,7 +104,9 @@ func (f *funcInliner) body(body *[]ir.Stmt, locals *[]*ir.Var) error {
 			return nil
 		}
 		f.in.locals = locals
-		return f.in.call(r, c.Args, result, s.Pos())
+		var out []ir.Stmt
+		out, err = f.in.call(r, c.Args, result, s.Pos())
+		return out
 	})
 	return err
 }

@@ -2,6 +2,7 @@ package passes
 
 import (
 	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/pass"
 )
 
 // inliner replaces calls by the bodies they call. It is shared by the passes
@@ -19,6 +20,34 @@ type inliner struct {
 	names  *namer
 	labels *labels
 	locals *[]*ir.Var // of the caller
+	size   int        // statements copied so far
+	// written holds the variables made by inlining: each is written before it is
+	// read in the body it was made for, so a copy needs no zeroing.
+	written map[*ir.Var]bool
+}
+
+// variable makes a local of the caller that the statements around it write
+// before they read it.
+func (in *inliner) variable(base string, t ir.Type, pos ir.Pos) *ir.Var {
+	v := in.names.variable(in.locals, base, t, pos)
+	if in.written == nil {
+		in.written = map[*ir.Var]bool{}
+	}
+	in.written[v] = true
+	return v
+}
+
+// maxInlined bounds the statements that inlining makes: calls of calls of calls
+// grow without bound.
+const maxInlined = 1 << 18
+
+// grow counts the statements of a body that is about to be copied.
+func (in *inliner) grow(body []ir.Stmt, what string, pos ir.Pos) error {
+	ir.WalkStmts(body, func(ir.Stmt) { in.size++ })
+	if in.size > maxInlined {
+		return pass.Refuse(pos, "inlining %s here makes the program larger than %d statements", what, maxInlined)
+	}
+	return nil
 }
 
 // isOut tells whether a direction copies out.
@@ -129,7 +158,7 @@ func (in *inliner) fix(e *ir.Expr, pre *[]ir.Stmt) {
 		n := *x
 		in.fix(&n.X, pre)
 		if _, isConst := n.I.(*ir.Const); !isConst {
-			v := in.names.variable(in.locals, "index", n.I.Type(), n.P)
+			v := in.variable("index", n.I.Type(), n.P)
 			*pre = append(*pre, assign(ref(v, n.P), n.I, n.P))
 			n.I = ref(v, n.P)
 		}
@@ -148,7 +177,10 @@ type routine struct {
 
 // call gives the statements for a call of r. result is where its value goes, or
 // nil.
-func (in *inliner) call(r routine, args []ir.Expr, result ir.Expr, pos ir.Pos) []ir.Stmt {
+func (in *inliner) call(r routine, args []ir.Expr, result ir.Expr, pos ir.Pos) ([]ir.Stmt, error) {
+	if err := in.grow(r.body, r.name, pos); err != nil {
+		return nil, err
+	}
 	own := map[*ir.Var]bool{}
 	for _, v := range r.params {
 		own[v] = true
@@ -164,20 +196,20 @@ func (in *inliner) call(r routine, args []ir.Expr, result ir.Expr, pos ir.Pos) [
 	cl := &ir.Cloner{Vars: map[*ir.Var]*ir.Var{}, Subst: map[*ir.Var]ir.Expr{}, Labels: in.relabel(r.body)}
 	for i, p := range r.params {
 		if !byRef[i] {
-			cl.Vars[p] = in.names.variable(in.locals, p.Name, p.Type, p.Pos)
+			cl.Vars[p] = in.variable(p.Name, p.Type, p.Pos)
 		}
 	}
 	pre, post := in.copies(r.params, cl.Vars, args, byRef, cl.Subst, pos)
 	for _, l := range r.vars {
-		v := in.names.variable(in.locals, l.Name, l.Type, l.Pos)
+		v := in.variable(l.Name, l.Type, l.Pos)
 		cl.Vars[l] = v
-		if !writtenFirst(r.body, l) {
+		if !in.written[l] && !writtenFirst(r.body, l) {
 			pre = append(pre, zero(ref(v, pos), pos)...)
 		}
 	}
 	var value *ir.Var
 	if _, void := r.result.(*ir.Void); r.result != nil && !void {
-		value = in.names.variable(in.locals, "result", r.result, pos)
+		value = in.variable("result", r.result, pos)
 		// A function may end without return; its value is then that of a new
 		// variable.
 		if !endsInReturn(r.body) {
@@ -190,7 +222,7 @@ func (in *inliner) call(r routine, args []ir.Expr, result ir.Expr, pos ir.Pos) [
 		// Copy-out precedes the use of the value, except its exit check.
 		out = append(out, assign(result, ref(value, pos), pos))
 	}
-	return out
+	return out, nil
 }
 
 // relabel maps every label of body to a new one: a body may be copied twice
@@ -215,7 +247,7 @@ func (in *inliner) relabel(body []ir.Stmt) map[string]string {
 func (in *inliner) endings(body []ir.Stmt, v *ir.Var, post *[]ir.Stmt, pos ir.Pos) []ir.Stmt {
 	e := &ender{label: in.labels.fresh("end"), value: v}
 	if len(*post) > 0 && hasExit(body) {
-		e.exit = in.names.variable(in.locals, "exiting", &ir.Bool{}, pos)
+		e.exit = in.variable("exiting", &ir.Bool{}, pos)
 		body = append([]ir.Stmt{assign(ref(e.exit, pos), boolConst(false, pos), pos)}, body...)
 		*post = append(*post, &ir.If{SMeta: ir.SMeta{P: pos}, Cond: ref(e.exit, pos), Then: []ir.Stmt{&ir.Exit{SMeta: ir.SMeta{P: pos}}}})
 	}

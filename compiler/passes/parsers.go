@@ -96,7 +96,7 @@ func (sp *splitter) state(s *ir.State) error {
 		var err error
 		switch st := st.(type) {
 		case *ir.CallStmt:
-			sp.call(s, st, rest)
+			err = sp.call(s, st, rest)
 		case *ir.If:
 			err = sp.condition(s, st, rest)
 		default:
@@ -111,8 +111,14 @@ func (sp *splitter) state(s *ir.State) error {
 }
 
 // call ends s with the callee's start; the callee's accept is rest.
-func (sp *splitter) call(s *ir.State, c *ir.CallStmt, rest *ir.State) {
+func (sp *splitter) call(s *ir.State, c *ir.CallStmt, rest *ir.State) error {
 	m := sp.ready[c.Block]
+	for _, q := range m.b.States {
+		sp.in.size++
+		if err := sp.in.grow(q.Body, m.b.Name, c.P); err != nil {
+			return err
+		}
+	}
 	pre, post, aliases := sp.in.enter(m, c)
 	s.Body = append(s.Body, pre...)
 	rest.Body = append(post, rest.Body...)
@@ -133,6 +139,7 @@ func (sp *splitter) call(s *ir.State, c *ir.CallStmt, rest *ir.State) {
 		sp.out = append(sp.out, n)
 	}
 	s.Trans = ir.Transition{Default: rename[m.b.States[0].Name], Pos: c.P}
+	return nil
 }
 
 // condition turns an If with a call inside into states.

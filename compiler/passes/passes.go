@@ -18,7 +18,7 @@ import (
 // facts are made anew for every pipeline: there are no package variables.
 type facts struct {
 	typed, reached, noNewtypes, noTuples, ordered, scalarEq, boundDone,
-	noFunctions, noActionExits, noControls, noParsers, noExits, noInts, noStackLits, lowered, flatLists *pass.Fact
+	noFunctions, noActionExits, noControls, noParsers, noExits, noInts, noStackLits, lowered, flatLists, shallow *pass.Fact
 }
 
 func newFacts() facts {
@@ -38,6 +38,7 @@ func newFacts() facts {
 		noInts:        &pass.Fact{Name: "no int", Check: checkNoInts},
 		noStackLits:   &pass.Fact{Name: "no stack literals"},
 		lowered:       &pass.Fact{Name: "no calls", Check: checkLowered},
+		shallow:       &pass.Fact{Name: "bounded nesting"},
 		flatLists:     &pass.Fact{Name: "flat field lists"},
 	}
 }
@@ -69,6 +70,8 @@ func table(f facts) []pass.Pass {
 		{Name: "fieldlists", Run: fieldlists, Needs: fs{f.lowered, f.noTuples}, Makes: fs{f.flatLists}},
 		{Name: "fold", Run: fold, Needs: fs{f.lowered, f.flatLists}},
 		{Name: "dead", Run: dead, Needs: fs{f.lowered, f.flatLists}},
+		// Last: nothing behind it may nest expressions deeper.
+		{Name: "deep", Run: deep, Needs: fs{f.lowered, f.flatLists}, Makes: fs{f.shallow}},
 	}
 }
 
@@ -76,7 +79,7 @@ func table(f facts) []pass.Pass {
 func Pipeline() (*pass.Pipeline, error) {
 	f := newFacts()
 	return pass.New(table(f), []*pass.Fact{f.typed}, []*pass.Fact{
-		f.noNewtypes, f.noTuples, f.scalarEq, f.boundDone, f.noControls, f.noParsers, f.noExits, f.noInts, f.noStackLits, f.lowered, f.flatLists,
+		f.noNewtypes, f.noTuples, f.scalarEq, f.boundDone, f.noControls, f.noParsers, f.noExits, f.noInts, f.noStackLits, f.lowered, f.flatLists, f.shallow,
 	})
 }
 
