@@ -345,7 +345,3 @@ func (r *rig) read(es ...*p4v1.Entity) ([]*p4v1.Entity, error) {
 func tableEntity(te *p4v1.TableEntry) *p4v1.Entity {
 	return &p4v1.Entity{Entity: &p4v1.Entity_TableEntry{TableEntry: te}}
 }
-
-func update(t p4v1.Update_Type, te *p4v1.TableEntry) *p4v1.Update {
-	return &p4v1.Update{Type: t, Entity: tableEntity(te)}
-}

@@ -132,19 +132,24 @@ func TestReconcileCapacity(t *testing.T) {
 	r.samePlane()
 }
 
-func TestReconcileReusesHandlesOfProgramEntries(t *testing.T) {
-	// The table of const entries loses none, but new initial entries take
-	// handles that others used before; nobody inherits counts.
+func TestReconcileReusesHandles(t *testing.T) {
+	// Clients' and the program's new entries take handles that others used
+	// before; nobody inherits counts.
 	r := newRig(t)
 	r.mustSet(Commit, "")
 	r.must(ins(1, 1), ins(2, 1), ins(3, 1), ins(4, 1))
 	for a := 1; a <= 4; a++ {
 		r.plane.Count(storetest.Exact, r.handle(a), uint64(a))
 	}
-	r.must(del(2))
-	r.mustSet(Reconcile, "same")
+	r.must(del(2), del(3))
+	r.mustSet(Reconcile, "exactinit")
 	r.must(ins(5, 1))
-	for a, want := range map[int]uint64{1: 1, 3: 3, 4: 4, 5: 0} {
+	r.samePlane()
+	for _, a := range []int{5, 100} {
+		r.plane.Count(storetest.Exact, r.handle(a), uint64(a))
+	}
+	r.reopen()
+	for a, want := range map[int]uint64{1: 1, 4: 4, 5: 5, 100: 100} {
 		if got := r.packets(a); got != want {
 			t.Errorf("entry %d has %d packets, want %d", a, got, want)
 		}
@@ -218,5 +223,27 @@ func TestStartRefusesWhatCannotRun(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestReconcileKeepsChangedInitialEntries(t *testing.T) {
+	r := newRig(t)
+	r.mustSet(Commit, "")
+	r.must(entity.Update{Kind: entity.Modify, Table: storetest.Init, Key: "\x02", HasAction: true, Action: 1})
+	r.reopen()
+	r.mustSet(Reconcile, "init") // has no entry 2
+	if got := dump(r.s)["ingress.init k=0x02"]; got != "ingress.drop()" {
+		t.Errorf("D1: the entry a client changed is %q", got)
+	}
+}
+
+func TestReconcileDefaultThatBecameTableOnly(t *testing.T) {
+	r := newRig(t)
+	r.mustSet(Commit, "")
+	r.must(entity.Update{Kind: entity.SetDefault, Table: storetest.Routes, HasAction: true, Action: 1, Args: setArgs(1, 1)})
+	pl := pipeline(t, "")
+	pl.Schema.Tables[storetest.Routes].Actions[1].TableOnly = true
+	if err := r.s.SetPipeline(Reconcile, pl); err == nil || !strings.Contains(err.Error(), "table ingress.routes: default action ingress.set: it is only for entries now") {
+		t.Errorf("D1: got %v", err)
 	}
 }

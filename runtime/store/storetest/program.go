@@ -97,6 +97,7 @@ const (
 //	"widekey"   Exact's key a has 32 bits
 //	"noset"     without action set
 //	"smaller"   ACL holds 2 entries
+//	"exactinit" Exact has the initial entry 100, 0
 //	"init"      Init has initial entries 1 (const), 3 and 4 (const)
 func Program(variant string) (*ir.Program, error) {
 	b := NewBuilder("tables")
@@ -106,7 +107,7 @@ func Program(variant string) (*ir.Program, error) {
 	only := b.Action("ingress.default_only", "x", 8)
 	tonly := b.Action("ingress.table_only")
 	switch variant {
-	case "", "same", "grown", "noroutes", "widekey", "smaller", "init":
+	case "", "same", "grown", "noroutes", "widekey", "smaller", "init", "exactinit":
 	case "noset":
 		set = b.Action("ingress.set2", "port", 9, "mac", 48)
 	default:
@@ -122,6 +123,10 @@ func Program(variant string) (*ir.Program, error) {
 	exact := b.Table("ingress.exact", size, true, []ir.Key{Key("hdr.a", ir.MatchExact, a), Key("hdr.b", ir.MatchExact, 9)}, none, set, drop, only, tonly)
 	exact.Actions[3].DefaultOnly = true
 	exact.Actions[4].TableOnly = true
+	if variant == "exactinit" {
+		exact.HasEntries = true
+		exact.Entries = []ir.ConstEntry{{Sets: []ir.Set{Value(100), Value(0)}, Action: 2}}
+	}
 	keys := []ir.Key{Key("src", ir.MatchTernary, 32), Key("port", ir.MatchRange, 16), Key("proto", ir.MatchOptional, 8)}
 	if variant == "grown" {
 		keys = []ir.Key{keys[2], keys[0], keys[1]}
