@@ -48,7 +48,14 @@ func golden(t *testing.T, file string, got []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; got\n%s", file, got)
+	if bytes.Equal(got, want) {
+		return
 	}
+	g, w := bytes.Split(got, []byte("\n")), bytes.Split(want, []byte("\n"))
+	for i := range min(len(g), len(w)) {
+		if !bytes.Equal(g[i], w[i]) {
+			t.Fatalf("%s:%d: got %q, want %q", file, i+1, g[i], w[i])
+		}
+	}
+	t.Errorf("%s: got %d lines, want %d", file, len(g), len(w))
 }

@@ -44,7 +44,11 @@ func TestPassesKeepBehaviour(t *testing.T) {
 			if lines < 100 {
 				t.Errorf("only %d different results: the packets do not reach much of the program", lines)
 			}
+			before := res.Typed.String()
 			p := ir.Clone(res.Typed)
+			if got := p.String(); got != before {
+				t.Errorf("the clone prints as\n%s\nthe program as\n%s", got, before)
+			}
 			for _, pass := range pl.Names() {
 				if err := passes.RunOne(pass, p); err != nil {
 					t.Fatalf("pass %s: %v", pass, err)
@@ -55,6 +59,10 @@ func TestPassesKeepBehaviour(t *testing.T) {
 						t.Fatalf("after pass %s, packet %x: %s\nbefore the passes: %s", pass, inputs[i].Data, got[i], want[i])
 					}
 				}
+			}
+			// The passes changed the clone only.
+			if res.Typed.String() != before {
+				t.Error("passes on a clone changed the program")
 			}
 			again, err := ir.Parse(name, []byte(p.String()))
 			if err != nil {
