@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
@@ -35,8 +36,14 @@ type Client struct {
 	id      *p4.Uint128
 }
 
-// Dial connects to address: unix:///PATH, /PATH, or HOST:PORT, which has no
-// certificate yet and so wants allowInsecure (D21).
+// AddressError is an address that Dial refuses.
+type AddressError struct{ Address, Reason string }
+
+func (e *AddressError) Error() string { return fmt.Sprintf("address %q: %s", e.Address, e.Reason) }
+
+// Dial prepares a connection to address: unix:///PATH, /PATH, or HOST:PORT, which
+// has no certificate yet and so wants allowInsecure (D21). Errors are
+// *AddressError; whether anybody answers shows with the first call.
 func Dial(address string, device uint64, allowInsecure bool) (*Client, error) {
 	target := address
 	switch {
@@ -44,14 +51,18 @@ func Dial(address string, device uint64, allowInsecure bool) (*Client, error) {
 		target = "unix://" + address
 	case strings.HasPrefix(address, "unix:"):
 	default:
-		if !allowInsecure {
-			return nil, fmt.Errorf("%s is a TCP address without a certificate: add --insecure to talk to it in the clear", address)
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return nil, &AddressError{address, "unix:///PATH or HOST:PORT is wanted"}
 		}
+		if !allowInsecure {
+			return nil, &AddressError{address, "TCP has no certificate: add --insecure to talk to it in the clear"}
+		}
+		target = "passthrough:///" + address
 	}
 	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", address, err)
+		return nil, &AddressError{address, err.Error()}
 	}
 	return &Client{Conn: conn, P4RT: p4.NewP4RuntimeClient(conn), Device: device, Address: address}, nil
 }
@@ -70,25 +81,6 @@ func (c *Client) Close() error {
 	return c.Conn.Close()
 }
 
-// PrimaryError says that another controller is primary (D15).
-type PrimaryError struct {
-	Device   uint64
-	High     uint64
-	Low      uint64
-	Takeover bool // taking over was tried
-}
-
-func (e *PrimaryError) Error() string {
-	id := fmt.Sprintf("%d", e.Low)
-	if e.High != 0 {
-		id = fmt.Sprintf("%d:%d", e.High, e.Low)
-	}
-	if e.Takeover {
-		return fmt.Sprintf("device %d: another controller became primary meanwhile (election id %s)", e.Device, id)
-	}
-	return fmt.Sprintf("device %d is controlled by a primary with election id %s; --takeover makes nicctl primary in its place", e.Device, id)
-}
-
 // BecomePrimary makes this client primary until Close. It never disturbs a live
 // primary unless takeover is true.
 func (c *Client) BecomePrimary(ctx context.Context, takeover bool) error {
@@ -101,7 +93,7 @@ func (c *Client) BecomePrimary(ctx context.Context, takeover bool) error {
 	stream, err := c.P4RT.StreamChannel(sctx)
 	if err != nil {
 		cancel()
-		return c.explain(err)
+		return c.Explain(err)
 	}
 	fail := func(err error) error {
 		cancel()
@@ -121,7 +113,9 @@ func (c *Client) BecomePrimary(ctx context.Context, takeover bool) error {
 			return fail(&PrimaryError{Device: c.Device, High: high, Low: low})
 		}
 		if low++; low == 0 {
-			high++
+			if high++; high == 0 {
+				return fail(fmt.Errorf("device %d: the primary has the largest election id there is, nobody can take over", c.Device))
+			}
 		}
 	}
 	want := &p4.Uint128{High: high, Low: low}
@@ -142,12 +136,12 @@ func (c *Client) arbitrate(stream p4.P4Runtime_StreamChannelClient, id *p4.Uint1
 		Arbitration: &p4.MasterArbitrationUpdate{DeviceId: c.Device, ElectionId: id},
 	}}
 	if err := stream.Send(req); err != nil && !errors.Is(err, io.EOF) {
-		return 0, 0, 0, c.explain(err)
+		return 0, 0, 0, c.Explain(err)
 	}
 	for {
 		m, err := stream.Recv()
 		if err != nil {
-			return 0, 0, 0, c.explain(err)
+			return 0, 0, 0, c.Explain(err)
 		}
 		if a := m.GetArbitration(); a != nil {
 			return a.GetElectionId().GetHigh(), a.GetElectionId().GetLow(), a.GetStatus().GetCode(), nil
@@ -155,29 +149,11 @@ func (c *Client) arbitrate(stream p4.P4Runtime_StreamChannelClient, id *p4.Uint1
 	}
 }
 
-// explain turns transport errors into something an operator can act on.
-func (c *Client) explain(err error) error {
-	s, ok := status.FromError(err)
-	if !ok {
-		return err
-	}
-	if s.Code() == codes.Unavailable {
-		return fmt.Errorf("no nicd answers at %s: is it running? (%s)", c.Address, s.Message())
-	}
-	if s.Code() == codes.Unimplemented {
-		return fmt.Errorf("%s does not offer this: %s", c.Address, s.Message())
-	}
-	return fmt.Errorf("%s (%s)", s.Message(), s.Code())
-}
-
-// Explain is explain for calls on Conn made outside of this package.
-func (c *Client) Explain(err error) error { return c.explain(err) }
-
 // Capabilities returns the P4Runtime version of the server.
 func (c *Client) Capabilities(ctx context.Context) (string, error) {
 	r, err := c.P4RT.Capabilities(ctx, &p4.CapabilitiesRequest{})
 	if err != nil {
-		return "", c.explain(err)
+		return "", c.Explain(err)
 	}
 	return r.GetP4RuntimeApiVersion(), nil
 }
@@ -192,7 +168,7 @@ func (c *Client) P4Info(ctx context.Context) (*p4config.P4Info, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, c.explain(err)
+		return nil, c.Explain(err)
 	}
 	return r.GetConfig().GetP4Info(), nil
 }
@@ -206,19 +182,10 @@ func (c *Client) SetPipeline(ctx context.Context, action p4.SetForwardingPipelin
 		Config:     &p4.ForwardingPipelineConfig{P4Info: info, P4DeviceConfig: device},
 	})
 	if err != nil {
-		return c.explain(err)
+		return c.Explain(err)
 	}
 	return nil
 }
-
-// UpdateError is the refusal of one update of a batch.
-type UpdateError struct {
-	Index   int
-	Code    codes.Code
-	Message string
-}
-
-func (e UpdateError) Error() string { return fmt.Sprintf("%s (%s)", e.Message, e.Code) }
 
 // Write sends one batch. Where updates are refused it returns them all.
 func (c *Client) Write(ctx context.Context, updates []*p4.Update) ([]UpdateError, error) {
@@ -228,7 +195,7 @@ func (c *Client) Write(ctx context.Context, updates []*p4.Update) ([]UpdateError
 	}
 	s, _ := status.FromError(err)
 	if s.Code() != codes.Unknown || len(s.Details()) != len(updates) {
-		return nil, c.explain(err)
+		return nil, c.Explain(err)
 	}
 	var refused []UpdateError
 	for i, d := range s.Details() {
@@ -243,7 +210,7 @@ func (c *Client) Write(ctx context.Context, updates []*p4.Update) ([]UpdateError
 func (c *Client) Read(ctx context.Context, entities []*p4.Entity, each func(*p4.Entity) error) error {
 	stream, err := c.P4RT.Read(ctx, &p4.ReadRequest{DeviceId: c.Device, Entities: entities})
 	if err != nil {
-		return c.explain(err)
+		return c.Explain(err)
 	}
 	for {
 		r, err := stream.Recv()
@@ -259,15 +226,4 @@ func (c *Client) Read(ctx context.Context, entities []*p4.Entity, each func(*p4.
 			}
 		}
 	}
-}
-
-// readError names the first request that a server refused (p4rt:E6).
-func (c *Client) readError(err error) error {
-	s, _ := status.FromError(err)
-	for _, d := range s.Details() {
-		if e, ok := d.(*p4.Error); ok && e.GetCanonicalCode() != 0 {
-			return fmt.Errorf("%s (%s)", e.GetMessage(), codes.Code(e.GetCanonicalCode()))
-		}
-	}
-	return c.explain(err)
 }

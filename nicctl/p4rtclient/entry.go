@@ -1,6 +1,7 @@
 package p4rtclient
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"strconv"
@@ -23,11 +24,12 @@ const PriorityKey = "priority"
 //	TABLE KEY=VALUE... [priority=N] ACTION [PARAM=VALUE...]
 //	TABLE default ACTION [PARAM=VALUE...]
 //
-// withAction false reads the key alone (for deletion); an action may follow and
-// is ignored. The action is the first word without '='.
+// withAction false reads the key (for deletion); an action may follow, so that
+// what was listed can be deleted, and is checked but left out. The action is the
+// first word without '='.
 func (s *Schema) ParseEntry(words []string, withAction bool) (*p4.TableEntry, error) {
 	if len(words) == 0 {
-		return nil, fmt.Errorf("a table name is missing")
+		return nil, errors.New("a table name is missing")
 	}
 	t, err := s.Table(words[0])
 	if err != nil {
@@ -51,11 +53,11 @@ func (s *Schema) ParseEntry(words []string, withAction bool) (*p4.TableEntry, er
 			return nil, err
 		}
 	}
-	if !withAction {
-		return e, nil
-	}
 	if n == len(words) {
-		return nil, fmt.Errorf("table %s: an action is missing; there are: %s", ShortName(t), strings.Join(s.actionNames(t), ", "))
+		if withAction {
+			return nil, fmt.Errorf("table %s: an action is missing; there are: %s", ShortName(t), strings.Join(s.actionNames(t), ", "))
+		}
+		return e, nil
 	}
 	a, err := s.Action(t, words[n])
 	if err != nil {
@@ -65,7 +67,9 @@ func (s *Schema) ParseEntry(words []string, withAction bool) (*p4.TableEntry, er
 	if err != nil {
 		return nil, err
 	}
-	e.Action = &p4.TableAction{Type: &p4.TableAction_Action{Action: action}}
+	if withAction {
+		e.Action = &p4.TableAction{Type: &p4.TableAction_Action{Action: action}}
+	}
 	return e, nil
 }
 
@@ -86,7 +90,7 @@ func (s *Schema) parseKey(t *p4config.Table, words []string, e *p4.TableEntry) e
 		if name == PriorityKey && matchField(t, name) == nil {
 			n, err := strconv.ParseInt(text, 10, 32)
 			if err != nil || n < 1 {
-				return fmt.Errorf("table %s: priority %q must be a number from 1 to 2147483647", ShortName(t), text)
+				return fmt.Errorf("table %s: priority=%s: a number from 1 to 2147483647 is wanted", ShortName(t), text)
 			}
 			e.Priority = int32(n)
 			continue
@@ -113,10 +117,10 @@ func (s *Schema) parseKey(t *p4config.Table, words []string, e *p4.TableEntry) e
 		}
 	}
 	if e.Priority == 0 && needsPriority(t) {
-		return fmt.Errorf("table %s: entries need priority=N (the larger number wins)", ShortName(t))
+		return fmt.Errorf("table %s: priority=N is missing (1 to 2147483647, the larger number wins)", ShortName(t))
 	}
 	if e.Priority != 0 && !needsPriority(t) {
-		return fmt.Errorf("table %s: entries of exact and lpm tables have no priority", ShortName(t))
+		return fmt.Errorf("table %s: entries have no priority, all fields are exact or lpm", ShortName(t))
 	}
 	return nil
 }
@@ -162,6 +166,9 @@ func parseMatch(f *p4config.MatchField, text string) (*p4.FieldMatch, error) {
 	w := int(f.GetBitwidth())
 	switch f.GetMatchType() {
 	case p4config.MatchField_EXACT:
+		if text == "*" && w > 0 {
+			return nil, errors.New("an exact match needs a value, * is for the other match kinds")
+		}
 		v, err := p4value.Parse(text, w)
 		if err != nil {
 			return nil, err
@@ -246,20 +253,20 @@ type Pair struct {
 // Entry is a table entry as people read it.
 type Entry struct {
 	Table    string `json:"table"`
-	Default  bool   `json:"default,omitempty"`
-	Match    []Pair `json:"match,omitempty"`
-	Priority int32  `json:"priority,omitempty"`
-	Action   string `json:"action,omitempty"`
-	Params   []Pair `json:"params,omitempty"`
-	Const    bool   `json:"const,omitempty"`
-	Packets  *int64 `json:"packets,omitempty"`
+	Default  bool   `json:"default"` // the default action: no match, no priority
+	Match    []Pair `json:"match"`
+	Priority int32  `json:"priority"` // 0 = the table has none
+	Action   string `json:"action"`
+	Params   []Pair `json:"params"`
+	Const    bool   `json:"const"`
+	Packets  *int64 `json:"packets,omitempty"` // where counters were read
 	Bytes    *int64 `json:"bytes,omitempty"`
 }
 
 // Describe turns a TableEntry into names. Fields that an entry leaves out are
 // shown as *.
 func (s *Schema) Describe(e *p4.TableEntry) Entry {
-	out := Entry{Default: e.GetIsDefaultAction(), Priority: e.GetPriority(), Const: e.GetIsConst()}
+	out := Entry{Default: e.GetIsDefaultAction(), Priority: e.GetPriority(), Const: e.GetIsConst(), Match: []Pair{}, Params: []Pair{}}
 	t := s.tables[e.GetTableId()]
 	if t == nil {
 		out.Table = fmt.Sprintf("table %#x", e.GetTableId())
@@ -312,13 +319,13 @@ func describeMatch(f *p4config.MatchField, m *p4.FieldMatch) string {
 func (s *Schema) describeAction(a *p4.Action) (string, []Pair) {
 	def := s.actions[a.GetActionId()]
 	if def == nil {
-		return fmt.Sprintf("action %#x", a.GetActionId()), nil
+		return fmt.Sprintf("action %#x", a.GetActionId()), []Pair{}
 	}
 	values := map[uint32][]byte{}
 	for _, p := range a.GetParams() {
 		values[p.GetParamId()] = p.GetValue()
 	}
-	var params []Pair
+	params := []Pair{}
 	for _, p := range def.GetParams() {
 		params = append(params, Pair{p.GetName(), p4value.Format(values[p.GetId()], int(p.GetBitwidth()), paramStyle(p))})
 	}

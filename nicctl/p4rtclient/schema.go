@@ -33,19 +33,13 @@ func NewSchema(info *p4config.P4Info) *Schema {
 	return s
 }
 
-// preamble is what every P4Info object starts with.
+// named is every P4Info object: it starts with a preamble.
 type named interface{ GetPreamble() *p4config.Preamble }
 
 // Table finds a table by full name, alias or unique suffix.
 func (s *Schema) Table(name string) (*p4config.Table, error) {
 	return find("table", name, s.Info.GetTables())
 }
-
-// TableByID returns nil for an unknown id.
-func (s *Schema) TableByID(id uint32) *p4config.Table { return s.tables[id] }
-
-// ActionByID returns nil for an unknown id.
-func (s *Schema) ActionByID(id uint32) *p4config.Action { return s.actions[id] }
 
 // HasDirectCounter tells whether entries of t are counted.
 func (s *Schema) HasDirectCounter(t *p4config.Table) bool {
