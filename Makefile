@@ -45,7 +45,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s each)
 .PHONY: generate
 generate: ## Go code of proto/*.proto (needs protoc, protoc-gen-go, protoc-gen-go-grpc)
 	cd proto && protoc --go_out=. --go_opt=module=github.com/p4nic/p4nic/proto \
-	  --go-grpc_out=. --go-grpc_opt=module=github.com/p4nic/p4nic/proto nicd.proto
+	  --go-grpc_out=. --go-grpc_opt=module=github.com/p4nic/p4nic/proto nicd.proto bindings.proto routes.proto
 
 .PHONY: golden
 golden: ## rewrite golden files; review the diff
