@@ -233,7 +233,7 @@ type Pipeline struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Digest        string                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`      // sha256 of the device config that was set, hexadecimal
-	Sequence      uint64                 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"` // of the generation that carries traffic; only rises
+	Sequence      uint64                 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"` // of the journal, what the datapath has of it; only rises
 	Tables        []*Table               `protobuf:"bytes,4,rep,name=tables,proto3" json:"tables,omitempty"`
 	HasCookie     bool                   `protobuf:"varint,5,opt,name=has_cookie,json=hasCookie,proto3" json:"has_cookie,omitempty"`
 	Cookie        uint64                 `protobuf:"varint,6,opt,name=cookie,proto3" json:"cookie,omitempty"`

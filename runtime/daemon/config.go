@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -77,6 +76,9 @@ insecure: false
 ports: []
 `
 
+// maxSocketPath is what sockaddr_un holds besides its terminating zero (unix(7)).
+const maxSocketPath = 107
+
 // maxPort is the largest port number; above are ports with a meaning (D8).
 const maxPort = 500
 
@@ -96,7 +98,9 @@ func LoadConfig(path string) (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	if len(bytes.TrimSpace(b)) == 0 {
+	// A document that holds nothing would set everything to nothing.
+	var content any
+	if err := yaml.Unmarshal(b, &content); err == nil && content == nil {
 		return c, nil
 	}
 	if err := yaml.UnmarshalWithOptions(b, &c, yaml.Strict()); err != nil {
@@ -186,6 +190,9 @@ func (c *Config) checkListen(address string) error {
 	if path, ok := unixPath(address); ok {
 		if !filepath.IsAbs(path) {
 			return fmt.Errorf("listen %q: a unix socket needs an absolute path", address)
+		}
+		if len(path) > maxSocketPath {
+			return fmt.Errorf("listen %q: the path of a unix socket has at most %d bytes, this one %d", address, maxSocketPath, len(path))
 		}
 		return nil
 	}

@@ -38,6 +38,7 @@ func TestConfigRefused(t *testing.T) {
 		{"TCP on loopback", "listen: ['127.0.0.1:9559']", "on loopback too"},
 		{"no address", "listen: [somewhere]", "HOST:PORT"},
 		{"relative socket", "listen: ['unix:relative']", "absolute"},
+		{"long socket", "listen: ['/" + strings.Repeat("x", 107) + "']", "at most 107 bytes, this one 108"},
 		{"port 0", "ports: [{number: 0, netdev: a}]", "numbers are 1 to 500"},
 		{"port with a meaning (D8)", "ports: [{number: 509, netdev: a}]", "numbers are 1 to 500"},
 		{"port twice", "ports: [{number: 1, netdev: a}, {number: 1, netdev: b}]", "port 1 is given to a and to b"},
@@ -83,5 +84,21 @@ func TestParsePort(t *testing.T) {
 		case c.bad != "" && (err == nil || !strings.Contains(err.Error(), c.bad)):
 			t.Errorf("%s: got %v, want it to contain %q", c.in, err, c.bad)
 		}
+	}
+}
+
+// TestEmptyConfig: a file that says nothing is the defaults.
+func TestEmptyConfig(t *testing.T) {
+	for name, text := range map[string]string{"empty": "", "blank": "\n\n", "comments": "# nothing\n# engine: sim\n", "null": "---\n"} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "nicd.yaml")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, err := LoadConfig(path)
+			if err != nil || c.Engine != EngineKernel || c.DeviceID != 1 {
+				t.Errorf("%+v, %v", c, err)
+			}
+		})
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"time"
 
 	"google.golang.org/grpc"
@@ -33,7 +32,7 @@ import (
 type Daemon struct {
 	config    Config
 	log       *slog.Logger
-	lock      *os.File
+	lock      *instance.FileLock
 	store     *store.Store
 	plane     dataplane.Plane
 	p4rt      *p4rt.Server
@@ -185,12 +184,18 @@ func (d *Daemon) serve() <-chan error {
 	return failed
 }
 
+// closeGrace is how long RPCs that have begun may take when the daemon ends.
+const closeGrace = 5 * time.Second
+
 // Close ends the daemon and leaves the datapath.
 func (d *Daemon) Close() error {
 	var errs []error
 	if d.server != nil {
 		d.p4rt.Close() // ends the streams, which would otherwise go on for ever
+		// A client that does not read its answer must not keep us either.
+		stop := time.AfterFunc(closeGrace, d.server.Stop)
 		d.server.GracefulStop()
+		stop.Stop()
 	}
 	for _, l := range d.listeners {
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

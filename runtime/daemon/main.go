@@ -36,7 +36,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitDone
 	}
 	fmt.Fprintln(stderr, "nicd:", err)
-	if usage := (errUsage{}); errors.As(err, &usage) {
+	if _, ok := errors.AsType[errUsage](err); ok {
+		fmt.Fprintln(stderr, "Run 'nicd --help' for usage.")
 		return exitUsage
 	}
 	return exitFailed
@@ -48,24 +49,40 @@ func newCommand() *cobra.Command {
 	var flags Config
 	var ports []string
 	cmd := &cobra.Command{
-		Use:           "nicd",
-		Short:         "Run a P4 pipeline on this machine's network devices and serve P4Runtime",
-		Version:       version.Version,
-		Args:          cobra.NoArgs,
+		Use:     "nicd",
+		Short:   "Run a P4 pipeline on this machine's network devices and serve P4Runtime",
+		Version: version.Version,
+		Long: `Run a P4 pipeline on this machine's network devices and serve P4Runtime.
+
+nicd attaches itself to the ports, takes a pipeline from nicctl load or any
+P4Runtime controller, and keeps entries in a journal. SIGTERM and Ctrl-C end the
+process and leave the datapath: packets flow on, the next nicd takes over.
+nicctl detach takes the datapath away. Exit codes: 0 done, 1 failed, 2 wrong
+command line or configuration.`,
+		Example: `  nicd --port 1=eth1 --port 2=eth2
+  nicd --print-config > nicd.yaml
+  nicd --config nicd.yaml
+  nicd --engine sim --port 1=veth1,host=hveth1   # without privileges over BPF`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return errUsage{fmt.Errorf("unexpected argument %q: nicd has flags only", args[0])}
+			}
+			return nil
+		},
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&file, "config", "", "configuration file (YAML); flags override it")
+	fl.StringVar(&file, "config", "", "read the configuration from `FILE` (YAML); flags override it")
 	fl.BoolVar(&printConfig, "print-config", false, "write a commented default configuration and exit")
-	fl.StringVar(&flags.Instance, "instance", "", "name of this instance")
-	fl.StringVar(&flags.Engine, "engine", "", "kernel or sim")
-	fl.StringVar(&flags.StateDir, "state-dir", "", "directory of the journal")
-	fl.StringVar(&flags.Durability, "durability", "", "process or power")
-	fl.Uint64Var(&flags.DeviceID, "device-id", 0, "P4Runtime device id")
-	fl.StringArrayVar(&flags.Listen, "listen", nil, "address to listen on, unix:///PATH or HOST:PORT (repeatable)")
+	fl.StringVar(&flags.Instance, "instance", "", "`NAME` of this instance: of its socket, state and pins")
+	fl.StringVar(&flags.Engine, "engine", "", "`ENGINE`: kernel (eBPF) or sim (the simulator on packet sockets)")
+	fl.StringVar(&flags.StateDir, "state-dir", "", "keep the journal in `DIR`")
+	fl.StringVar(&flags.Durability, "durability", "", "what a write survives: `process` (kill -9) or power")
+	fl.Uint64Var(&flags.DeviceID, "device-id", 0, "P4Runtime device `ID`")
+	fl.StringArrayVar(&flags.Listen, "listen", nil, "listen on `ADDRESS`, unix:///PATH or HOST:PORT (repeatable)")
 	fl.BoolVar(&flags.Insecure, "insecure", false, "allow TCP addresses without a certificate")
-	fl.StringArrayVar(&ports, "port", nil, "NUMBER=NETDEV[,hook=xdp|tc][,host=NETDEV] (repeatable)")
+	fl.StringArrayVar(&ports, "port", nil, "connect a port: `NUMBER=NETDEV[,hook=xdp|tc][,host=NETDEV]` (repeatable)")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if printConfig {

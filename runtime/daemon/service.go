@@ -37,10 +37,10 @@ func (s *service) Status(context.Context, *nicdpb.StatusRequest) (*nicdpb.Status
 		StartedUnixNs: d.started.UnixNano(), DeviceId: d.config.DeviceID, StateDir: d.config.StateDir,
 	}
 	for i, l := range d.listeners {
-		_, unix := unixPath(d.config.Listen[i])
-		address := d.config.Listen[i]
+		path, unix := unixPath(d.config.Listen[i])
+		address := "unix://" + path
 		if !unix {
-			address = l.Addr().String()
+			address = l.Addr().String() // with the port that was chosen for :0
 		}
 		out.Listeners = append(out.Listeners, &nicdpb.Listener{Address: address, Insecure: !unix})
 	}
