@@ -1,7 +1,6 @@
 package ebpf
 
 import (
-	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ssa"
 )
 
@@ -57,37 +56,16 @@ func (b *blk) store(p *ssa.Value, off, n int, x *ssa.Value) {
 	v.Aux, v.N = uint64(off), n
 }
 
-func (b *blk) scratch(off *ssa.Value, aux, n int, x *ssa.Value) {
-	v := b.op(ssa.OpScratch, 0, off, x)
-	v.Aux, v.N = uint64(aux), n
-}
-
 func (b *blk) sym(op ssa.Op, t ssa.Type, sym any, args ...*ssa.Value) *ssa.Value {
 	v := b.op(op, t, args...)
 	v.Sym = sym
 	return v
 }
 
-func (b *blk) arg(t ssa.Type, tab *ir.Table, word *ssa.Value, action, param, limb int) *ssa.Value {
-	v := b.sym(ssa.OpActionArg, t, tab, word)
-	v.Action, v.Param, v.Limb = action, param, limb
-	return v
-}
-
 func to(b *blk, args ...*ssa.Value) ssa.Edge { return ssa.Edge{To: b.Block, Args: args} }
-
-func (b *blk) jump(e ssa.Edge) { b.Term = ssa.Term{Kind: ssa.TermJump, Succs: []ssa.Edge{e}} }
-
-func (b *blk) branch(c *ssa.Value, yes, no ssa.Edge) {
-	b.Term = ssa.Term{Kind: ssa.TermBranch, Cond: c, Succs: []ssa.Edge{yes, no}}
-}
 
 func (b *blk) check(off *ssa.Value, n int, yes, no ssa.Edge) {
 	b.Term = ssa.Term{Kind: ssa.TermCheck, Cond: off, N: n, Succs: []ssa.Edge{yes, no}}
-}
-
-func (b *blk) sw(c *ssa.Value, labels []uint64, succs ...ssa.Edge) {
-	b.Term = ssa.Term{Kind: ssa.TermSwitch, Cond: c, Labels: labels, Succs: succs}
 }
 
 func (b *blk) output(port *ssa.Value) { b.Term = ssa.Term{Kind: ssa.TermOutput, Cond: port} }

@@ -277,7 +277,6 @@ func argReg(v vreg) marg   { return marg{reg: v} }
 func argImm(v int64) marg  { return marg{imm: v} }
 func argMap(n string) marg { return marg{name: n} }
 func argKey(off int) marg  { return marg{addr: true, imm: int64(off)} }
-func (a marg) isReg() bool { return a.reg > 0 }
 
 func sizeOf(n int) asm.Size {
 	switch n {
