@@ -1,0 +1,234 @@
+package bmv2tests
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	backend "github.com/p4nic/p4nic/compiler/backend/ebpf"
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/ssa"
+	"github.com/p4nic/p4nic/internal/packetcase"
+)
+
+// kernelEngine is the kernel, by BPF_PROG_TEST_RUN on a harness program: the
+// packet lies behind a prefix, since TEST_RUN takes no fewer than 14 bytes (D20).
+type kernelEngine struct {
+	l       *backend.Layout
+	content []packetcase.Content
+	maps    map[string]*ebpf.Map
+	prog    *ebpf.Program
+	in, buf []byte
+	out     [1]packetcase.Packet
+}
+
+const prefix = 14
+
+// maxGrowth is how much longer than it came in a packet may leave.
+const maxGrowth = 512
+
+func newXDP(p *Program, content []packetcase.Content) (Engine, error) {
+	return newKernel(p, content, backend.Options{Hook: backend.XDP})
+}
+
+func newTC(p *Program, content []packetcase.Content) (Engine, error) {
+	return newKernel(p, content, backend.Options{Hook: backend.TC})
+}
+
+func newKernel(p *Program, content []packetcase.Content, o backend.Options) (_ Engine, err error) {
+	f, err := ssa.Lower(p.Core, ssa.Options{})
+	if err != nil {
+		return nil, err
+	}
+	ncpu, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, err
+	}
+	l, err := backend.PlanLayout(p.Core, ncpu)
+	if err != nil {
+		return nil, err
+	}
+	o.Harness, o.StartOffset = true, prefix
+	obj, err := backend.Compile(f, l, o)
+	if err != nil {
+		return nil, err
+	}
+	k := &kernelEngine{l: l, content: content, maps: map[string]*ebpf.Map{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, k.Close())
+		}
+	}()
+	for _, s := range append(l.Maps(), obj.Maps...) {
+		if err := k.create(s); err != nil {
+			return nil, fmt.Errorf("map %s: %w", s.Name, err)
+		}
+	}
+	spec, err := obj.Spec("p4nic_case", k.maps)
+	if err != nil {
+		return nil, err
+	}
+	if k.prog, err = ebpf.NewProgram(spec); err != nil {
+		return nil, fmt.Errorf("%w", err)
+	}
+	for i := range content {
+		if err := k.fill(i); err != nil {
+			return nil, fmt.Errorf("table %s: %w", l.Tables[i].IR.Name, err)
+		}
+	}
+	return k, nil
+}
+
+func (k *kernelEngine) create(s *backend.MapSpec) error {
+	if k.maps[s.Name] != nil {
+		return nil
+	}
+	m, err := ebpf.NewMap(s.Spec())
+	if err != nil {
+		return err
+	}
+	k.maps[s.Name] = m
+	if s.Contents == nil {
+		return nil
+	}
+	if err := m.Put(uint32(0), s.Contents); err != nil {
+		return err
+	}
+	return m.Freeze()
+}
+
+// fill writes the content of table i.
+func (k *kernelEngine) fill(i int) error {
+	t, c := k.l.Tables[i], k.content[i]
+	if len(t.IR.Actions) == 0 {
+		return nil
+	}
+	def := c.Default
+	def.Handle = 0
+	for _, e := range append([]ir.Entry{def}, c.Entries...) {
+		word, needsSlot := t.EncodeWord(&e, e.Handle)
+		if needsSlot {
+			if err := k.maps[t.Data.Name].Put(e.Handle, t.EncodeData(&e)); err != nil {
+				return err
+			}
+		}
+		if err := k.maps[t.Entry.Name].Put(e.Handle, word); err != nil {
+			return err
+		}
+		if keyed, ok := t.Engine.(backend.Keyed); ok && e.Handle != 0 {
+			key, err := keyed.EncodeKey(&e)
+			if err != nil {
+				return err
+			}
+			if err := k.maps[keyed.Map().Name].Put(key, e.Handle); err != nil {
+				return err
+			}
+		}
+	}
+	lin, ok := t.Engine.(*backend.Linear)
+	if !ok {
+		return nil
+	}
+	rows, err := lin.EncodeRows(c.Entries)
+	if err != nil {
+		return err
+	}
+	half := i & 1 // either must do
+	all := make([]byte, lin.Rows.ValueSize)
+	copy(all[lin.HalfOffset(half):], rows)
+	if err := k.maps[lin.Rows.Name].Put(uint32(0), all); err != nil {
+		return err
+	}
+	return k.maps[lin.Control.Name].Put(uint32(0), lin.ControlWord(half, len(c.Entries)))
+}
+
+func (k *kernelEngine) Process(port uint32, data []byte) ([]packetcase.Packet, error) {
+	result := k.maps[backend.MapResult]
+	if err := result.Put(uint32(0), backend.Result{Ingress: port}); err != nil {
+		return nil, err
+	}
+	k.in = append(append(k.in[:0], make([]byte, prefix)...), data...)
+	if n := len(k.in) + maxGrowth; cap(k.buf) < n {
+		k.buf = make([]byte, n)
+	}
+	o := ebpf.RunOptions{Data: k.in, DataOut: k.buf[:len(k.in)+maxGrowth]}
+	if _, err := k.prog.Run(&o); err != nil {
+		return nil, err
+	}
+	var r backend.Result
+	if err := result.Lookup(uint32(0), &r); err != nil {
+		return nil, err
+	}
+	switch {
+	case r.Verdict == backend.VerdictDrop:
+		return nil, programDrop(ssa.DropReason(r.Reason))
+	case r.Verdict != backend.VerdictOutput:
+		return nil, fmt.Errorf("the program ended without a verdict")
+	case r.Port == portDrop:
+		return nil, nil
+	case len(o.DataOut) < prefix:
+		return nil, fmt.Errorf("%d bytes are less than the prefix", len(o.DataOut))
+	}
+	k.out[0] = packetcase.Packet{Port: r.Port, Data: o.DataOut[prefix:]}
+	return k.out[:], nil
+}
+
+func (k *kernelEngine) State() (State, error) {
+	s := State{}
+	for i, t := range k.l.Tables {
+		if t.Counter == nil {
+			continue
+		}
+		for h := range uint32(len(k.content[i].Entries) + 1) {
+			if err := k.counter(s, t.IR.Name, t.Counter, h); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, in := range k.l.Instances {
+		if in == nil {
+			continue
+		}
+		for c := range in.Cells {
+			if in.Counter != nil {
+				if err := k.counter(s, in.IR.Name, in.Counter, c); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			limbs := make([]uint64, in.Register.ValueSize/8)
+			if err := k.maps[in.Register.Name].Lookup(c, limbs); err != nil {
+				return nil, err
+			}
+			s.register(in.IR.Name, c, fromLimbs(limbs, in.Width))
+		}
+	}
+	return s, nil
+}
+
+// counter sums a cell over the CPUs (D12).
+func (k *kernelEngine) counter(s State, name string, c *backend.CounterLayout, cell uint32) error {
+	var sum [2]uint64
+	for cpu := range c.Copies(k.l.NCPU) {
+		var v [2]uint64
+		if err := k.maps[c.Map.Name].Lookup(c.Index(cpu, cell), &v); err != nil {
+			return err
+		}
+		sum[0] += v[0]
+		sum[1] += v[1]
+	}
+	s.count(name, cell, sum[0], sum[1])
+	return nil
+}
+
+func (k *kernelEngine) Close() error {
+	var errs []error
+	if k.prog != nil {
+		errs = append(errs, k.prog.Close())
+	}
+	for _, m := range k.maps {
+		errs = append(errs, m.Close())
+	}
+	return errors.Join(errs...)
+}

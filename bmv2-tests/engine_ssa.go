@@ -1,0 +1,120 @@
+package bmv2tests
+
+import (
+	"fmt"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/ssa"
+	"github.com/p4nic/p4nic/internal/packetcase"
+)
+
+// ssaEngine is the interpreter of package ssa.
+type ssaEngine struct {
+	in      *ssa.Interp
+	p       *ir.Program
+	content []packetcase.Content
+	out     [1]packetcase.Packet
+}
+
+func newSSA(plain bool) func(*Program, []packetcase.Content) (Engine, error) {
+	return func(p *Program, content []packetcase.Content) (Engine, error) {
+		f, err := ssa.Lower(p.Core, ssa.Options{NoOptimize: plain})
+		if err != nil {
+			return nil, err
+		}
+		in, err := ssa.NewInterp(f, ssa.InterpOptions{Now: func() uint64 { return fixedNow }, Rand: fixedRand})
+		if err != nil {
+			return nil, err
+		}
+		for i, t := range p.Core.Tables {
+			if len(t.Actions) == 0 {
+				continue
+			}
+			if err := in.SetDefault(i, content[i].Default); err != nil {
+				return nil, err
+			}
+			for _, e := range content[i].Entries {
+				// What the program itself writes is there already.
+				if int(e.Handle) <= len(t.Entries) {
+					continue
+				}
+				if err := in.Insert(i, e); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return &ssaEngine{in: in, p: p.Core, content: content}, nil
+	}
+}
+
+func (e *ssaEngine) Process(port uint32, data []byte) ([]packetcase.Packet, error) {
+	r, err := e.in.Process(ssa.Packet{Port: port, Data: data})
+	if err != nil {
+		return nil, err
+	}
+	if r.Dropped {
+		return nil, programDrop(r.Reason)
+	}
+	if r.Port == portDrop {
+		return nil, nil
+	}
+	e.out[0] = packetcase.Packet{Port: r.Port, Data: r.Data}
+	return e.out[:], nil
+}
+
+const portDrop = 511
+
+// programDrop tells the drops that a program asks for from those that an engine
+// decides on.
+func programDrop(r ssa.DropReason) error {
+	if r != ssa.DropProgram {
+		return fmt.Errorf("dropped for reason %d, which is none of the program's", r)
+	}
+	return nil
+}
+
+func (e *ssaEngine) State() (State, error) {
+	s := State{}
+	for i, t := range e.p.Tables {
+		if t.Counters == nil {
+			continue
+		}
+		for h := range uint32(len(e.content[i].Entries) + 1) {
+			c := e.in.Counter(i, h)
+			s.count(t.Name, h, c.Packets, c.Bytes)
+		}
+	}
+	for _, in := range e.p.Instances {
+		for i := range cells(in) {
+			if in.Type.Name == "counter" {
+				c, ok := e.in.InstanceCounter(in, uint64(i))
+				if !ok {
+					return nil, fmt.Errorf("there is no %s[%d]", in.Name, i)
+				}
+				s.count(in.Name, i, c.Packets, c.Bytes)
+				continue
+			}
+			limbs, ok := e.in.Register(in, uint64(i))
+			if !ok {
+				return nil, fmt.Errorf("there is no %s[%d]", in.Name, i)
+			}
+			if limbs != nil {
+				s.register(in.Name, i, fromLimbs(limbs, ir.Width(in.Type.Args[0])))
+			}
+		}
+	}
+	return s, nil
+}
+
+func (e *ssaEngine) Close() error { return nil }
+
+// fromLimbs is the machine form of a value of w bits in limbs, most significant
+// first.
+func fromLimbs(limbs []uint64, w int) []byte {
+	b := make([]byte, ir.ByteWidth(w))
+	for i := range b {
+		at := len(b) - 1 - i // from the low end
+		b[at] = byte(limbs[len(limbs)-1-i/8] >> (8 * (i % 8)))
+	}
+	return b
+}
