@@ -44,11 +44,7 @@ func Compile(path string, src []byte, defines ...string) (*Program, error) {
 		return nil, err
 	}
 	if r.Diags.HasErrors() {
-		var all []string
-		for _, d := range r.Diags.All() {
-			all = append(all, fmt.Sprint(d))
-		}
-		return nil, errors.New(strings.Join(all, "\n"))
+		return nil, errors.New(r.Diags.String())
 	}
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	return &Program{Name: name, Typed: r.Typed, Core: r.Core}, nil
