@@ -12,6 +12,7 @@ import (
 type Batch struct {
 	Pipeline *Pipeline // what the updates were validated against
 	Updates  []entity.Update
+	Owner    bool // the batch is the Owner's: it may write its tables
 }
 
 type request struct {
@@ -111,7 +112,11 @@ func (s *Store) apply(group []request) {
 		}
 		first := len(p.items)
 		for j := range r.batch.Updates {
-			if err := p.add(i, j, &r.batch.Updates[j]); err != nil {
+			err := s.allowed(&r.batch, &r.batch.Updates[j])
+			if err == nil {
+				err = p.add(i, j, &r.batch.Updates[j])
+			}
+			if err != nil {
 				replies[i].set(len(r.batch.Updates), j, err)
 			}
 		}

@@ -44,10 +44,16 @@ func (e *LossError) Error() string {
 // one and its entries are as before. Errors are *entity.Error, ErrNotStarted or
 // ErrClosed.
 func (s *Store) SetPipeline(m Mode, pl *Pipeline) error {
-	return s.send(request{call: func() error { return s.setPipeline(m, pl) }})
+	ch := s.change(pl)
+	err := s.send(request{call: func() error { return s.setPipeline(m, pl, ch) }})
+	if ch != nil {
+		ch.Done(nil, err == nil && m != Verify)
+	}
+	return err
 }
 
-func (s *Store) setPipeline(m Mode, pl *Pipeline) error {
+// setPipeline is the applier's part; ch is nil without an owner.
+func (s *Store) setPipeline(m Mode, pl *Pipeline, ch Change) error {
 	if err := s.plane.Check(pl.Program); err != nil {
 		return cannotRun(s.plane.Name(), err)
 	}
@@ -61,6 +67,9 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline) error {
 		}
 	} else {
 		img.tables, err = initialTables(pl.Schema, &birth)
+	}
+	if err == nil && ch != nil {
+		err = img.fill(ch, &birth, m == Reconcile)
 	}
 	if err != nil || m == Verify {
 		return err
@@ -94,6 +103,7 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline) error {
 	}
 	s.mu.Lock()
 	s.pipe, s.tables, s.cells, s.birth = pl, img.tables, img.cells, birth
+	s.owned = owned(ch, pl)
 	s.mu.Unlock()
 	s.rebase(img.rebase)
 	s.plane.MarkApplied(s.seq)

@@ -8,7 +8,8 @@
 //
 // The files: apply.go is the applier and group commit; plan.go validates and
 // reserves; table.go holds one table's entries and handles; set.go and
-// reconcile.go change pipelines (D1); snapshot.go reads; journal.go, record.go
+// reconcile.go change pipelines (D1); owner.go is who writes tables in the place
+// of P4Runtime; snapshot.go reads; journal.go, record.go
 // and replay.go are the journal.
 //
 // Locks, in this order: planeMu (a generation switch against counter reads),
@@ -109,12 +110,14 @@ type Store struct {
 	tables    []*table
 	cells     map[string]*cells
 	elections map[string]Election
+	owner     Owner
 	epoch     atomic.Uint64 // rises with every snapshot; see table.go
 
 	// Of the applier alone.
 	seq   uint64
 	birth uint64
-	fault error // set when journal and content may differ: nothing is written any more
+	owned []string // by table: what its owner keeps there, "" = P4Runtime writes it
+	fault error    // set when journal and content may differ: nothing is written any more
 
 	reqs chan request
 	done chan struct{} // closed when the applier has ended
