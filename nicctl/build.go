@@ -39,6 +39,9 @@ otherwise. The same source, options and compiler give the same bytes.
   p4info    P4Info; the name's ending chooses the form: .json, .bin or text
   entries   the entries written in the program, as a P4Runtime WriteRequest; likewise
   ir        the core program as text`,
+		Example: `  nicctl build router.p4
+  nicctl build router.p4 -o edge.nicpkg -D ROUTED_DSCP=46 --time
+  nicctl build router.p4 --emit p4info=router.p4info.txtpb --emit ir=-`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}

@@ -37,6 +37,9 @@ func newCheckCommand() *cobra.Command {
 
 Diagnostics go to stderr as FILE:LINE:COL: error[CODE]: message, with the source
 line and a caret; with --json they go to stdout as one JSON object.`,
+		Example: `  nicctl check router.p4
+  nicctl check router.p4 -I include -D PORTS=16
+  nicctl check router.p4 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			res, err := driver.Check(src.options(args[0]))

@@ -16,7 +16,13 @@ func newCountersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "counters [TABLE]",
 		Short: "Show packets and bytes of table entries, default actions included",
-		Args:  cobra.MaximumNArgs(1),
+		Long: `Show packets and bytes of table entries, default actions included. Only tables
+with a direct counter have them. A new entry counts from zero; a change of its
+action, a load that keeps it and a restart of nicd go on counting.`,
+		Example: `  nicctl counters
+  nicctl counters ipv4_routes
+  nicctl counters ipv4_routes -o json`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.withClient(cmd, func(ctx context.Context, c *p4rtclient.Client) error {
 				entries, err := readEntries(ctx, c, args, true)

@@ -34,6 +34,8 @@ p4src/router.p4, writes routes over P4Runtime, and proves with pings, a TCP
 transfer and counters that the program forwards. As root the datapath is eBPF in
 the kernel; otherwise everything runs in a user namespace with the simulator as
 the switch. Everything is gone afterwards, also after Ctrl-C.`,
+		Example: `  nicctl demo
+  nicctl demo --sim`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -58,7 +60,7 @@ the switch. Everything is gone afterwards, also after Ctrl-C.`,
 		},
 	}
 	cmd.Flags().BoolVar(&sim, "sim", false, "use the simulator as the switch, as root too")
-	cmd.Flags().StringVar(&nicd, "nicd", "", "path of nicd (default: beside nicctl, then in PATH)")
+	cmd.Flags().StringVar(&nicd, "nicd", "", "start `PATH` as nicd (default: beside nicctl, then in PATH)")
 	return cmd
 }
 

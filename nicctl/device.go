@@ -2,6 +2,7 @@ package nicctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,16 +28,20 @@ type deviceFlags struct {
 // writes has two more.
 func (f *deviceFlags) register(cmd *cobra.Command, writes bool) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.address, "address", "", "where nicd listens: unix:///PATH or HOST:PORT (default: the instance's socket)")
-	fl.StringVar(&f.instance, "instance", instance.Default, "name of the nicd instance on this machine")
-	fl.Uint64Var(&f.device, "device", 1, "P4Runtime device id")
+	fl.StringVar(&f.address, "address", "", "talk to `ADDRESS`, unix:///PATH or HOST:PORT (default: the instance's socket)")
+	fl.StringVar(&f.instance, "instance", instance.Default, "talk to the nicd instance `NAME` on this machine")
+	fl.Uint64Var(&f.device, "device", 1, "P4Runtime device `ID`")
 	fl.BoolVar(&f.insecure, "insecure", false, "allow a TCP address without TLS")
-	fl.DurationVar(&f.timeout, "timeout", 60*time.Second, "give up after this time")
-	fl.StringVarP(&f.output, "output", "o", "table", "table, json or yaml")
+	fl.DurationVar(&f.timeout, "timeout", 60*time.Second, "give up after `TIME`, such as 500ms or 2m")
+	registerOutput(cmd, &f.output)
 	if writes {
-		fl.BoolVar(&f.dryRun, "dry-run", false, "show what would be done, change nothing")
+		registerDryRun(cmd, &f.dryRun)
 		fl.BoolVar(&f.takeover, "takeover", false, "become primary although another controller is")
 	}
+}
+
+func registerDryRun(cmd *cobra.Command, dryRun *bool) {
+	cmd.Flags().BoolVar(dryRun, "dry-run", false, "show what would be done, change nothing")
 }
 
 // target is the address to dial.
@@ -55,18 +60,20 @@ func (f *deviceFlags) withClient(cmd *cobra.Command, do func(ctx context.Context
 	if err := checkOutput(f.output); err != nil {
 		return err
 	}
+	if f.timeout <= 0 {
+		return usageError{fmt.Errorf("--timeout %s: it must be more than 0", f.timeout)}
+	}
 	address, err := f.target()
 	if err != nil {
 		return err
 	}
 	c, err := p4rtclient.Dial(address, f.device, f.insecure)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
 	defer cancel()
-	defer c.Close()
-	return do(ctx, c)
+	return errors.Join(do(ctx, c), c.Close())
 }
 
 // schema reads the running pipeline's names.
@@ -76,7 +83,7 @@ func schema(ctx context.Context, c *p4rtclient.Client) (*p4rtclient.Schema, erro
 		return nil, err
 	}
 	if info == nil {
-		return nil, fmt.Errorf("device %d has no pipeline loaded: nicctl load FILE", c.Device)
+		return nil, fmt.Errorf("device %d has no pipeline loaded; load one with: nicctl load FILE", c.Device)
 	}
 	return p4rtclient.NewSchema(info), nil
 }

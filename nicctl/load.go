@@ -14,6 +14,13 @@ import (
 	"github.com/p4nic/p4nic/nicctl/p4rtclient"
 )
 
+// loadResult is what load prints.
+type loadResult struct {
+	Pipeline string `json:"pipeline"`
+	Fresh    bool   `json:"fresh"`
+	DryRun   bool   `json:"dry_run"`
+}
+
 func newLoadCommand() *cobra.Command {
 	var f deviceFlags
 	var src sourceFlags
@@ -26,7 +33,14 @@ func newLoadCommand() *cobra.Command {
 Entries, counters and registers are kept where the new program still has their
 table, key, action and parameters; a load that would lose entries is refused with
 the list. --fresh starts with the program's own entries and zero counters instead.
-A P4 program is compiled first.`,
+A load that fails changes nothing. A P4 program is compiled first.
+
+--dry-run asks the device whether it can run the program. Whether every entry can
+be kept is found out by the load itself.`,
+		Example: `  nicctl load router.nicpkg
+  nicctl load router.p4 -D ROUTED_DSCP=46
+  nicctl load --fresh router.nicpkg
+  nicctl load --dry-run router.nicpkg`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			raw, err := readPipeline(cmd, args[0], src)
@@ -55,9 +69,9 @@ A P4 program is compiled first.`,
 				if f.dryRun {
 					done = "can be loaded"
 				}
-				result := map[string]string{"pipeline": b.Program.Name, "result": done}
+				result := loadResult{Pipeline: b.Program.Name, Fresh: fresh, DryRun: f.dryRun}
 				return render(cmd.OutOrStdout(), f.output, result, func(w io.Writer) error {
-					_, err := fmt.Fprintf(w, "%s: %s\n", b.Program.Name, done)
+					_, err := fmt.Fprintf(w, "%s: %s\n", result.Pipeline, done)
 					return err
 				})
 			})

@@ -8,7 +8,12 @@ import (
 	"text/tabwriter"
 
 	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
 )
+
+func registerOutput(cmd *cobra.Command, format *string) {
+	cmd.Flags().StringVarP(format, "output", "o", "table", "print as `FORMAT`: table, json or yaml")
+}
 
 // checkOutput refuses an unknown -o.
 func checkOutput(format string) error {
@@ -16,7 +21,7 @@ func checkOutput(format string) error {
 	case "table", "json", "yaml":
 		return nil
 	}
-	return usageError{fmt.Errorf("-o %s: table, json or yaml is wanted", format)}
+	return usageError{fmt.Errorf("--output %s: table, json or yaml is wanted", format)}
 }
 
 // render prints v as JSON or YAML (with the JSON names), or calls table.
@@ -41,20 +46,20 @@ func render(w io.Writer, format string, v any, table func(w io.Writer) error) er
 	return table(w)
 }
 
-// columns prints rows under a heading, aligned.
+// columns prints rows under a heading, aligned, without blanks at the ends.
 func columns(w io.Writer, heading []string, rows [][]string) error {
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, strings.Join(heading, "\t"))
-	for _, r := range rows {
+	var text strings.Builder
+	tw := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
+	for _, r := range append([][]string{heading}, rows...) {
 		fmt.Fprintln(tw, strings.Join(r, "\t"))
 	}
-	return tw.Flush()
-}
-
-// decodeJSON turns protobuf's JSON, whose spacing differs between builds, into a
-// value that render prints the same way always.
-func decodeJSON(b []byte) (any, error) {
-	var v any
-	err := json.Unmarshal(b, &v)
-	return v, err
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }

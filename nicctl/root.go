@@ -64,14 +64,10 @@ func newRoot() *cobra.Command {
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		Args:              cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q", args[0])}
-			}
-			return cmd.Help()
-		},
+		RunE:              runGroup,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newCheckCommand(), newBuildCommand(),
 		newLoadCommand(), newTableCommand(), newCountersCommand(), newStatusCommand(), newDetachCommand(),
@@ -97,13 +93,23 @@ func argsAreUsage(cmd *cobra.Command) {
 }
 
 func newVersionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Show the version",
-		Args:  cobra.NoArgs,
+	var output string
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Show the version",
+		Example: "  nicctl version -o json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "nicctl %s\n", version.Version)
-			return err
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			result := map[string]string{"version": version.Version}
+			return render(cmd.OutOrStdout(), output, result, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "nicctl %s\n", version.Version)
+				return err
+			})
 		},
 	}
+	registerOutput(cmd, &output)
+	return cmd
 }

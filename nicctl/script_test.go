@@ -1,33 +1,106 @@
 package nicctl
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
 	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/p4nic/p4nic/nicctl/p4rtclient"
+	"github.com/p4nic/p4nic/runtime/daemon"
 )
 
-// The binary of the tests is also the command that the scripts run.
+// The binary of the tests is also the commands that the scripts run.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"nicctl": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"nicd": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			code := daemon.Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
+			stop()
+			os.Exit(code)
+		},
 	})
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, Cmds: map[string]func(*testscript.TestScript, bool, []string){
-		// exits CODE CMD ARGS...: runs a command and compares its exit code.
-		"exits": exits,
-	}})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", RequireExplicitExec: true, Setup: scriptSetup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+			"ready": ready,
+			"cut":   cut,
+			"flip":  flip,
+		},
+		Condition: func(name string) (bool, error) {
+			switch name {
+			case "bpf": // programs can be loaded
+				return haveBPF(), nil
+			case "root":
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
+		},
+	})
 }
 
+// scriptSetup gives a script the programs of testdata/p4 and places of its own:
+//
+//	$DEVICE    flags of nicctl that reach the script's nicd
+//	$SOCKET    its address
+//	$TCP       a free TCP address
+//	$INSTANCE  a name that no other script has
+func scriptSetup(env *testscript.Env) error {
+	programs, err := filepath.Glob("testdata/p4/*.p4")
+	if err != nil {
+		return err
+	}
+	for _, p := range programs {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(env.WorkDir, filepath.Base(p)), b, 0o600); err != nil {
+			return err
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	tcp := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return err
+	}
+	socket := "unix://" + filepath.Join(env.WorkDir, "s")
+	env.Setenv("SOCKET", socket)
+	env.Setenv("TCP", tcp)
+	env.Setenv("INSTANCE", fmt.Sprintf("script-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9))
+	env.Setenv("XDG_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
+	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "home"))
+	return nil
+}
+
+// exits CODE CMD ARGS...: runs a command and compares its exit code.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 || len(args[0]) != 1 {
 		ts.Fatalf("usage: exits CODE CMD ARGS...")
 	}
 	err := ts.Exec(args[1], args[2:]...)
 	code := 0
-	if ee, ok := err.(interface{ ExitCode() int }); ok {
+	if ee, ok := errors.AsType[*exec.ExitError](err); ok {
 		code = ee.ExitCode()
 	} else if err != nil {
 		ts.Fatalf("%s: %v", args[1], err)
@@ -35,4 +108,66 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if want := int(args[0][0] - '0'); code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
 	}
+}
+
+// ready ADDRESS: waits until a nicd answers there.
+func ready(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: ready ADDRESS")
+	}
+	c, err := p4rtclient.Dial(args[0], 1, true)
+	ts.Check(err)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := c.Capabilities(ctx)
+		if err == nil {
+			return
+		}
+		c.Conn.ResetConnectBackoff()
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("nicd does not answer: %v", err)
+		case <-tick.C:
+		}
+	}
+}
+
+// cut FILE NEW: half of a file.
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	rewrite(ts, neg, args, func(b []byte) []byte { return b[:len(b)/2] })
+}
+
+// flip FILE NEW: a file with one bit changed in its middle.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	rewrite(ts, neg, args, func(b []byte) []byte {
+		b[len(b)/2] ^= 1
+		return b
+	})
+}
+
+func rewrite(ts *testscript.TestScript, neg bool, args []string, change func([]byte) []byte) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: COMMAND FILE NEW")
+	}
+	b := change([]byte(ts.ReadFile(args[0])))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
+}
+
+func haveBPF() bool {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.XDP, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()},
+	})
+	return err == nil && p.Close() == nil
+}
+
+// line runs one command line and returns what it printed and its exit code.
+func line(args ...string) (stdout, stderr string, code int) {
+	var out, errs strings.Builder
+	code = Main(args, strings.NewReader(""), &out, &errs)
+	return out.String(), errs.String(), code
 }

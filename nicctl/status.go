@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/p4nic/p4nic/nicctl/p4rtclient"
 	"github.com/p4nic/p4nic/proto/nicdpb"
@@ -21,17 +21,19 @@ func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the daemon, its pipeline and its ports on one screen",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Long: `Show the daemon, its pipeline and its ports on one screen. Of a P4Runtime device
+that is not nicd it shows what P4Runtime tells.`,
+		Example: `  nicctl status
+  nicctl status -o json
+  nicctl status --address 192.0.2.1:9559 --insecure`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.withClient(cmd, func(ctx context.Context, c *p4rtclient.Client) error {
-				st, err := nicdpb.NewNicdClient(c.Conn).Status(ctx, &nicdpb.StatusRequest{})
-				if status.Code(err) == codes.Unimplemented {
-					return plainStatus(ctx, cmd, c)
-				}
+				st, err := readStatus(ctx, c)
 				if err != nil {
-					return c.Explain(err)
+					return err
 				}
-				return printStatus(cmd.OutOrStdout(), f.output, st)
+				return render(cmd.OutOrStdout(), f.output, st, st.print)
 			})
 		},
 	}
@@ -39,74 +41,191 @@ func newStatusCommand() *cobra.Command {
 	return cmd
 }
 
-// plainStatus is what any P4Runtime device can tell.
-func plainStatus(ctx context.Context, cmd *cobra.Command, c *p4rtclient.Client) error {
-	version, err := c.Capabilities(ctx)
-	if err != nil {
-		return err
+// statusResult is what status prints. Of a device that is not nicd only device
+// id, P4Runtime version and pipeline are known.
+type statusResult struct {
+	DeviceID  uint64           `json:"device_id"`
+	P4Runtime string           `json:"p4runtime_version"`
+	Nicd      *nicdStatus      `json:"nicd"`     // null = not nicd
+	Pipeline  *pipelineStatus  `json:"pipeline"` // null = none loaded
+	Listeners []listenerStatus `json:"listeners"`
+	Ports     []portStatus     `json:"ports"`
+	address   string
+}
+
+type nicdStatus struct {
+	Version  string    `json:"version"`
+	Instance string    `json:"instance"`
+	Engine   string    `json:"engine"` // kernel or sim
+	PID      int32     `json:"pid"`
+	Started  time.Time `json:"started"` // RFC 3339, UTC
+	StateDir string    `json:"state_dir"`
+}
+
+type listenerStatus struct {
+	Address  string `json:"address"`
+	Insecure bool   `json:"insecure"`
+}
+
+type pipelineStatus struct {
+	Name     string        `json:"name"`
+	Digest   string        `json:"digest"`   // SHA-256 of the bundle
+	Sequence uint64        `json:"sequence"` // of the journal: rises with every change
+	Cookie   *uint64       `json:"cookie"`   // null = the controller gave none
+	Tables   []tableStatus `json:"tables"`
+}
+
+type tableStatus struct {
+	Name   string `json:"name"`
+	Used   uint64 `json:"used"` // entries, without the default action
+	Size   uint64 `json:"size"`
+	Engine string `json:"engine"` // how the datapath looks keys up; "" where it does not choose
+}
+
+type portStatus struct {
+	Number    uint32 `json:"number"`
+	Netdev    string `json:"netdev"`
+	Hook      string `json:"hook"` // xdp, tc, af_packet
+	Up        bool   `json:"up"`
+	RxPackets uint64 `json:"rx_packets"`
+	RxBytes   uint64 `json:"rx_bytes"`
+	TxPackets uint64 `json:"tx_packets"`
+	TxBytes   uint64 `json:"tx_bytes"`
+	Drops     uint64 `json:"drops"`
+	Problem   string `json:"problem"` // why it carries no traffic
+	Note      string `json:"note"`    // what to know although it does
+}
+
+// readStatus asks nicd, or P4Runtime where the device is not nicd.
+func readStatus(ctx context.Context, c *p4rtclient.Client) (*statusResult, error) {
+	out := &statusResult{DeviceID: c.Device, Listeners: []listenerStatus{}, Ports: []portStatus{}, address: c.Address}
+	var err error
+	if out.P4Runtime, err = c.Capabilities(ctx); err != nil {
+		return nil, err
 	}
+	st, err := nicdpb.NewNicdClient(c.Conn).Status(ctx, &nicdpb.StatusRequest{})
+	if status.Code(err) == codes.Unimplemented {
+		return out, out.fromP4Runtime(ctx, c)
+	}
+	if err != nil {
+		return nil, c.Explain(err)
+	}
+	if st.GetDeviceId() != c.Device {
+		return nil, fmt.Errorf("nicd at %s has device %d, not %d (--device)", c.Address, st.GetDeviceId(), c.Device)
+	}
+	out.fromNicd(st)
+	return out, nil
+}
+
+func (r *statusResult) fromP4Runtime(ctx context.Context, c *p4rtclient.Client) error {
 	info, err := c.P4Info(ctx)
-	if err != nil {
+	if err != nil || info == nil {
 		return err
 	}
-	w := cmd.OutOrStdout()
-	fmt.Fprintf(w, "device    %d at %s, P4Runtime %s (not nicd)\n", c.Device, c.Address, version)
-	if info == nil {
-		fmt.Fprintln(w, "pipeline  none loaded")
-		return nil
+	r.Pipeline = &pipelineStatus{Name: info.GetPkgInfo().GetName(), Tables: []tableStatus{}}
+	for _, t := range info.GetTables() {
+		r.Pipeline.Tables = append(r.Pipeline.Tables, tableStatus{Name: t.GetPreamble().GetName(), Size: uint64(t.GetSize())})
 	}
-	fmt.Fprintf(w, "pipeline  %s, %d tables\n", info.GetPkgInfo().GetName(), len(info.GetTables()))
 	return nil
 }
 
-func printStatus(w io.Writer, format string, st *nicdpb.StatusResponse) error {
-	if format != "table" {
-		b, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(st)
-		if err != nil {
-			return err
-		}
-		v, err := decodeJSON(b)
-		if err != nil {
-			return err
-		}
-		return render(w, format, v, nil)
+func (r *statusResult) fromNicd(st *nicdpb.StatusResponse) {
+	r.Nicd = &nicdStatus{
+		Version: st.GetVersion(), Instance: st.GetInstance(), Engine: st.GetEngine(), PID: st.GetPid(),
+		Started: time.Unix(0, st.GetStartedUnixNs()).UTC(), StateDir: st.GetStateDir(),
 	}
-	fmt.Fprintf(w, "nicd %s, instance %s, engine %s, device %d, process %d, up %s\n", st.GetVersion(), st.GetInstance(),
-		st.GetEngine(), st.GetDeviceId(), st.GetPid(), time.Since(time.Unix(0, st.GetStartedUnixNs())).Round(time.Second))
 	for _, l := range st.GetListeners() {
+		r.Listeners = append(r.Listeners, listenerStatus{l.GetAddress(), l.GetInsecure()})
+	}
+	if p := st.GetPipeline(); p != nil {
+		r.Pipeline = &pipelineStatus{Name: p.GetName(), Digest: p.GetDigest(), Sequence: p.GetSequence(), Tables: []tableStatus{}}
+		if cookie := p.GetCookie(); p.GetHasCookie() {
+			r.Pipeline.Cookie = &cookie
+		}
+		for _, t := range p.GetTables() {
+			r.Pipeline.Tables = append(r.Pipeline.Tables, tableStatus{t.GetName(), t.GetUsed(), t.GetSize(), t.GetEngine()})
+		}
+	}
+	for _, p := range st.GetPorts() {
+		r.Ports = append(r.Ports, portStatus{
+			Number: p.GetNumber(), Netdev: p.GetNetdev(), Hook: p.GetHook(), Up: p.GetUp(),
+			RxPackets: p.GetRxPackets(), RxBytes: p.GetRxBytes(), TxPackets: p.GetTxPackets(), TxBytes: p.GetTxBytes(),
+			Drops: p.GetDrops(), Problem: p.GetProblem(), Note: p.GetNote(),
+		})
+	}
+}
+
+// print shows the status on one screen.
+func (r *statusResult) print(w io.Writer) error {
+	if n := r.Nicd; n != nil {
+		fmt.Fprintf(w, "nicd %s, instance %s, engine %s, device %d, process %d, up %s\n", n.Version, n.Instance, n.Engine,
+			r.DeviceID, n.PID, time.Since(n.Started).Round(time.Second))
+	} else {
+		fmt.Fprintf(w, "device %d at %s, P4Runtime %s; it is not nicd\n", r.DeviceID, r.address, r.P4Runtime)
+	}
+	for _, l := range r.Listeners {
 		note := ""
-		if l.GetInsecure() {
+		if l.Insecure {
 			note = "  INSECURE: anyone who reaches this address controls the device"
 		}
-		fmt.Fprintf(w, "listens   %s%s\n", l.GetAddress(), note)
+		fmt.Fprintf(w, "listens   %s%s\n", l.Address, note)
 	}
-	p := st.GetPipeline()
-	if p == nil {
+	if err := r.printPipeline(w); err != nil || r.Nicd == nil {
+		return err
+	}
+	return r.printPorts(w)
+}
+
+func (r *statusResult) printPipeline(w io.Writer) error {
+	p := r.Pipeline
+	switch {
+	case p == nil && r.Nicd != nil:
 		fmt.Fprintln(w, "pipeline  none loaded: packets pass to the kernel; load one with: nicctl load FILE")
-	} else {
-		fmt.Fprintf(w, "pipeline  %s, digest %.12s, generation %d\n\n", p.GetName(), p.GetDigest(), p.GetSequence())
-		var rows [][]string
-		for _, t := range p.GetTables() {
-			rows = append(rows, []string{t.GetName(), fmt.Sprint(t.GetUsed()), fmt.Sprint(t.GetSize()), t.GetEngine()})
-		}
-		if err := columns(w, []string{"TABLE", "USED", "SIZE", "ENGINE"}, rows); err != nil {
-			return err
-		}
+		return nil
+	case p == nil:
+		fmt.Fprintln(w, "pipeline  none loaded")
+		return nil
+	case r.Nicd == nil:
+		fmt.Fprintf(w, "pipeline  %s, %d tables\n", p.Name, len(p.Tables))
+		return nil
 	}
-	if len(st.GetPorts()) == 0 {
-		fmt.Fprintln(w, "\nno ports are configured")
+	fmt.Fprintf(w, "pipeline  %s, digest %.12s, journal sequence %d\n", p.Name, p.Digest, p.Sequence)
+	if len(p.Tables) == 0 {
 		return nil
 	}
 	fmt.Fprintln(w)
+	heading := []string{"TABLE", "USED", "SIZE"}
+	chosen := slices.ContainsFunc(p.Tables, func(t tableStatus) bool { return t.Engine != "" })
+	if chosen {
+		heading = append(heading, "ENGINE")
+	}
 	var rows [][]string
-	for _, q := range st.GetPorts() {
+	for _, t := range p.Tables {
+		rows = append(rows, []string{t.Name, fmt.Sprint(t.Used), fmt.Sprint(t.Size), t.Engine})
+	}
+	return columns(w, heading, rows)
+}
+
+func (r *statusResult) printPorts(w io.Writer) error {
+	fmt.Fprintln(w)
+	if len(r.Ports) == 0 {
+		fmt.Fprintln(w, "no ports are configured")
+		return nil
+	}
+	var rows [][]string
+	for _, p := range r.Ports {
 		state := "up"
-		if !q.GetUp() {
+		if !p.Up {
 			state = "down"
 		}
-		notes := strings.TrimPrefix(strings.TrimSuffix(q.GetProblem()+"; "+q.GetNote(), "; "), "; ")
-		rows = append(rows, []string{fmt.Sprint(q.GetNumber()), q.GetNetdev(), q.GetHook(), state, fmt.Sprint(q.GetRxPackets()),
-			fmt.Sprint(q.GetRxBytes()), fmt.Sprint(q.GetTxPackets()), fmt.Sprint(q.GetTxBytes()), fmt.Sprint(q.GetDrops()), notes})
+		var notes []string
+		for _, n := range []string{p.Problem, p.Note} {
+			if n != "" {
+				notes = append(notes, n)
+			}
+		}
+		rows = append(rows, []string{fmt.Sprint(p.Number), p.Netdev, p.Hook, state, fmt.Sprint(p.RxPackets), fmt.Sprint(p.RxBytes),
+			fmt.Sprint(p.TxPackets), fmt.Sprint(p.TxBytes), fmt.Sprint(p.Drops), strings.Join(notes, "; ")})
 	}
 	return columns(w, []string{"PORT", "NETDEV", "HOOK", "STATE", "RX PACKETS", "RX BYTES", "TX PACKETS", "TX BYTES", "DROPS", "NOTES"}, rows)
 }

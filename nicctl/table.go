@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"github.com/spf13/cobra"
 
@@ -29,27 +30,59 @@ as people write them: 10.0.0.0/24, 2001:db8::1, 02:00:00:00:00:01, 80, 0x1f,
 1024..65535 for ranges, 10.0.0.0&&&255.0.0.255 for masks, * for don't care.`
 
 func newTableCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "table", Short: "List and change table entries", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use:   "table",
+		Short: "List and change table entries",
+		Example: `  nicctl table list ipv4_routes
+  nicctl table add ipv4_routes vrf=0 prefix=10.0.2.0/24 set_group group=1`,
+		Args: cobra.ArbitraryArgs,
+		RunE: runGroup,
+	}
 	cmd.AddCommand(
-		newTableWrite("add", "Insert entries", p4.Update_INSERT, true),
-		newTableWrite("set", "Change the action of entries, or a default action", p4.Update_MODIFY, true),
-		newTableWrite("del", "Delete entries", p4.Update_DELETE, false),
+		newTableWrite(tableWrite{
+			use: "add TABLE FIELD=VALUE... ACTION [PARAM=VALUE...] | -f FILE", short: "Insert entries", kind: p4.Update_INSERT, done: "inserted",
+			example: `  nicctl table add ipv4_routes vrf=0 prefix=10.0.2.0/24 set_group group=1
+  nicctl table add acl src=10.0.0.0/8 dst_port=22 priority=10 deny
+  nicctl table add -f entries.txt`,
+		}),
+		newTableWrite(tableWrite{
+			use:   "set TABLE FIELD=VALUE... ACTION [PARAM=VALUE...] | -f FILE",
+			short: "Change the action of entries, or a default action", kind: p4.Update_MODIFY, done: "changed",
+			example: `  nicctl table set ipv4_routes vrf=0 prefix=10.0.2.0/24 set_group group=2
+  nicctl table set acl default deny`,
+		}),
+		newTableWrite(tableWrite{
+			use: "del TABLE FIELD=VALUE... | -f FILE", short: "Delete entries", kind: p4.Update_DELETE, done: "deleted",
+			example: `  nicctl table del ipv4_routes vrf=0 prefix=10.0.2.0/24
+  nicctl table list ipv4_routes | grep set_group | nicctl table del -f -`,
+		}),
 		newTableList(),
 	)
 	return cmd
 }
 
-func newTableWrite(verb, short string, kind p4.Update_Type, withAction bool) *cobra.Command {
+// tableWrite is what the three commands that write entries differ in.
+type tableWrite struct {
+	use, short, example string
+	kind                p4.Update_Type
+	done                string // what happened to an entry
+}
+
+// writeResult is what they print.
+type writeResult struct {
+	Update  string             `json:"update"` // insert, modify, delete
+	DryRun  bool               `json:"dry_run"`
+	Entries []p4rtclient.Entry `json:"entries"`
+}
+
+func newTableWrite(t tableWrite) *cobra.Command {
 	var f deviceFlags
 	var file string
 	cmd := &cobra.Command{
-		Use:   verb + " TABLE FIELD=VALUE... [ACTION [PARAM=VALUE...]]",
-		Short: short,
-		Long:  short + ".\n\n" + entryHelp,
-		Example: "  nicctl table add ipv4_routes vrf=0 prefix=10.0.2.0/24 set_group group=1\n" +
-			"  nicctl table del ipv4_routes vrf=0 prefix=10.0.2.0/24\n" +
-			"  nicctl table set acl default deny\n" +
-			"  nicctl table add -f entries.txt      # one entry a line, # comments, - for standard input",
+		Use:     t.use,
+		Short:   t.short,
+		Long:    t.short + ".\n\n" + entryHelp,
+		Example: t.example,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lines, err := entryLines(cmd.InOrStdin(), file, args)
 			if err != nil {
@@ -60,13 +93,36 @@ func newTableWrite(verb, short string, kind p4.Update_Type, withAction bool) *co
 				if err != nil {
 					return err
 				}
-				return writeEntries(ctx, cmd, c, s, lines, kind, withAction, f)
+				updates, result, err := t.parse(s, lines)
+				if err != nil {
+					return err
+				}
+				if result.DryRun = f.dryRun; !f.dryRun {
+					if err := writeEntries(ctx, c, f.takeover, lines, updates); err != nil {
+						return err
+					}
+				}
+				return render(cmd.OutOrStdout(), f.output, result, func(w io.Writer) error { return t.print(w, result) })
 			})
 		},
 	}
 	f.register(cmd, true)
-	cmd.Flags().StringVarP(&file, "file", "f", "", "read entries from a file, one a line")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "read entries from `FILE`, one a line, # begins a comment, - is standard input")
 	return cmd
+}
+
+// print says what was done: nothing of a single entry, as mv and rm do.
+func (t tableWrite) print(w io.Writer, r writeResult) error {
+	if r.DryRun {
+		for _, e := range r.Entries {
+			fmt.Fprintf(w, "would %s %s\n", r.Update, e)
+		}
+		return nil
+	}
+	if len(r.Entries) != 1 {
+		fmt.Fprintf(w, "%d entries %s\n", len(r.Entries), t.done)
+	}
+	return nil
 }
 
 // entryLine is one entry with the place it came from.
@@ -95,65 +151,66 @@ func entryLines(stdin io.Reader, file string, args []string) ([]entryLine, error
 	}
 	var out []entryLine
 	sc := bufio.NewScanner(in)
-	for n := 1; sc.Scan(); n++ {
+	sc.Buffer(nil, 1<<20)
+	n := 1
+	for ; sc.Scan(); n++ {
 		text, _, _ := strings.Cut(sc.Text(), "#")
 		if words := strings.Fields(text); len(words) > 0 {
 			out = append(out, entryLine{words, fmt.Sprintf("%s:%d: ", name, n)})
 		}
 	}
-	return out, sc.Err()
+	if err := sc.Err(); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", name, n, err)
+	}
+	return out, nil
 }
 
-// writeEntries checks every line before the first is written.
-func writeEntries(ctx context.Context, cmd *cobra.Command, c *p4rtclient.Client, s *p4rtclient.Schema,
-	lines []entryLine, kind p4.Update_Type, withAction bool, f deviceFlags) error {
+// parse reads every line before the first is written, and reports all bad ones.
+func (t tableWrite) parse(s *p4rtclient.Schema, lines []entryLine) ([]*p4.Update, writeResult, error) {
 	updates := make([]*p4.Update, len(lines))
+	result := writeResult{Update: strings.ToLower(t.kind.String()), Entries: make([]p4rtclient.Entry, len(lines))}
 	var bad []error
 	for i, l := range lines {
-		e, err := s.ParseEntry(l.words, withAction)
-		if err == nil && e.GetIsDefaultAction() && kind != p4.Update_MODIFY {
-			err = fmt.Errorf("table %s: a default action is always there; change it with: nicctl table set", s.Describe(e).Table)
+		e, err := s.ParseEntry(l.words, t.kind != p4.Update_DELETE)
+		if err == nil {
+			result.Entries[i] = s.Describe(e)
+			if e.GetIsDefaultAction() && t.kind != p4.Update_MODIFY {
+				err = fmt.Errorf("table %s: a default action is always there; change it with: nicctl table set", result.Entries[i].Table)
+			}
 		}
 		if err != nil {
 			bad = append(bad, fmt.Errorf("%s%w", l.where, err))
 			continue
 		}
-		updates[i] = &p4.Update{Type: kind, Entity: &p4.Entity{Entity: &p4.Entity_TableEntry{TableEntry: e}}}
+		updates[i] = &p4.Update{Type: t.kind, Entity: &p4.Entity{Entity: &p4.Entity_TableEntry{TableEntry: e}}}
 	}
-	if len(bad) > 0 {
-		return errors.Join(bad...)
-	}
-	verb := strings.ToLower(kind.String())
-	if f.dryRun {
-		for _, u := range updates {
-			fmt.Fprintf(cmd.OutOrStdout(), "would %s %s\n", verb, s.Describe(u.GetEntity().GetTableEntry()))
-		}
-		return nil
-	}
-	if err := c.BecomePrimary(ctx, f.takeover); err != nil {
+	return updates, result, errors.Join(bad...)
+}
+
+// writeEntries sends the updates in batches, goes on after refusals and reports
+// them all.
+func writeEntries(ctx context.Context, c *p4rtclient.Client, takeover bool, lines []entryLine, updates []*p4.Update) error {
+	if err := c.BecomePrimary(ctx, takeover); err != nil {
 		return err
 	}
+	var bad []error
 	done := 0
 	for start := 0; start < len(updates); start += batchSize {
 		batch := updates[start:min(start+batchSize, len(updates))]
 		refused, err := c.Write(ctx, batch)
 		if err != nil {
-			return errors.Join(append(bad, fmt.Errorf("after %d entries: %w", done, err))...)
+			bad = append(bad, err)
+			break
 		}
 		for _, r := range refused {
 			bad = append(bad, fmt.Errorf("%s%w", lines[start+r.Index].where, r))
 		}
 		done += len(batch) - len(refused)
 	}
-	if len(bad) > 0 {
-		return fmt.Errorf("%w\n%d of %d entries done", errors.Join(bad...), done, len(updates))
+	if len(bad) > 0 && len(updates) > 1 {
+		bad = append(bad, fmt.Errorf("%d of %d entries done", done, len(updates)))
 	}
-	return render(cmd.OutOrStdout(), f.output, map[string]int{"entries": done}, func(w io.Writer) error {
-		if len(updates) > 1 {
-			fmt.Fprintf(w, "%d entries: %s\n", done, verb)
-		}
-		return nil
-	})
+	return errors.Join(bad...)
 }
 
 func newTableList() *cobra.Command {
@@ -161,7 +218,12 @@ func newTableList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list [TABLE]",
 		Short: "Show the entries of one table or of all",
-		Args:  cobra.MaximumNArgs(1),
+		Long: `Show the entries of one table or of all, default actions last, in the form that
+nicctl table add -f reads.`,
+		Example: `  nicctl table list
+  nicctl table list ipv4_routes -o json
+  nicctl table list acl > acl.txt`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.withClient(cmd, func(ctx context.Context, c *p4rtclient.Client) error {
 				entries, err := readEntries(ctx, c, args, false)
@@ -194,8 +256,7 @@ func readEntries(ctx context.Context, c *p4rtclient.Client, args []string, count
 		if err != nil {
 			return nil, err
 		}
-		tables = tables[:0:0]
-		tables = append(tables, t)
+		tables = []*p4config.Table{t}
 	}
 	var want []*p4.Entity
 	for _, t := range tables {
