@@ -343,18 +343,7 @@ func (p *Plane) PortStats(number uint32) (dataplane.Stats, error) {
 	if p.ports[number] == nil {
 		return s, fmt.Errorf("port %d: %w", number, dataplane.ErrNoPort)
 	}
-	var cpus []backend.PortStats
-	if err := p.maps[backend.MapPortStats].Lookup(number, &cpus); err != nil {
-		return s, fmt.Errorf("port %d: statistics: %w", number, err)
-	}
-	for _, c := range cpus {
-		s.RxPackets += c.RxPackets
-		s.RxBytes += c.RxBytes
-		s.TxPackets += c.TxPackets
-		s.TxBytes += c.TxBytes
-		s.Drops += c.Drops
-	}
-	return s, nil
+	return p.portStats(number)
 }
 
 func (p *Plane) zeroStats(number uint32) error {

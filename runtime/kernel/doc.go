@@ -25,7 +25,7 @@
 // The files: plane.go opens and closes, remove.go cleans up after other versions, bpffs.go and mapped.go hold pins and
 // shared memory, attach.go, link.go and foreign.go the ports, generation.go and
 // load.go the programs, table.go and apply.go the entries, counters.go what is
-// read back, grace.go the waiting.
+// read back, cpuport.go packets of controllers, grace.go the waiting.
 //
 // Must not import: store, adapters, protobuf, sim.
 package kernel

@@ -57,7 +57,7 @@ func (p *Plane) compile(prog *ir.Program, hooks [2]bool) (*compiled, error) {
 	return c, nil
 }
 
-// usedHooks are the hooks with a port.
+// usedHooks are the hooks with a port; the CPU port's is tc.
 func (p *Plane) usedHooks() [2]bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -65,16 +65,22 @@ func (p *Plane) usedHooks() [2]bool {
 	for _, t := range p.ports {
 		used[t.hook] = true
 	}
+	if p.cpu != nil {
+		used[hookTC] = true
+	}
 	return used
 }
 
-// wantedHooks are the hooks with a port, or all of them while there is no port:
+// wantedHooks are the hooks in use, or all of them while no netdev is attached:
 // what cannot be loaded should be refused when it is set, not at the first port.
 func (p *Plane) wantedHooks() [2]bool {
-	if used := p.usedHooks(); used != [2]bool{} {
-		return used
+	p.mu.RLock()
+	none := len(p.ports) == 0
+	p.mu.RUnlock()
+	if none {
+		return [2]bool{true, true}
 	}
-	return [2]bool{true, true}
+	return p.usedHooks()
 }
 
 // needHook makes the live generation complete for a hook before its first port.

@@ -57,6 +57,7 @@ type Plane struct {
 	live    *generation // nil: nothing loaded by this process
 	slots   [backend.Generations]slotState
 	ports   map[uint32]*port
+	cpu     *cpuPort // nil: not connected
 	freeing freeing
 }
 
@@ -176,6 +177,9 @@ func (p *Plane) open() error {
 	if err := p.adoptPorts(); err != nil {
 		return err
 	}
+	if err := p.forgetCPU(); err != nil {
+		return err
+	}
 	if err := p.sweepGenerations(); err != nil {
 		return err
 	}
@@ -208,6 +212,7 @@ func (p *Plane) Close() error {
 // release gives back what this process holds; pins stay.
 func (p *Plane) release() error {
 	var errs []error
+	errs = append(errs, p.disconnectCPU())
 	p.watch.stop()
 	p.stopFreeing()
 	p.mu.Lock()

@@ -26,12 +26,6 @@ import (
 	"github.com/p4nic/p4nic/runtime/dataplane"
 )
 
-// Port numbers with a meaning (D8).
-const (
-	portCPU  = 510
-	portHost = 509
-)
-
 // Options of Open.
 type Options struct {
 	Logger *slog.Logger
@@ -44,6 +38,8 @@ type Plane struct {
 	applied atomic.Uint64
 	ports   atomic.Pointer[map[uint32]*port] // copied on change: packets read it without a lock
 	mu      sync.Mutex                       // serialises changes of ports
+	cpu     atomic.Pointer[cpuPort]          // nil: not connected
+	cpuMu   sync.Mutex                       // serialises changes of cpu
 }
 
 var _ dataplane.Plane = (*Plane)(nil)
@@ -244,7 +240,7 @@ func (p *Plane) PortStats(number uint32) (dataplane.Stats, error) {
 }
 
 // Close implements dataplane.Plane: the simulator ends with its process.
-func (p *Plane) Close() error { return p.DetachAll() }
+func (p *Plane) Close() error { return errors.Join(p.DetachAll(), p.SetPacketIn(nil)) }
 
 // DetachAll implements dataplane.Plane.
 func (p *Plane) DetachAll() error {
@@ -266,23 +262,26 @@ func (p *Plane) forward(q *port, frame []byte, in *exec.Packet, r *exec.Result) 
 		return
 	}
 	*in = exec.Packet{Port: q.spec.Number, Data: frame}
+	p.run(m, in, r, &q.stats, q)
+}
+
+// run puts a packet through the pipeline; drops are those of the port it came
+// from, which q is unless that is the CPU port.
+func (p *Plane) run(m *exec.Machine, in *exec.Packet, r *exec.Result, from *stats, q *port) {
 	m.ProcessTo(in, r)
 	if r.Dropped {
-		q.stats.drops.Add(1)
+		from.drops.Add(1)
 	}
 	for _, o := range r.Outputs {
-		switch o.Port {
-		case portHost:
+		switch to := (*p.ports.Load())[o.Port]; {
+		case o.Port == dataplane.HostPort && q != nil:
 			q.toHost(o.Data)
-		case portCPU: // nobody takes packets from the CPU port yet
-			q.stats.drops.Add(1)
+		case o.Port == dataplane.CPUPort:
+			p.toCPU(o.Data, from)
+		case to != nil:
+			to.transmit(o.Data, from)
 		default:
-			to := (*p.ports.Load())[o.Port]
-			if to == nil {
-				q.stats.drops.Add(1)
-				continue
-			}
-			to.transmit(o.Data, q)
+			from.drops.Add(1)
 		}
 	}
 }

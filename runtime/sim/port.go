@@ -66,7 +66,7 @@ func (q *port) run() {
 	if q.host != nil {
 		q.readers.Go(func() {
 			// What the host sends leaves unchanged (D8).
-			q.failed(q.host.read(func(frame []byte) { q.transmit(frame, q) }))
+			q.failed(q.host.read(func(frame []byte) { q.transmit(frame, &q.stats) }))
 		})
 	}
 }
@@ -96,9 +96,9 @@ func (q *port) end() {
 
 // transmit sends a frame out of the port; a frame that cannot be sent is a drop
 // of the port it came from.
-func (q *port) transmit(frame []byte, from *port) {
+func (q *port) transmit(frame []byte, from *stats) {
 	if err := q.outside.send(frame); err != nil {
-		from.stats.drops.Add(1)
+		from.drops.Add(1)
 		return
 	}
 	q.stats.txPackets.Add(1)

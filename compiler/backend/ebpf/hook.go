@@ -118,15 +118,16 @@ func (g *gen) epilogue() {
 		g.harnessResult(VerdictOutput)
 	} else {
 		g.branchImm(asm.JEq, g.outPort, portDrop, g.redirectToDrop(ssa.DropProgram))
-		g.branchImm(asm.JEq, g.outPort, portCPU, g.redirectToDrop(DropCPUPort))
-		host := g.newBlock()
+		cpu, host := g.newBlock(), g.newBlock()
+		g.branchImm(asm.JEq, g.outPort, portCPU, cpu)
 		g.branchImm(asm.JEq, g.outPort, portHost, host)
 		g.branchImm(asm.JGE, g.outPort, MaxPorts, g.redirectToDrop(ssa.DropPort))
-		if g.o.Hook == TC {
-			g.tcOutput()
-		} else {
-			g.xdpOutput()
+		g.redirect(ssa.DropPort)
+		g.place(cpu)
+		if g.o.Hook == XDP {
+			g.xdpOneBuffer()
 		}
+		g.redirect(DropCPUPort)
 		g.place(host)
 		if g.o.Hook == TC {
 			g.tcHost()
@@ -151,6 +152,16 @@ func (g *gen) epilogue() {
 		g.returnImm(tcUnspec)
 	} else {
 		g.returnImm(xdpPass)
+	}
+}
+
+// redirect sends the packet to outPort's netdev, or drops it for a reason where
+// there is none.
+func (g *gen) redirect(absent ssa.DropReason) {
+	if g.o.Hook == TC {
+		g.tcOutput(absent)
+	} else {
+		g.xdpOutput(absent)
 	}
 }
 

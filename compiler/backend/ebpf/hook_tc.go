@@ -336,8 +336,8 @@ func (b *builder) pushDummies(ctx vreg, bad *mblock) {
 }
 
 // tcOutput redirects to outPort's netdev.
-func (g *gen) tcOutput() {
-	noPort := g.redirectToDrop(ssa.DropPort)
+func (g *gen) tcOutput(absent ssa.DropReason) {
+	noPort := g.redirectToDrop(absent)
 	ifindex := g.scalar()
 	g.load(ifindex, g.element(MapPorts, g.outPort, noPort), 0, asm.Word)
 	g.branchImm(asm.JEq, ifindex, 0, noPort)

@@ -32,10 +32,21 @@ func (g *gen) xdpResize(newLen, oldLen vreg, bad *mblock) {
 }
 
 // xdpOutput redirects to outPort's netdev.
-func (g *gen) xdpOutput() {
+func (g *gen) xdpOutput(absent ssa.DropReason) {
 	r := g.scalar()
 	g.call(r, asm.FnRedirectMap, argMap(g.useMap(MapDevmap)), argReg(g.outPort), argImm(xdpDrop))
-	g.branchImm(asm.JNE, r, xdpRedirect, g.redirectToDrop(ssa.DropPort))
+	g.branchImm(asm.JNE, r, xdpRedirect, g.redirectToDrop(absent))
 	g.countTx()
 	g.returnImm(xdpRedirect)
+}
+
+// xdpOneBuffer drops packets of several buffers: the tap device of the CPU port
+// takes none by redirection, and the kernel would lose them uncounted.
+func (g *gen) xdpOneBuffer() {
+	n, data, end := g.scalar(), g.ptr(), g.ptr()
+	g.call(n, asm.FnXdpGetBuffLen, argReg(g.ctx))
+	g.load(data, g.ctx, 0, asm.Word)
+	g.load(end, g.ctx, 4, asm.Word)
+	g.alu(asm.Sub, end, data)
+	g.branch(asm.JLT, end, n, g.redirectToDrop(DropCPUSize))
 }

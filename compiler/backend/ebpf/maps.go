@@ -160,6 +160,7 @@ const (
 	DropSetup     = 17 // tc: the kernel refused to turn tags into bytes or to make headers linear
 	DropHostShape = 18 // tc: sent to the host with more bytes in front than the stack can be told of
 	DropInternal  = 19 // an index in a map is out of range
+	DropCPUSize   = 20 // XDP: sent to the CPU port, in several buffers
 	DropReasons   = 32
 )
 

@@ -1,0 +1,41 @@
+package dataplane
+
+import "fmt"
+
+// Port numbers with a meaning (D8).
+const (
+	HostPort = 509 // the stack of the ingress netdev
+	CPUPort  = 510 // the controller
+	DropPort = 511
+)
+
+// PacketIO is a Plane with a CPU port: packets that the pipeline sends to
+// CPUPort go to the receiver, and a packet from outside enters the pipeline's
+// parser with CPUPort as its ingress port. Headers between controller and
+// pipeline (v1model's controller headers) are the program's own affair: bytes go
+// in and come out as they are.
+type PacketIO interface {
+	// SetPacketIn connects the CPU port. Packets wait for the receiver in a queue
+	// of bounded length; those that find it full, and those that come while there
+	// is no receiver, are dropped and counted. The receiver is called from one
+	// goroutine at a time and must not block; the frame is its own until it
+	// returns. Nil disconnects the port; when that returns the receiver is not
+	// called any more.
+	SetPacketIn(receive func(frame []byte)) error
+	// PacketOut hands a frame to the live pipeline; any number of goroutines may
+	// call it. When it returns the pipeline has seen the packet, or it waits in
+	// the queue of the CPU port. A frame of a length that the engine cannot carry
+	// is a *FrameSize.
+	PacketOut(frame []byte) error
+	// CPUStats are the counts of the CPU port since it was connected: Rx is what
+	// PacketOut brought, Tx what the pipeline sent to the port, Drops what it sent
+	// and nobody received, and what PacketOut brought and the pipeline dropped.
+	CPUStats() (Stats, error)
+}
+
+// FrameSize says that a frame's length is outside of what the CPU port takes.
+type FrameSize struct{ Length, Min, Max int }
+
+func (e *FrameSize) Error() string {
+	return fmt.Sprintf("a packet of %d bytes, headers for the pipeline included: the CPU port takes %d to %d", e.Length, e.Min, e.Max)
+}
