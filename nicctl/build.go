@@ -23,6 +23,7 @@ type buildFlags struct {
 	src    sourceFlags
 	output string
 	emit   []string
+	bind   string
 	time   bool
 	debug  []string
 }
@@ -49,6 +50,7 @@ otherwise. The same source, options and compiler give the same bytes.
 	fl := cmd.Flags()
 	fl.StringVarP(&f.output, "output", "o", "", "write the bundle to `FILE`")
 	fl.StringArrayVar(&f.emit, "emit", nil, "also write `KIND=FILE` (repeatable)")
+	fl.StringVar(&f.bind, "bindings", "", "what tables mean for routing, in `FILE` (text proto, proto/bindings.proto), in the place of the program's @p4nic_bind annotations")
 	fl.BoolVar(&f.time, "time", false, "print how long each phase took")
 	fl.StringArrayVarP(&f.debug, "debug", "d", nil, "`pass/NAME/{dump,off,time}`, for work on the compiler (repeatable)")
 	return cmd
@@ -65,6 +67,15 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	opts := f.src.options(path)
 	opts.Now = time.Now
 	opts.DebugOut = cmd.ErrOrStderr()
+	if f.bind != "" {
+		if opts.Bindings, err = os.ReadFile(f.bind); err != nil {
+			return err
+		}
+		if opts.Bindings == nil {
+			opts.Bindings = []byte{}
+		}
+		opts.BindingsName = f.bind
+	}
 	if opts.Debug, err = pass.ParseDebug(f.debug); err != nil {
 		return usageError{err}
 	}

@@ -14,6 +14,9 @@
 // "Host" is port 509: the network stack of the netdev the packet came in on. It
 // answers ARP and ND, sends ICMP errors and runs the routing protocols.
 //
+// @p4nic_bind says which tables take routes (proto/bindings.proto): they are
+// routemap's once the configuration names a network instance.
+//
 // With -D ROUTED_DSCP=N every routed packet leaves with that DSCP.
 
 #include <core.p4>
@@ -204,11 +207,13 @@ control RouterIngress(inout headers_t hdr,
     direct_counter(CounterType.packets_and_bytes) ipv4_route_counter;
     direct_counter(CounterType.packets_and_bytes) ipv6_route_counter;
 
+    @p4nic_bind[is="drop"]
     action drop() {
         mark_to_drop(standard_metadata);
         meta.routed = 0;
     }
 
+    @p4nic_bind[is="host"]
     action to_host() {
         standard_metadata.egress_spec = PORT_HOST;
         meta.routed = 0;
@@ -270,16 +275,18 @@ control RouterIngress(inout headers_t hdr,
         size = 512;
     }
 
-    action set_group(group_t group) {
+    @p4nic_bind[is="to_group"]
+    action set_group(@p4nic_bind[is="group"] group_t group) {
         meta.group = group;
         meta.routed = 1;
     }
 
     // Routes of a tenant. An address of the router itself is a /32 with to_host.
+    @p4nic_bind[role="route_v4"]
     table ipv4_routes {
         key = {
-            meta.vrf: exact @name("vrf");
-            hdr.ipv4.dst_addr: lpm @name("prefix");
+            meta.vrf: exact @name("vrf") @p4nic_bind[is="vrf"];
+            hdr.ipv4.dst_addr: lpm @name("prefix") @p4nic_bind[is="prefix"];
         }
         actions = { set_group; to_host; drop; }
         default_action = drop();
@@ -287,10 +294,11 @@ control RouterIngress(inout headers_t hdr,
         size = 524288;
     }
 
+    @p4nic_bind[role="route_v6"]
     table ipv6_routes {
         key = {
-            meta.vrf: exact @name("vrf");
-            hdr.ipv6.dst_addr: lpm @name("prefix");
+            meta.vrf: exact @name("vrf") @p4nic_bind[is="vrf"];
+            hdr.ipv6.dst_addr: lpm @name("prefix") @p4nic_bind[is="prefix"];
         }
         actions = { set_group; to_host; drop; }
         default_action = drop();
@@ -298,40 +306,51 @@ control RouterIngress(inout headers_t hdr,
         size = 262144;
     }
 
-    action set_buckets(bucket_t base, bit<16> count) {
+    @p4nic_bind[is="to_buckets"]
+    action set_buckets(@p4nic_bind[is="bucket_base"] bucket_t base,
+                       @p4nic_bind[is="bucket_count"] bit<16> count) {
         meta.bucket_base = base;
         meta.bucket_count = count;
     }
 
     // A group is a range of buckets: a change writes a new range, then one entry
     // here. Weights are numbers of buckets.
+    @p4nic_bind[role="group"]
     table next_hop_groups {
-        key = { meta.group: exact @name("group"); }
+        key = { meta.group: exact @name("group") @p4nic_bind[is="group"]; }
         actions = { set_buckets; drop; }
         const default_action = drop();
         size = 16384;
     }
 
-    action set_next_hop(next_hop_t next_hop) {
+    @p4nic_bind[is="to_next_hop"]
+    action set_next_hop(@p4nic_bind[is="next_hop"] next_hop_t next_hop) {
         meta.next_hop = next_hop;
     }
 
+    @p4nic_bind[role="bucket"]
     table buckets {
-        key = { meta.bucket: exact @name("bucket"); }
+        key = { meta.bucket: exact @name("bucket") @p4nic_bind[is="bucket"]; }
         actions = { set_next_hop; drop; }
         const default_action = drop();
         size = 65535;
     }
 
     // The next hop is a router with this IPv4 or IPv6 address ...
-    action via_v4(port_t port, vlan_t vlan, ipv4_t gateway) {
+    @p4nic_bind[is="via_v4"]
+    action via_v4(@p4nic_bind[is="port"] port_t port,
+                  @p4nic_bind[is="vlan"] vlan_t vlan,
+                  @p4nic_bind[is="gateway"] ipv4_t gateway) {
         meta.out_port = port;
         meta.out_vid = vlan;
         meta.gateway_v4 = gateway;
         meta.gateway_is_v6 = 0;
     }
 
-    action via_v6(port_t port, vlan_t vlan, ipv6_t gateway) {
+    @p4nic_bind[is="via_v6"]
+    action via_v6(@p4nic_bind[is="port"] port_t port,
+                  @p4nic_bind[is="vlan"] vlan_t vlan,
+                  @p4nic_bind[is="gateway"] ipv6_t gateway) {
         meta.out_port = port;
         meta.out_vid = vlan;
         meta.gateway_v6 = gateway;
@@ -339,40 +358,46 @@ control RouterIngress(inout headers_t hdr,
     }
 
     // ... or the destination itself is on the link.
-    action on_link(port_t port, vlan_t vlan) {
+    @p4nic_bind[is="on_link"]
+    action on_link(@p4nic_bind[is="port"] port_t port,
+                   @p4nic_bind[is="vlan"] vlan_t vlan) {
         meta.out_port = port;
         meta.out_vid = vlan;
         meta.connected = 1;
     }
 
+    @p4nic_bind[role="next_hop"]
     table next_hops {
-        key = { meta.next_hop: exact @name("next_hop"); }
+        key = { meta.next_hop: exact @name("next_hop") @p4nic_bind[is="next_hop"]; }
         actions = { via_v4; via_v6; on_link; to_host; drop; }
         const default_action = drop();
         size = 16384;
     }
 
-    action set_neighbour(mac_t mac) {
+    @p4nic_bind[is="set_mac"]
+    action set_neighbour(@p4nic_bind[is="mac"] mac_t mac) {
         hdr.ethernet.dst_addr = mac;
         standard_metadata.egress_spec = meta.out_port;
     }
 
     // Neighbours: address on a port -> MAC. Unknown ones are the host's business,
     // which resolves them.
+    @p4nic_bind[role="neighbour_v4"]
     table neighbours_v4 {
         key = {
-            meta.out_port: exact @name("port");
-            meta.gateway_v4: exact @name("address");
+            meta.out_port: exact @name("port") @p4nic_bind[is="port"];
+            meta.gateway_v4: exact @name("address") @p4nic_bind[is="address"];
         }
         actions = { set_neighbour; to_host; drop; }
         const default_action = to_host();
         size = 16384;
     }
 
+    @p4nic_bind[role="neighbour_v6"]
     table neighbours_v6 {
         key = {
-            meta.out_port: exact @name("port");
-            meta.gateway_v6: exact @name("address");
+            meta.out_port: exact @name("port") @p4nic_bind[is="port"];
+            meta.gateway_v6: exact @name("address") @p4nic_bind[is="address"];
         }
         actions = { set_neighbour; to_host; drop; }
         const default_action = to_host();

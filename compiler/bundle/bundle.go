@@ -5,6 +5,7 @@
 // zip archive, and back. The archive's members are stored, not deflated, sorted
 // by name and without times, so equal content gives equal bytes.
 //
+//	bindings.txtpb  p4nic.bindings.v1.Bindings: what tables mean; where bound
 //	entries.txtpb   p4.v1.WriteRequest: the entries written in the program
 //	manifest.json   format, versions, required features, digests of the others
 //	p4info.txtpb    p4.config.v1.P4Info
@@ -20,6 +21,7 @@ import (
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 
 	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/proto/bindingspb"
 )
 
 // Format is the version of the archive's layout that Write produces. Read
@@ -39,6 +41,7 @@ const (
 	P4InfoName   = "p4info.txtpb"
 	EntriesName  = "entries.txtpb"
 	PipelineName = "pipeline.ir"
+	BindingsName = "bindings.txtpb" // optional
 )
 
 // Manifest says what a bundle is without parsing its members.
@@ -76,16 +79,19 @@ type Contents struct {
 	P4Info   *p4configv1.P4Info // from p4info.Generate
 	Entries  *p4v1.WriteRequest // initial entries; nil when there are none
 	Program  *ir.Program        // core level
+	// Bindings are checked (compiler/bindings); nil or without tables = none.
+	Bindings *bindingspb.Bindings
 }
 
 // Bundle is an archive as Read found it.
 type Bundle struct {
 	Manifest   Manifest
 	P4Info     *p4configv1.P4Info
-	P4InfoText []byte             // the member's bytes
-	Entries    *p4v1.WriteRequest // never nil; without updates when there are none
-	Program    *ir.Program        // core level, verified
-	Raw        []byte             // the whole archive; P4Runtime's Get returns it
+	P4InfoText []byte               // the member's bytes
+	Entries    *p4v1.WriteRequest   // never nil; without updates when there are none
+	Program    *ir.Program          // core level, verified
+	Bindings   *bindingspb.Bindings // never nil; checked against Program
+	Raw        []byte               // the whole archive; P4Runtime's Get returns it
 }
 
 // Kind says what is wrong with an archive.

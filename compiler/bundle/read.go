@@ -13,7 +13,9 @@ import (
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/p4nic/p4nic/compiler/bindings"
 	"github.com/p4nic/p4nic/compiler/p4info"
+	"github.com/p4nic/p4nic/proto/bindingspb"
 )
 
 // Read unpacks and checks an archive: limits, manifest, digests, P4Info and
@@ -39,6 +41,34 @@ func Read(raw []byte) (*Bundle, error) {
 	b.P4InfoText = files[P4InfoName]
 	if b.Program, err = decodeProgram(files[PipelineName]); err != nil {
 		return nil, &Error{Kind: BadMember, Member: PipelineName, Err: err}
+	}
+	if b.Bindings, err = decodeBindings(files[BindingsName]); err != nil {
+		return nil, err
+	}
+	if _, errs := bindings.Check(b.Program, b.Bindings); len(errs) > 0 {
+		return nil, &Error{Kind: BadMember, Member: BindingsName, Err: errs[0]}
+	}
+	return b, nil
+}
+
+// ReadBindings unpacks and checks digests as Read does, and parses nothing
+// beyond the bindings. They are never nil.
+func ReadBindings(raw []byte) (*bindingspb.Bindings, error) {
+	files, err := unpack(raw)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bundle{}
+	if err := b.readManifest(files); err != nil {
+		return nil, err
+	}
+	return decodeBindings(files[BindingsName])
+}
+
+func decodeBindings(data []byte) (*bindingspb.Bindings, error) {
+	b, err := bindings.Parse(data)
+	if err != nil {
+		return nil, &Error{Kind: BadMember, Member: BindingsName, Err: err}
 	}
 	return b, nil
 }

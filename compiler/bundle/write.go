@@ -45,6 +45,10 @@ func Write(c Contents) ([]byte, error) {
 		{P4InfoName, p4info.Text(c.P4Info)},
 		{PipelineName, prog},
 	}
+	if len(c.Bindings.GetTables()) > 0 {
+		files = append(files, file{BindingsName, p4info.Text(c.Bindings)})
+		slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
+	}
 	m := Manifest{
 		Format: Format, Compiler: c.Compiler, Program: c.Program.Name, Arch: c.Program.Arch,
 		Requires: requires(c.Program), Tables: tableSizes(c.Program),

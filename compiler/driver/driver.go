@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/bindings"
 	"github.com/p4nic/p4nic/compiler/bundle"
 	"github.com/p4nic/p4nic/compiler/diag"
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -31,6 +32,7 @@ import (
 	"github.com/p4nic/p4nic/compiler/source"
 	"github.com/p4nic/p4nic/compiler/types"
 	"github.com/p4nic/p4nic/p4src"
+	"github.com/p4nic/p4nic/proto/bindingspb"
 )
 
 // Options of a compilation. Only Path is needed.
@@ -45,6 +47,10 @@ type Options struct {
 	ReadFile func(path string) ([]byte, error)
 	// MaxErrors is the number of errors reported; 0 means diag.DefaultMax.
 	MaxErrors int
+	// Bindings is the text of a side file that stands for the program's own
+	// @p4nic_bind annotations, BindingsName its name; nil = the annotations count.
+	Bindings     []byte
+	BindingsName string
 	// Debug, with DebugOut for its output.
 	Debug    pass.Debug
 	DebugOut io.Writer
@@ -66,8 +72,10 @@ type Result struct {
 	Typed   *ir.Program
 	Core    *ir.Program
 	Control *p4info.Result // P4Info and initial entries
-	Diags   *diag.List
-	Timings []Timing
+	// Bindings are what tables mean; without tables when none is bound.
+	Bindings *bindingspb.Bindings
+	Diags    *diag.List
+	Timings  []Timing
 }
 
 // Codes of diagnostics that the driver makes.
@@ -76,6 +84,8 @@ const (
 	CodeUnsupported diag.Code = "unsupported"
 	// CodeP4Info: the program has something that P4Info cannot express.
 	CodeP4Info diag.Code = "p4info"
+	// CodeBindings: what an annotation or a side file says of a table cannot be.
+	CodeBindings diag.Code = "bindings"
 )
 
 // Internal is a fault of the compiler: a phase panicked, or a pass broke a
@@ -144,6 +154,10 @@ func Compile(o Options) (*Result, error) {
 		if c.rep.HasErrors() {
 			return nil
 		}
+		c.phase("bindings", c.bind)
+		if c.rep.HasErrors() {
+			return nil
+		}
 		return c.lower()
 	})
 }
@@ -151,7 +165,7 @@ func Compile(o Options) (*Result, error) {
 // Bundle packs a result without errors. version is the compiler's.
 func (r *Result) Bundle(version string) ([]byte, error) {
 	return bundle.Write(bundle.Contents{
-		Compiler: version, P4Info: r.Control.Info, Entries: r.Control.Entries, Program: r.Core,
+		Compiler: version, P4Info: r.Control.Info, Entries: r.Control.Entries, Program: r.Core, Bindings: r.Bindings,
 	})
 }
 
@@ -190,7 +204,7 @@ func run(o Options, do func(*compiler) error) (res *Result, err error) {
 		return c.res, err
 	}
 	if c.rep.HasErrors() {
-		c.res.Typed, c.res.Core, c.res.Control = nil, nil, nil
+		c.res.Typed, c.res.Core, c.res.Control, c.res.Bindings = nil, nil, nil, nil
 	}
 	return c.res, nil
 }
@@ -242,6 +256,25 @@ func (c *compiler) generate() {
 func programName(path string) string {
 	base := filepath.Base(path)
 	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+// bind reads and checks what tables mean.
+func (c *compiler) bind() {
+	var errs []bindings.Error
+	if c.o.Bindings == nil {
+		c.res.Bindings, errs = bindings.FromProgram(c.res.Typed)
+	} else if b, err := bindings.Parse(c.o.Bindings); err != nil {
+		errs = []bindings.Error{{Msg: err.Error()}}
+	} else {
+		c.res.Bindings, errs = bindings.Check(c.res.Typed, b)
+	}
+	for _, e := range errs {
+		msg := e.Msg
+		if c.o.Bindings != nil {
+			msg = c.o.BindingsName + ": " + msg
+		}
+		c.report(CodeBindings, c.res.Typed, e.Pos, msg)
+	}
 }
 
 // lower runs the passes on a copy of the typed program.
