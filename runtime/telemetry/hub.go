@@ -1,0 +1,179 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+	"weak"
+
+	"github.com/p4nic/p4nic/runtime/store"
+)
+
+// Clock is the time, replaceable in tests.
+type Clock interface {
+	Now() time.Time
+	// Timer fires once when d has passed.
+	Timer(d time.Duration) (fired <-chan time.Time, stop func())
+}
+
+// RealClock is the system's.
+type RealClock struct{}
+
+// Now implements Clock.
+func (RealClock) Now() time.Time { return time.Now() }
+
+// Timer implements Clock.
+func (RealClock) Timer(d time.Duration) (<-chan time.Time, func()) {
+	t := time.NewTimer(d)
+	return t.C, func() { t.Stop() }
+}
+
+// Hub collects frames and hands each to all who ask. It keeps the latest frame of
+// a source only as long as somebody uses it.
+type Hub struct {
+	Schema *Schema
+	clock  Clock
+
+	mu       sync.Mutex
+	slots    map[slotKey]*slot
+	watchers map[*Watcher]bool
+}
+
+type slotKey struct {
+	source *Source
+	part   string
+}
+
+type slot struct {
+	mu   sync.Mutex
+	last weak.Pointer[Frame]
+	took time.Duration
+}
+
+// NewHub makes a hub of a table of paths.
+func NewHub(s *Schema, c Clock) *Hub {
+	if c == nil {
+		c = RealClock{}
+	}
+	return &Hub{Schema: s, clock: c, slots: map[slotKey]*slot{}, watchers: map[*Watcher]bool{}}
+}
+
+// Clock is the hub's.
+func (h *Hub) Clock() Clock { return h.clock }
+
+// Frame gives a frame whose collection began at notBefore or later: the latest
+// one when it is, else a new one. part is "" for the whole source, or the first
+// key of a source that is Parted. A part that does not exist is an empty frame.
+func (h *Hub) Frame(ctx context.Context, s *Source, part string, notBefore time.Time) (*Frame, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	sl := h.slot(slotKey{s, part})
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	before := sl.last.Value()
+	if before != nil && before.Time >= notBefore.UnixNano() {
+		return before, nil
+	}
+	start := h.clock.Now()
+	rows, err := s.collect(part)
+	for try := 0; errors.Is(err, store.ErrPipelineChanged) && try < 4; try++ {
+		start = h.clock.Now()
+		rows, err = s.collect(part)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f := &Frame{Source: s, Time: start.UnixNano(), Rows: settle(s, before, rows)}
+	sl.last, sl.took = weak.Make(f), h.clock.Now().Sub(start)
+	return f, nil
+}
+
+// Cost is how long the last collection took.
+func (h *Hub) Cost(s *Source, part string) time.Duration {
+	sl := h.slot(slotKey{s, part})
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	return sl.took
+}
+
+func (h *Hub) slot(k slotKey) *slot {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	// Parts come from clients: those that nobody uses must not pile up.
+	if h.slots[k] == nil && len(h.slots) >= maxSlots {
+		for k, sl := range h.slots {
+			if sl.mu.TryLock() {
+				if sl.last.Value() == nil {
+					delete(h.slots, k)
+				}
+				sl.mu.Unlock()
+			}
+		}
+	}
+	if h.slots[k] == nil {
+		h.slots[k] = &slot{}
+	}
+	return h.slots[k]
+}
+
+const maxSlots = 1024
+
+// Notify says that something happened; it never blocks.
+func (h *Hub) Notify(e Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for w := range h.watchers {
+		if w.wants[e] {
+			w.count++
+			select {
+			case w.C <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// Watcher hears of events.
+type Watcher struct {
+	// C has one value when something happened since the last call of Take.
+	C     chan struct{}
+	hub   *Hub
+	wants [numEvents]bool
+	count int
+}
+
+// Watch makes a watcher of the events that concern the sources. Stop ends it.
+func (h *Hub) Watch(sources ...*Source) *Watcher {
+	w := &Watcher{C: make(chan struct{}, 1), hub: h}
+	for _, s := range sources {
+		for _, e := range s.events {
+			w.wants[e] = true
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watchers[w] = true
+	return w
+}
+
+// Take gives the number of events since the last call.
+func (w *Watcher) Take() int {
+	w.hub.mu.Lock()
+	defer w.hub.mu.Unlock()
+	select {
+	case <-w.C:
+	default:
+	}
+	n := w.count
+	w.count = 0
+	return n
+}
+
+// Stop ends the watcher.
+func (w *Watcher) Stop() {
+	w.hub.mu.Lock()
+	defer w.hub.mu.Unlock()
+	delete(w.hub.watchers, w)
+}
