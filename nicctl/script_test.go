@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/p4nic/p4nic/nicctl/p4rtclient"
 	"github.com/p4nic/p4nic/runtime/daemon"
+	"github.com/p4nic/p4nic/runtime/kernel"
 )
 
 // The binary of the tests is also the commands that the scripts run.
@@ -58,8 +58,7 @@ func TestScripts(t *testing.T) {
 
 // scriptSetup gives a script the programs of testdata/p4 and places of its own:
 //
-//	$DEVICE    flags of nicctl that reach the script's nicd
-//	$SOCKET    its address
+//	$SOCKET    an address for a nicd
 //	$TCP       a free TCP address
 //	$INSTANCE  a name that no other script has
 func scriptSetup(env *testscript.Env) error {
@@ -87,7 +86,13 @@ func scriptSetup(env *testscript.Env) error {
 	socket := "unix://" + filepath.Join(env.WorkDir, "s")
 	env.Setenv("SOCKET", socket)
 	env.Setenv("TCP", tcp)
-	env.Setenv("INSTANCE", fmt.Sprintf("script-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9))
+	instance := fmt.Sprintf("script-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)
+	env.Setenv("INSTANCE", instance)
+	env.Defer(func() { // what a script that failed left in the kernel
+		if _, err := kernel.Remove(kernel.Options{Instance: instance}); err != nil && haveBPF() {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	})
 	env.Setenv("XDG_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
 	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "home"))
 	return nil
@@ -163,11 +168,4 @@ func haveBPF() bool {
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()},
 	})
 	return err == nil && p.Close() == nil
-}
-
-// line runs one command line and returns what it printed and its exit code.
-func line(args ...string) (stdout, stderr string, code int) {
-	var out, errs strings.Builder
-	code = Main(args, strings.NewReader(""), &out, &errs)
-	return out.String(), errs.String(), code
 }
