@@ -1,0 +1,155 @@
+// Package controller is an example of an SD-WAN controller: it joins a prefix of
+// one site to another over the better of several paths, knowing the network only
+// through gNMI and changing it only through gRIBI.
+//
+// In: connections to the two sites' devices, the paths between them. Out: routes.
+// Must not import: anything of p4nic; any device with the two protocols will do.
+package controller
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+)
+
+// Path is one way from the near site to the far one.
+type Path struct {
+	Name    string
+	NextHop NextHop // at the near site
+	Near    string  // interface of the near device that leads into the path
+	Far     string  // interface of the far device where the path ends
+}
+
+// Config says what to join and when to move.
+type Config struct {
+	Near, Far *grpc.ClientConn // gNMI on both, gRIBI on Near
+	Election  uint64           // gRIBI election id, above any used before
+	Prefix    string           // behind the far site
+	Paths     []Path           // the first is preferred
+	Interval  time.Duration    // between readings
+	Window    int              // readings over which loss is judged
+	MaxLoss   float64          // share of packets, such as 0.01
+	MinSent   uint64           // packets in a window below which it says nothing
+	Log       func(format string, args ...any)
+}
+
+// Controller is a running one.
+type Controller struct {
+	cfg      Config
+	injector *Injector
+	mu       sync.Mutex
+	current  int
+	sent     [][]Reading // by path, the last Window+1 readings
+	received [][]Reading
+	moved    chan string
+}
+
+// Start makes the next hops, routes the prefix over the first path, and watches.
+// It ends with ctx.
+func Start(ctx context.Context, cfg Config) (*Controller, error) {
+	injector, err := NewInjector(ctx, cfg.Near, cfg.Election)
+	if err != nil {
+		return nil, err
+	}
+	c := &Controller{cfg: cfg, injector: injector, sent: make([][]Reading, len(cfg.Paths)), received: make([][]Reading, len(cfg.Paths)),
+		moved: make(chan string, 16)}
+	for _, p := range cfg.Paths {
+		if err := injector.AddNextHop(ctx, p.NextHop); err != nil {
+			return nil, fmt.Errorf("path %s: %w", p.Name, err)
+		}
+	}
+	if err := injector.Route(ctx, cfg.Prefix, cfg.Paths[0].NextHop.Index); err != nil {
+		return nil, err
+	}
+	cfg.Log("controller: %s goes over %s", cfg.Prefix, cfg.Paths[0].Name)
+	for i, p := range cfg.Paths {
+		c.watch(ctx, cfg.Near, p.Near, "out-pkts", func(r Reading) { c.reading(ctx, c.sent, i, r) })
+		c.watch(ctx, cfg.Far, p.Far, "in-pkts", func(r Reading) { c.reading(ctx, c.received, i, r) })
+	}
+	return c, nil
+}
+
+// Moved tells the name of each path that the prefix was moved to.
+func (c *Controller) Moved() <-chan string { return c.moved }
+
+// Current is the path that carries the prefix.
+func (c *Controller) Current() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cfg.Paths[c.current].Name
+}
+
+// watch subscribes again when a device restarts.
+func (c *Controller) watch(ctx context.Context, conn *grpc.ClientConn, netdev, counter string, each func(Reading)) {
+	go func() {
+		for ctx.Err() == nil {
+			err := Watch(ctx, conn, netdev, counter, c.cfg.Interval, each)
+			if ctx.Err() != nil {
+				return
+			}
+			c.cfg.Log("controller: telemetry of %s: %v; subscribing again", netdev, err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(c.cfg.Interval):
+			}
+		}
+	}()
+}
+
+// reading keeps one and judges the path in use.
+func (c *Controller) reading(ctx context.Context, of [][]Reading, path int, r Reading) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := append(of[path], r)
+	if n := len(list); n > 1 && list[n-1].Packets < list[n-2].Packets {
+		list = list[n-1:] // the device counts from zero again
+	}
+	if extra := len(list) - c.cfg.Window - 1; extra > 0 {
+		list = list[extra:]
+	}
+	of[path] = list
+	if path == c.current {
+		c.judge(ctx)
+	}
+}
+
+// judge moves the prefix when the path in use loses too much. The two ends are
+// read at different moments, so what is on its way counts as neither: loss is
+// judged over the whole window only.
+func (c *Controller) judge(ctx context.Context) {
+	sent, ok1 := c.delta(c.sent[c.current])
+	received, ok2 := c.delta(c.received[c.current])
+	if !ok1 || !ok2 || sent < c.cfg.MinSent || received >= sent {
+		return
+	}
+	loss := float64(sent-received) / float64(sent)
+	if loss <= c.cfg.MaxLoss {
+		return
+	}
+	from, next := c.current, (c.current+1)%len(c.cfg.Paths)
+	c.cfg.Log("controller: %s lost %.1f %% of %d packets; moving %s to %s", c.cfg.Paths[from].Name, 100*loss, sent, c.cfg.Prefix, c.cfg.Paths[next].Name)
+	begin := time.Now()
+	if err := c.injector.Route(ctx, c.cfg.Prefix, c.cfg.Paths[next].NextHop.Index); err != nil {
+		c.cfg.Log("controller: %v", err)
+		return
+	}
+	c.cfg.Log("controller: %s goes over %s, acknowledged by the FIB after %.1f ms", c.cfg.Prefix, c.cfg.Paths[next].Name, float64(time.Since(begin).Microseconds())/1000)
+	c.current = next
+	c.sent[next], c.received[next] = nil, nil // judged afresh
+	select {
+	case c.moved <- c.cfg.Paths[next].Name:
+	default:
+	}
+}
+
+// delta is what was counted over a full window.
+func (c *Controller) delta(list []Reading) (uint64, bool) {
+	n := len(list)
+	if n <= c.cfg.Window {
+		return 0, false
+	}
+	return list[n-1].Packets - list[0].Packets, true
+}
