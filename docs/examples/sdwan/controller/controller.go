@@ -42,6 +42,7 @@ type Controller struct {
 	injector *Injector
 	mu       sync.Mutex
 	current  int
+	bad      int // judgements in a row against the path in use
 	sent     [][]Reading // by path, the last Window+1 readings
 	received [][]Reading
 	moved    chan string
@@ -116,21 +117,27 @@ func (c *Controller) reading(ctx context.Context, of [][]Reading, path int, r Re
 	}
 }
 
-// judge moves the prefix when the path in use loses too much. The two ends are
-// read at different moments, so what is on its way counts as neither: loss is
-// judged over the whole window only.
+// confirm is how many judgements in a row must agree before a path is left: one
+// may be misled by a burst between two readings.
+const confirm = 3
+
+// judge moves the prefix when the path in use loses too much.
 func (c *Controller) judge(ctx context.Context) {
-	sent, ok1 := c.delta(c.sent[c.current])
-	received, ok2 := c.delta(c.received[c.current])
-	if !ok1 || !ok2 || sent < c.cfg.MinSent || received >= sent {
+	sent, received, ok := overlap(c.sent[c.current], c.received[c.current])
+	if !ok || sent < float64(c.cfg.MinSent) {
 		return
 	}
-	loss := float64(sent-received) / float64(sent)
+	loss := (sent - received) / sent
 	if loss <= c.cfg.MaxLoss {
+		c.bad = 0
 		return
 	}
+	if c.bad++; c.bad < confirm {
+		return
+	}
+	c.bad = 0
 	from, next := c.current, (c.current+1)%len(c.cfg.Paths)
-	c.cfg.Log("controller: %s lost %.1f %% of %d packets; moving %s to %s", c.cfg.Paths[from].Name, 100*loss, sent, c.cfg.Prefix, c.cfg.Paths[next].Name)
+	c.cfg.Log("controller: %s lost %.1f %% of %.0f packets; moving %s to %s", c.cfg.Paths[from].Name, 100*loss, sent, c.cfg.Prefix, c.cfg.Paths[next].Name)
 	begin := time.Now()
 	if err := c.injector.Route(ctx, c.cfg.Prefix, c.cfg.Paths[next].NextHop.Index); err != nil {
 		c.cfg.Log("controller: %v", err)
@@ -145,11 +152,38 @@ func (c *Controller) judge(ctx context.Context) {
 	}
 }
 
-// delta is what was counted over a full window.
-func (c *Controller) delta(list []Reading) (uint64, bool) {
-	n := len(list)
-	if n <= c.cfg.Window {
-		return 0, false
+// overlap is what the two ends counted in the time that both lists cover. The
+// ends are read at different moments, so counts between two readings are taken
+// to grow evenly.
+func overlap(sent, received []Reading) (s, r float64, ok bool) {
+	if len(sent) < 3 || len(received) < 3 {
+		return 0, 0, false
 	}
-	return list[n-1].Packets - list[0].Packets, true
+	from, to := sent[0].At, sent[len(sent)-1].At
+	if t := received[0].At; t.After(from) {
+		from = t
+	}
+	if t := received[len(received)-1].At; t.Before(to) {
+		to = t
+	}
+	if !from.Before(to) {
+		return 0, 0, false
+	}
+	return at(sent, to) - at(sent, from), at(received, to) - at(received, from), true
+}
+
+// at is the count at time t, which the list covers.
+func at(list []Reading, t time.Time) float64 {
+	for i := 1; i < len(list); i++ {
+		a, b := list[i-1], list[i]
+		if t.After(b.At) {
+			continue
+		}
+		if !b.At.After(a.At) {
+			return float64(b.Packets)
+		}
+		share := float64(t.Sub(a.At)) / float64(b.At.Sub(a.At))
+		return float64(a.Packets) + share*float64(b.Packets-a.Packets)
+	}
+	return float64(list[len(list)-1].Packets)
 }
