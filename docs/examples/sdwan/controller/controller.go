@@ -42,7 +42,7 @@ type Controller struct {
 	injector *Injector
 	mu       sync.Mutex
 	current  int
-	bad      int // judgements in a row against the path in use
+	bad      int         // judgements in a row against the path in use
 	sent     [][]Reading // by path, the last Window+1 readings
 	received [][]Reading
 	moved    chan string
