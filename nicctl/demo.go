@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -44,7 +45,7 @@ the switch. Everything is gone afterwards, also after Ctrl-C.`,
 			if os.Geteuid() != 0 && !inside {
 				return inUserNamespace(ctx, cmd)
 			}
-			o := demo.Options{Out: cmd.OutOrStdout(), Sim: sim || inside, Nicd: nicd}
+			o := demo.Options{Out: cmd.OutOrStdout(), Sim: sim || inside, Nicd: nicd, Remove: removeRemains}
 			var err error
 			if o.Router, err = demoRouter(); err != nil {
 				return err
@@ -52,7 +53,12 @@ the switch. Everything is gone afterwards, also after Ctrl-C.`,
 			if o.Changed, err = demoRouter(fmt.Sprintf("ROUTED_DSCP=%d", demo.ChangedDSCP)); err != nil {
 				return err
 			}
-			if err := demo.Run(ctx, o); err != nil {
+			switch err := demo.Run(ctx, o); {
+			case err == demo.ErrInterrupted: // and nothing joined to it
+				return fmt.Errorf("the demo was %w; what it made is gone", err)
+			case inside && errors.Is(err, syscall.EPERM):
+				return fmt.Errorf("user namespaces are restricted on this machine%s: run the demo as root (%w)", namespaceLimits(), err)
+			case err != nil:
 				return fmt.Errorf("the demo failed: %w", err)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "demo: everything was as it must be")
@@ -79,7 +85,11 @@ func demoRouter(defines ...string) (demo.Pipeline, error) {
 
 // inUserNamespace runs the demo again as root of a new user namespace.
 func inUserNamespace(ctx context.Context, cmd *cobra.Command) error {
+	// The kernel signals a parent's death when the thread that forked is gone.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	child := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
+	child.Args[0] = os.Args[0]
 	child.Env = append(os.Environ(), insideNamespace+"=1")
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr()
 	child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
@@ -89,30 +99,29 @@ func inUserNamespace(ctx context.Context, cmd *cobra.Command) error {
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 		// Ctrl-C reaches the whole group of the terminal: the child must get it
 		// once, from us, so that it cleans up once.
-		Setpgid: true,
+		Setpgid:   true,
+		Pdeathsig: syscall.SIGTERM,
 	}
 	if err := child.Start(); err != nil {
 		return fmt.Errorf("user namespaces are off on this machine (%w%s): run the demo as root", err, namespaceLimits())
 	}
-	err := child.Wait()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if err := child.Wait(); err != nil {
 		return errReported // by the child
 	}
-	return err
+	return nil
 }
 
 // namespaceLimits names the settings that forbid user namespaces.
 func namespaceLimits() string {
 	var out []string
-	for name, off := range map[string]string{
-		"user/max_user_namespaces":                     "0",
-		"kernel/unprivileged_userns_clone":             "0",
-		"kernel/apparmor_restrict_unprivileged_userns": "1",
+	for _, limit := range []struct{ name, off string }{
+		{"user/max_user_namespaces", "0"},
+		{"kernel/unprivileged_userns_clone", "0"},
+		{"kernel/apparmor_restrict_unprivileged_userns", "1"},
 	} {
-		b, err := os.ReadFile("/proc/sys/" + name)
-		if err == nil && strings.TrimSpace(string(b)) == off {
-			out = append(out, strings.ReplaceAll(name, "/", ".")+"="+off)
+		b, err := os.ReadFile("/proc/sys/" + limit.name)
+		if err == nil && strings.TrimSpace(string(b)) == limit.off {
+			out = append(out, strings.ReplaceAll(limit.name, "/", ".")+"="+limit.off)
 		}
 	}
 	if len(out) == 0 {

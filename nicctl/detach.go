@@ -129,7 +129,7 @@ func waitForExit(ctx context.Context, pidfd int) error {
 }
 
 // detachRemains removes what a nicd that is gone left in the kernel.
-func detachRemains(c *p4rtclient.Client, f deviceFlags) (_ []string, err error) {
+func detachRemains(c *p4rtclient.Client, f deviceFlags) ([]string, error) {
 	none := func(err error) error { return fmt.Errorf("no nicd answers at %s; what one left: %w", c.Address, err) }
 	removed, err := remains(f.instance)
 	if err != nil {
@@ -138,15 +138,20 @@ func detachRemains(c *p4rtclient.Client, f deviceFlags) (_ []string, err error) 
 	if f.dryRun || len(removed) == 0 {
 		return removed, nil
 	}
-	lock, err := instance.Lock(f.instance)
-	if err != nil {
-		return nil, none(err)
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	if _, err := kernel.Remove(kernel.Options{Instance: f.instance}); err != nil {
+	if err := removeRemains(f.instance); err != nil {
 		return nil, none(err)
 	}
 	return removed, nil
+}
+
+// removeRemains removes what an instance without a nicd has in the kernel.
+func removeRemains(name string) error {
+	lock, err := instance.Lock(name)
+	if err != nil {
+		return err
+	}
+	_, err = kernel.Remove(kernel.Options{Instance: name})
+	return errors.Join(err, lock.Close())
 }
 
 // remains lists what an instance has in the kernel, without touching it.

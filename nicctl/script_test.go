@@ -25,7 +25,8 @@ import (
 // The binary of the tests is also the commands that the scripts run.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"nicctl": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"nicctl":        func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"no-namespaces": noNamespaces,
 		"nicd": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			code := daemon.Main(ctx, os.Args[1:], os.Stdout, os.Stderr)

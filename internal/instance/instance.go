@@ -33,16 +33,28 @@ func Validate(name string) error {
 
 // machineRoot tells root of the machine from root of a user namespace, to whom
 // the machine's directories do not belong.
-func machineRoot() bool {
-	if os.Geteuid() != 0 {
-		return false
-	}
+func machineRoot() bool { return os.Geteuid() == 0 && machineUID() == 0 }
+
+// machineUID is the caller's user id outside of the user namespace it may be in:
+// all are 0 in theirs.
+func machineUID() int {
 	b, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
-		return true // no /proc: no user namespace either, as far as we can know
+		return os.Geteuid() // no /proc: no user namespace either, as far as we can know
 	}
-	f := strings.Fields(string(b))
-	return len(f) == 3 && f[0] == "0" && f[1] == "0" && f[2] != "1"
+	return outside(string(b), os.Geteuid())
+}
+
+// outside maps an id by the lines FIRST-INSIDE FIRST-OUTSIDE COUNT of a uid_map
+// (user_namespaces(7)).
+func outside(uidMap string, id int) int {
+	for line := range strings.Lines(uidMap) {
+		var inside, first, count int
+		if _, err := fmt.Sscan(line, &inside, &first, &count); err == nil && id >= inside && id-inside < count {
+			return first + id - inside
+		}
+	}
+	return id
 }
 
 // Socket is the path of the unix socket: /run/p4nic/NAME.sock for root, else a
@@ -54,7 +66,7 @@ func Socket(name string) string {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		return filepath.Join(dir, "p4nic", name+".sock")
 	}
-	return filepath.Join(os.TempDir(), "p4nic-"+strconv.Itoa(os.Getuid()), name+".sock")
+	return filepath.Join(os.TempDir(), "p4nic-"+strconv.Itoa(machineUID()), name+".sock")
 }
 
 // StateDir is the directory of the journal and the lock: /var/lib/p4nic/NAME for
@@ -69,5 +81,5 @@ func StateDir(name string) string {
 	if home, err := os.UserHomeDir(); err == nil {
 		return filepath.Join(home, ".local", "state", "p4nic", name)
 	}
-	return filepath.Join(os.TempDir(), "p4nic-"+strconv.Itoa(os.Getuid()), name)
+	return filepath.Join(os.TempDir(), "p4nic-"+strconv.Itoa(machineUID()), name)
 }

@@ -54,7 +54,7 @@ func TestPaths(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", "")
 	t.Setenv("TMPDIR", "/t")
 	t.Setenv("HOME", "/home/u")
-	if got, want := Socket("x"), "/t/p4nic-"+strconv.Itoa(os.Getuid())+"/x.sock"; got != want {
+	if got, want := Socket("x"), "/t/p4nic-"+strconv.Itoa(machineUID())+"/x.sock"; got != want {
 		t.Errorf("socket %s, want %s", got, want)
 	}
 	if got, want := StateDir("x"), "/home/u/.local/state/p4nic/x"; got != want {
@@ -144,5 +144,24 @@ func TestLockRefused(t *testing.T) {
 	}
 	if _, err := lock("x", filepath.Join(file, "x.lock")); err == nil || !strings.Contains(err.Error(), "not a directory") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestOutside: users of user namespaces are told apart.
+func TestOutside(t *testing.T) {
+	for _, c := range []struct {
+		uidMap   string
+		id, want int
+	}{
+		{"         0          0 4294967295\n", 0, 0},
+		{"         0          0 4294967295\n", 1000, 1000},
+		{"         0       1000          1\n", 0, 1000},
+		{"         0     100000      65536\n     65536 7 1\n", 33, 100033},
+		{"         0     100000      65536\n     65536 7 1\n", 65536, 7},
+		{"", 5, 5},
+	} {
+		if got := outside(c.uidMap, c.id); got != c.want {
+			t.Errorf("outside(%q, %d) = %d, want %d", c.uidMap, c.id, got, c.want)
+		}
 	}
 }

@@ -20,11 +20,14 @@ import (
 
 // daemon is a running nicd, the real program in a process of its own.
 type daemon struct {
-	cmd    *exec.Cmd
-	log    *tail
-	exited chan struct{}
-	err    error // valid once exited is closed
-	client *p4rtclient.Client
+	cmd      *exec.Cmd
+	ns       *netns.NS
+	instance string
+	log      *tail
+	exited   chan struct{}
+	err      error // how it ended; valid once exited is closed
+	client   *p4rtclient.Client
+	remove   func(instance string) error
 }
 
 // findNicd looks beside the running nicctl first, then in PATH.
@@ -42,41 +45,63 @@ func findNicd() (string, error) {
 	return path, nil
 }
 
-// startDaemon starts nicd inside ns and waits until it answers.
-func startDaemon(ctx context.Context, path string, ns *netns.NS, dir, instance string, sim bool, ports []string) (*daemon, error) {
+// startDaemon starts nicd inside ns and waits until it answers. dir is for its
+// files.
+func startDaemon(ctx context.Context, o Options, ns *netns.NS, dir string, ports []string) (*daemon, error) {
 	socket := filepath.Join(dir, "nicd.sock")
+	d := &daemon{ns: ns, instance: fmt.Sprintf("demo-%d", os.Getpid()), log: &tail{}, exited: make(chan struct{}), remove: o.Remove}
 	engine := "kernel"
-	if sim {
+	if o.Sim {
 		engine = "sim"
+		d.remove = nil // nothing of it is in the kernel
 	}
-	args := []string{"--instance", instance, "--engine", engine, "--state-dir", filepath.Join(dir, "state"), "--listen", "unix://" + socket}
+	args := []string{"--instance", d.instance, "--engine", engine, "--state-dir", filepath.Join(dir, "state"), "--listen", "unix://" + socket}
 	for _, p := range ports {
 		args = append(args, "--port", p)
 	}
-	d := &daemon{cmd: exec.Command(path, args...), log: &tail{}, exited: make(chan struct{})}
+	d.cmd = exec.Command(o.Nicd, args...)
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
-	// The daemon must not outlive a demo that is killed, nor get its Ctrl-C.
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := ns.Do(d.cmd.Start); err != nil {
+	d.cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir) // for the lock of the instance, unless root's
+	// It must not get the terminal's Ctrl-C before we have asked it to detach,
+	// nor outlive a demo that is killed.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := d.run(); err != nil {
 		return nil, fmt.Errorf("start nicd: %w", err)
 	}
-	go func() {
-		d.err = d.cmd.Wait()
-		close(d.exited)
-	}()
-	client, err := p4rtclient.Dial("unix://"+socket, 1, false)
+	err := d.ready(ctx, "unix://"+socket)
 	if err != nil {
-		return nil, errors.Join(err, d.stop(context.Background()))
-	}
-	d.client = client
-	if err := d.ready(ctx); err != nil {
-		return nil, errors.Join(err, d.stop(context.Background()))
+		return nil, errors.Join(err, d.stop())
 	}
 	return d, nil
 }
 
+// run starts the process. The thread that did it waits for its end: the kernel
+// signals a parent's death when that thread is gone.
+func (d *daemon) run() error {
+	started := make(chan error, 1)
+	go func() {
+		err := d.ns.Do(func() error {
+			err := d.cmd.Start()
+			if err != nil {
+				return err
+			}
+			started <- nil
+			d.err = d.cmd.Wait()
+			close(d.exited)
+			return nil
+		})
+		if err != nil {
+			started <- err
+		}
+	}()
+	return <-started
+}
+
 // ready waits until the daemon answers on its socket.
-func (d *daemon) ready(ctx context.Context) error {
+func (d *daemon) ready(ctx context.Context, address string) (err error) {
+	if d.client, err = p4rtclient.Dial(address, 1, false); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -89,36 +114,51 @@ func (d *daemon) ready(ctx context.Context) error {
 		d.client.Conn.ResetConnectBackoff()
 		select {
 		case <-d.exited:
-			return fmt.Errorf("nicd ended at once (%v):\n%s", d.err, d.log.String())
+			return fmt.Errorf("nicd ended at once (%v)\n%s", d.err, d.log)
 		case <-ctx.Done():
-			return fmt.Errorf("nicd does not answer: %w\n%s", err, d.log.String())
+			return fmt.Errorf("nicd does not answer: %w\n%s", err, d.log)
 		case <-tick.C:
 		}
 	}
 }
 
-// stop takes the datapath away and ends the daemon.
-func (d *daemon) stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+// stop takes the datapath away and ends the daemon, by force if it must. It is
+// not interrupted.
+func (d *daemon) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	var err error
-	if d.client != nil {
-		_, err = nicdpb.NewNicdClient(d.client.Conn).Detach(ctx, &nicdpb.DetachRequest{})
-		err = errors.Join(err, d.client.Close())
-	} else {
+	select {
+	case <-d.exited:
+		return errors.Join(d.client.Close(), d.clean())
+	default:
+	}
+	_, err := nicdpb.NewNicdClient(d.client.Conn).Detach(ctx, &nicdpb.DetachRequest{})
+	if err != nil { // it may be starting still
 		_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	}
+	closeErr := d.client.Close()
 	select {
 	case <-d.exited:
 	case <-ctx.Done():
 		_ = d.cmd.Process.Kill()
 		<-d.exited
-		err = errors.Join(err, errors.New("nicd did not end when asked to and was killed"))
+		closeErr = errors.Join(closeErr, fmt.Errorf("nicd did not end when asked to and was killed\n%s", d.log))
 	}
-	if err != nil {
-		return fmt.Errorf("stop nicd: %w\n%s", err, d.log.String())
+	if err != nil || d.err != nil {
+		closeErr = errors.Join(closeErr, d.clean())
 	}
-	return nil
+	if err == nil && d.err != nil {
+		closeErr = errors.Join(closeErr, fmt.Errorf("nicd detached, but ended badly (%w)\n%s", d.err, d.log))
+	}
+	return closeErr
+}
+
+// clean removes what a nicd that did not detach has left in the kernel.
+func (d *daemon) clean() error {
+	if d.remove == nil {
+		return nil
+	}
+	return d.ns.Do(func() error { return d.remove(d.instance) })
 }
 
 // tail keeps the last part of the daemon's log.

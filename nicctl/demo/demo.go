@@ -35,7 +35,13 @@ type Options struct {
 	Router  Pipeline // p4src/router.p4
 	Changed Pipeline // the same with ROUTED_DSCP=ChangedDSCP
 	Nicd    string   // path of nicd; "" looks beside nicctl and in PATH
+	// Remove takes an instance whose nicd is gone out of the kernel. It is called
+	// in the network namespace of the ports.
+	Remove func(instance string) error
 }
+
+// ErrInterrupted ends a demo whose context ended. All is cleaned up.
+var ErrInterrupted = errors.New("interrupted")
 
 // ChangedDSCP is what the changed router writes into what it forwards.
 const ChangedDSCP = 46
@@ -61,7 +67,32 @@ type counts struct {
 }
 
 // Run plays the demo until it is done or ctx is.
-func Run(ctx context.Context, o Options) (err error) {
+func Run(ctx context.Context, o Options) error {
+	err := run(ctx, o)
+	if ctx.Err() != nil && err != nil {
+		// What failed then failed because of that; what could not be cleaned up
+		// is said all the same.
+		if clean, ok := errors.AsType[*cleanupError](err); ok {
+			return errors.Join(ErrInterrupted, clean)
+		}
+		return ErrInterrupted
+	}
+	return err
+}
+
+// cleanupError is something that the demo could not take away.
+type cleanupError struct{ error }
+
+func (e *cleanupError) Unwrap() error { return e.error }
+
+// cleanup calls f and joins its error.
+func cleanup(err *error, f func() error) {
+	if e := f(); e != nil {
+		*err = errors.Join(*err, &cleanupError{fmt.Errorf("clean up: %w", e)})
+	}
+}
+
+func run(ctx context.Context, o Options) (err error) {
 	d := &story{Options: o, start: time.Now(), totals: map[string]counts{}}
 	if d.Nicd == "" {
 		if d.Nicd, err = findNicd(); err != nil {
@@ -72,26 +103,29 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer cleanup(&err, func() error { return os.RemoveAll(dir) })
 	if d.net, err = newNetwork(o.Sim); err != nil {
 		return fmt.Errorf("make the network: %w", err)
 	}
-	defer func() { err = errors.Join(err, d.net.close()) }()
+	defer cleanup(&err, d.net.close)
 	engine := "eBPF in the kernel"
 	if o.Sim {
 		engine = "the simulator (ir/exec) as the switch"
 	}
 	d.say("two hosts and a router in network namespaces, joined by veth pairs; engine: %s", engine)
-	if d.nicd, err = startDaemon(ctx, d.Nicd, d.net.sw, dir, fmt.Sprintf("demo-%d", os.Getpid()), o.Sim, d.net.ports); err != nil {
+	if d.nicd, err = startDaemon(ctx, d.Options, d.net.sw, dir, d.net.ports); err != nil {
+		if !o.Sim {
+			err = fmt.Errorf("%w\nwithout eBPF the simulator can be the switch: nicctl demo --sim", err)
+		}
 		return err
 	}
-	defer func() {
-		if e := d.nicd.stop(context.Background()); e != nil {
-			err = errors.Join(err, e)
-			return
+	defer cleanup(&err, func() error {
+		if err := d.nicd.stop(); err != nil {
+			return err
 		}
 		d.say("nicd has taken its datapath away and ended; the namespaces are gone with it")
-	}()
+		return nil
+	})
 	d.c = d.nicd.client
 	d.say("nicd runs (process %d) and has both ports; nothing is loaded: packets pass to the kernel", d.nicd.cmd.Process.Pid)
 	for _, step := range []func(context.Context) error{
@@ -101,7 +135,7 @@ func Run(ctx context.Context, o Options) (err error) {
 			return fmt.Errorf("%w\n%s", err, d.nicd.log)
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("interrupted: %w", context.Cause(ctx))
+			return ctx.Err()
 		}
 	}
 	return nil

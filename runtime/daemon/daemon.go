@@ -39,7 +39,7 @@ type Daemon struct {
 	server    *grpc.Server
 	listeners []net.Listener
 	started   time.Time
-	detached  chan struct{} // closed when an operator has detached the datapath
+	detached  chan error // what came of it when an operator detached the datapath
 }
 
 // Run is nicd: it returns when ctx ends (leaving the datapath as it is) or when
@@ -53,7 +53,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 	select {
 	case <-ctx.Done():
 		log.Info("stopping; the datapath goes on", "instance", d.config.Instance)
-	case <-d.detached:
+	case err = <-d.detached:
 		log.Info("detached", "instance", d.config.Instance)
 	case err = <-failed:
 	}
@@ -66,7 +66,7 @@ func Start(c Config, log *slog.Logger) (_ *Daemon, err error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	d := &Daemon{config: c, log: log, started: time.Now(), detached: make(chan struct{})}
+	d := &Daemon{config: c, log: log, started: time.Now(), detached: make(chan error, 1)}
 	defer func() {
 		if err == nil {
 			return

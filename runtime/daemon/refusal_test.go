@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 
 	"github.com/p4nic/p4nic/internal/netnstest"
+	"github.com/p4nic/p4nic/nicctl/p4rtclient"
 )
 
 // TestSecondDaemon: D18: a second nicd of an instance is refused by name, and the
@@ -142,4 +144,51 @@ func flip(b []byte) []byte {
 	b = append([]byte(nil), b...)
 	b[len(b)/2] ^= 1
 	return b
+}
+
+// TestDetachDuringWrites: a detach under load ends nicd in good order, and what
+// it acknowledged is there the next time.
+func TestDetachDuringWrites(t *testing.T) {
+	netnstest.NeedBPF(t)
+	net := newWires(t)
+	d := newNicd(t, net.sw, "--port", "1=s1", "--port", "2=s2")
+	p := bundleOf(t, compileFile(t, "testdata/stamp.p4"))
+	want := 0
+	for round := range 5 {
+		d.start()
+		c := d.client()
+		if round == 0 {
+			netnstest.Check(t, d.load(c, p, p4.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT))
+		}
+		netnstest.Check(t, c.BecomePrimary(t.Context(), false))
+		if got := len(d.entries(c, p, "ballast", false)); got != want {
+			t.Fatalf("round %d: %d entries, %d were acknowledged", round, got, want)
+		}
+		s := p4rtclient.NewSchema(p.info)
+		first := make(chan struct{})
+		done := make(chan int)
+		go func() {
+			acknowledged := 0
+			for i := range 600 {
+				e, err := s.ParseEntry([]string{"ballast", fmt.Sprintf("mac=02:00:00:%02x:%02x:%02x", round, i>>8, i&255), "NoAction"}, true)
+				if err != nil {
+					t.Error(err)
+					break
+				}
+				u := []*p4.Update{{Type: p4.Update_INSERT, Entity: &p4.Entity{Entity: &p4.Entity_TableEntry{TableEntry: e}}}}
+				refused, err := c.Write(t.Context(), u)
+				if err != nil || len(refused) > 0 {
+					break // nicd ends
+				}
+				if acknowledged++; acknowledged == 20 {
+					close(first)
+				}
+			}
+			done <- acknowledged
+		}()
+		<-first
+		d.detach() // fails when nicd ends badly
+		want += <-done
+		netnstest.Check(t, c.Conn.Close())
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -13,15 +14,18 @@ import (
 
 	"github.com/p4nic/p4nic/internal/version"
 	"github.com/p4nic/p4nic/proto/nicdpb"
-	"github.com/p4nic/p4nic/runtime/dataplane"
 )
 
 // service answers operators (proto/nicd.proto).
 type service struct {
 	nicdpb.UnimplementedNicdServer
-	d    *Daemon
-	once sync.Once
+	d        *Daemon
+	mu       sync.RWMutex // held for reading by what needs the plane
+	detached bool
 }
+
+// errDetached answers what comes after a Detach.
+var errDetached = status.Error(codes.Unavailable, "the datapath was detached, nicd is ending")
 
 // tableEngines is a Plane that chooses an engine for each table.
 type tableEngines interface {
@@ -31,6 +35,11 @@ type tableEngines interface {
 
 // Status implements the RPC.
 func (s *service) Status(context.Context, *nicdpb.StatusRequest) (*nicdpb.StatusResponse, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.detached {
+		return nil, errDetached
+	}
 	d := s.d
 	out := &nicdpb.StatusResponse{
 		Version: version.Version, Instance: d.config.Instance, Engine: d.plane.Name(), Pid: int32(os.Getpid()),
@@ -81,18 +90,23 @@ func (d *Daemon) pipelineStatus() *nicdpb.Pipeline {
 	return out
 }
 
-// Detach implements the RPC.
+// Detach implements the RPC. The store ends first: what was acknowledged is in
+// its journal, and nothing writes to a datapath that is gone.
 func (s *service) Detach(context.Context, *nicdpb.DetachRequest) (*nicdpb.DetachResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.detached {
+		return nil, errDetached
+	}
+	s.detached = true
 	out := &nicdpb.DetachResponse{}
-	err := s.d.store.Do(func(p dataplane.Plane) error {
-		for _, port := range p.Ports() {
-			out.Removed = append(out.Removed, fmt.Sprintf("port %d (%s)", port.Number, port.Netdev))
-		}
-		return p.DetachAll()
-	})
+	for _, port := range s.d.plane.Ports() {
+		out.Removed = append(out.Removed, fmt.Sprintf("port %d (%s)", port.Number, port.Netdev))
+	}
+	err := errors.Join(s.d.store.Close(), s.d.plane.DetachAll())
+	s.d.detached <- err // nicd ends, whether it worked or not
 	if err != nil {
 		return nil, status.Errorf(codes.Internal, "detach: %v", err)
 	}
-	s.once.Do(func() { close(s.d.detached) })
 	return out, nil
 }
