@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/p4nic/p4nic/compiler/backend/bmv2"
 	"github.com/p4nic/p4nic/compiler/driver"
 	"github.com/p4nic/p4nic/compiler/p4info"
 	"github.com/p4nic/p4nic/compiler/pass"
@@ -39,7 +40,8 @@ otherwise. The same source, options and compiler give the same bytes.
 --emit KIND=FILE writes another form as well, "-" meaning stdout:
   p4info    P4Info; the name's ending chooses the form: .json, .bin or text
   entries   the entries written in the program, as a P4Runtime WriteRequest; likewise
-  ir        the core program as text`,
+  ir        the core program as text
+  bmv2      the JSON that simple_switch loads`,
 		Example: `  nicctl build router.p4
   nicctl build router.p4 -o edge.nicpkg -D ROUTED_DSCP=46 --time
   nicctl build router.p4 --emit p4info=router.p4info.txtpb --emit ir=-`,
@@ -91,7 +93,10 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	for _, e := range emits {
-		data := e.render(res, e.file)
+		data, err := e.render(res, e.file)
+		if err != nil {
+			return err
+		}
 		if e.file == "-" {
 			if _, err := cmd.OutOrStdout().Write(data); err != nil {
 				return err
@@ -130,7 +135,7 @@ func compileBundle(cmd *cobra.Command, path string, src sourceFlags) ([]byte, er
 // emit is one --emit.
 type emit struct {
 	file   string
-	render func(res *driver.Result, file string) []byte
+	render func(res *driver.Result, file string) ([]byte, error)
 }
 
 func parseEmits(args []string) ([]emit, error) {
@@ -143,13 +148,15 @@ func parseEmits(args []string) ([]emit, error) {
 		e := emit{file: file}
 		switch kind {
 		case "p4info":
-			e.render = func(r *driver.Result, file string) []byte { return message(r.Control.Info, file) }
+			e.render = func(r *driver.Result, file string) ([]byte, error) { return message(r.Control.Info, file), nil }
 		case "entries":
-			e.render = func(r *driver.Result, file string) []byte { return message(r.Control.Entries, file) }
+			e.render = func(r *driver.Result, file string) ([]byte, error) { return message(r.Control.Entries, file), nil }
 		case "ir":
-			e.render = func(r *driver.Result, _ string) []byte { return []byte(r.Core.String()) }
+			e.render = func(r *driver.Result, _ string) ([]byte, error) { return []byte(r.Core.String()), nil }
+		case "bmv2":
+			e.render = func(r *driver.Result, _ string) ([]byte, error) { return bmv2.Export(r.Core) }
 		default:
-			return nil, fmt.Errorf("--emit %s: the kinds are p4info, entries and ir", kind)
+			return nil, fmt.Errorf("--emit %s: the kinds are p4info, entries, ir and bmv2", kind)
 		}
 		out = append(out, e)
 	}
