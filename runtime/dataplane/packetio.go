@@ -24,8 +24,9 @@ type PacketIO interface {
 	SetPacketIn(receive func(frame []byte)) error
 	// PacketOut hands a frame to the live pipeline; any number of goroutines may
 	// call it. When it returns the pipeline has seen the packet, or it waits in
-	// the queue of the CPU port. A frame of a length that the engine cannot carry
-	// is a *FrameSize.
+	// the queue of the CPU port. A frame of fewer than MinFrame bytes is filled up
+	// with zeros, as devices fill up theirs; one that is longer than the engine can
+	// carry is a *FrameSize.
 	PacketOut(frame []byte) error
 	// CPUStats are the counts of the CPU port since it was connected: Rx is what
 	// PacketOut brought, Tx what the pipeline sent to the port, Drops what it sent
@@ -33,9 +34,21 @@ type PacketIO interface {
 	CPUStats() (Stats, error)
 }
 
-// FrameSize says that a frame's length is outside of what the CPU port takes.
-type FrameSize struct{ Length, Min, Max int }
+// MinFrame is the least that a packet into the pipeline has: two addresses and a
+// type. The kernel knows none that is shorter.
+const MinFrame = 14
+
+// Padded gives the frame with at least MinFrame bytes.
+func Padded(frame []byte) []byte {
+	if len(frame) >= MinFrame {
+		return frame
+	}
+	return append(frame[:len(frame):len(frame)], make([]byte, MinFrame-len(frame))...)
+}
+
+// FrameSize says that a frame is longer than what the CPU port takes.
+type FrameSize struct{ Length, Max int }
 
 func (e *FrameSize) Error() string {
-	return fmt.Sprintf("a packet of %d bytes, headers for the pipeline included: the CPU port takes %d to %d", e.Length, e.Min, e.Max)
+	return fmt.Sprintf("a packet of %d bytes, headers for the pipeline included: the CPU port takes %d at most", e.Length, e.Max)
 }

@@ -30,8 +30,7 @@ const (
 	tunDevice   = "/dev/net/tun"
 	cpuQueue    = 4096  // frames that wait for the receiver
 	cpuMTU      = 65521 // the most that a tap device takes
-	minFrame    = 14    // the kernel's least
-	maxFrame    = cpuMTU + minFrame
+	maxFrame    = cpuMTU + 14
 	cpuPortBack = time.Second // until a device that went is made again
 )
 
@@ -270,8 +269,8 @@ func (p *Plane) reopenTap(c *cpuPort) error {
 
 // PacketOut implements dataplane.PacketIO: when the write returns the program has run.
 func (p *Plane) PacketOut(frame []byte) error {
-	if n := len(frame); n < minFrame || n > maxFrame {
-		return &dataplane.FrameSize{Length: n, Min: minFrame, Max: maxFrame}
+	if len(frame) > maxFrame {
+		return &dataplane.FrameSize{Length: len(frame), Max: maxFrame}
 	}
 	p.mu.RLock()
 	c, live := p.cpu, p.live
@@ -286,7 +285,7 @@ func (p *Plane) PacketOut(frame []byte) error {
 	if t == nil {
 		return fmt.Errorf("the CPU port's device %s is gone", c.netdev)
 	}
-	if _, err := t.file.Write(frame); err != nil {
+	if _, err := t.file.Write(dataplane.Padded(frame)); err != nil {
 		return fmt.Errorf("CPU port: %w", err)
 	}
 	return nil

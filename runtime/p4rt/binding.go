@@ -23,6 +23,8 @@ type binding struct {
 	counters map[uint32]*counterInfo
 	cells    []*counterInfo    // indirect counters as in P4Info
 	names    map[uint32]string // of every object with an id
+	// The headers between controllers and the pipeline.
+	packetIn, packetOut packetLayout
 }
 
 type tableInfo struct {
@@ -111,6 +113,9 @@ func bind(info *p4configv1.P4Info, p *store.Pipeline) (*binding, error) {
 		}
 		b.counters[ci.id] = ci
 		b.cells = append(b.cells, ci)
+	}
+	if err := b.packetLayouts(p.Program); err != nil {
+		return nil, err
 	}
 	return b, nil
 }

@@ -42,6 +42,10 @@ func (s *Server) SetForwardingPipelineConfig(_ context.Context, r *setRequest) (
 	if err != nil {
 		return nil, rpcError(err)
 	}
+	if old := s.bound.Load(); mode != store.Verify && old != nil && !old.packetIn.equal(&b.packetIn) {
+		s.packets.switching.Store(true)
+		defer s.packets.switching.Store(false)
+	}
 	if err := s.store.SetPipeline(mode, b.pipe); err != nil {
 		return nil, rpcError(err)
 	}

@@ -5,7 +5,8 @@
 // state here.
 // Must not import: engines, other adapters.
 //
-// The files: server.go wires; arbitration.go and stream.go are StreamChannel;
+// The files: server.go wires; arbitration.go and stream.go are StreamChannel,
+// packetio.go and packetlayout.go its packets;
 // config.go sets and gets pipelines, binding.go relates P4Info ids to the
 // program, diff.go compares P4Infos; write.go, decode.go and counter.go write;
 // read.go and encode.go read; errors.go words refusals.
@@ -13,7 +14,7 @@
 // What is not supported is refused with UNIMPLEMENTED and named: VERIFY_AND_SAVE
 // and COMMIT, ROLLBACK_ON_ERROR and DATAPLANE_ATOMIC, role configs, idle
 // timeouts, meters, registers, action profiles, packet replication, value sets,
-// digests, externs, packet I/O. docs/p4runtime.md lists choices where the
+// digests, externs. docs/p4runtime.md lists choices where the
 // specification leaves one.
 package p4rt
 
@@ -34,6 +35,7 @@ import (
 
 	"github.com/p4nic/p4nic/compiler/bundle"
 	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/runtime/dataplane"
 	"github.com/p4nic/p4nic/runtime/store"
 )
 
@@ -53,7 +55,9 @@ type Options struct {
 	// MaxStreams bounds the clients of one role; 0 means 16 (p4rt:A4).
 	MaxStreams int
 	Load       Loader // nil = LoadBundle
-	Log        *slog.Logger
+	// Packets is the engine's CPU port; nil: packet-outs are refused.
+	Packets dataplane.PacketIO
+	Log     *slog.Logger
 }
 
 // Server implements the service.
@@ -65,6 +69,7 @@ type Server struct {
 	arbiter *arbiter
 	setting sync.Mutex // one Set at a time
 	bound   atomic.Pointer[binding]
+	packets packetIO
 	quit    chan struct{}
 	once    sync.Once
 }
@@ -92,6 +97,8 @@ func NewServer(o Options) (*Server, error) {
 	if _, err := s.binding(o.Store.Pipeline()); err != nil {
 		return nil, err
 	}
+	s.packets.plane = o.Packets
+	s.connectPackets()
 	return s, nil
 }
 
@@ -108,8 +115,13 @@ func LoadBundle(device []byte) (*p4configv1.P4Info, *ir.Program, error) {
 func (s *Server) Register(r grpc.ServiceRegistrar) { p4v1.RegisterP4RuntimeServer(r, s) }
 
 // Close ends all streams with UNAVAILABLE, so that a graceful stop of the gRPC
-// server comes to its end.
-func (s *Server) Close() { s.once.Do(func() { close(s.quit) }) }
+// server comes to its end, and gives the CPU port back.
+func (s *Server) Close() {
+	s.once.Do(func() {
+		close(s.quit)
+		s.disconnectPackets()
+	})
+}
 
 // maxReceive is what a Set with a large p4_device_config or a Write of millions
 // of entries needs (p4rt:S4, Q7).

@@ -11,11 +11,14 @@ import (
 	"github.com/p4nic/p4nic/runtime/store"
 )
 
-// Limits of what waits for a client that reads slowly. Stream errors are dropped
-// first (p4rt:SE3); arbitration is never dropped, the stream is closed instead.
+// Limits of what waits for a client that reads slowly. Stream errors are sent
+// last (p4rt:SE3); of them and of packets those that find no room are dropped.
+// Arbitration is never dropped, the stream is closed instead.
 const (
-	maxErrorsWaiting = 64
-	maxWaiting       = 1024
+	maxErrorsWaiting  = 64
+	maxWaiting        = 1024
+	maxPacketsWaiting = 1024
+	maxBytesWaiting   = 4 << 20 // of packets
 )
 
 // stream is one StreamChannel. device, message, role and id are set by the
@@ -27,41 +30,90 @@ type stream struct {
 	role    *role
 	id      *store.Election // nil = always backup
 
-	mu    sync.Mutex
-	queue []*p4v1.StreamMessageResponse
-	wake  chan struct{} // holds a token when queue is not empty
-	full  chan struct{} // closed when the client does not read
-	once  sync.Once
+	mu      sync.Mutex
+	queue   [lanes][]*p4v1.StreamMessageResponse
+	packets int           // bytes of payload in queue[lanePacket]
+	wake    chan struct{} // holds a token when a queue is not empty
+	full    chan struct{} // closed when the client does not read
+	once    sync.Once
 }
+
+// What waits, most urgent first.
+const (
+	laneArbitration = iota
+	lanePacket
+	laneError
+	lanes
+)
 
 func newStream() *stream {
 	return &stream{wake: make(chan struct{}, 1), full: make(chan struct{})}
 }
 
-// push queues a message; it never blocks.
+// push queues an arbitration or an error; it never blocks.
 func (st *stream) push(m *p4v1.StreamMessageResponse) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	switch n := len(st.queue); {
-	case m.GetError() != nil && n >= maxErrorsWaiting:
+	if m.GetError() != nil {
+		if len(st.queue[laneError]) < maxErrorsWaiting {
+			st.add(laneError, m)
+		}
 		return
-	case n >= maxWaiting:
+	}
+	if len(st.queue[laneArbitration]) >= maxWaiting {
 		st.once.Do(func() { close(st.full) })
 		return
 	}
-	st.queue = append(st.queue, m)
+	if a := m.GetArbitration(); a.GetStatus().GetCode() != int32(codes.OK) {
+		// Packets are for primaries.
+		st.queue[lanePacket], st.packets = nil, 0
+	}
+	st.add(laneArbitration, m)
+}
+
+// pushPacket queues a packet-in and tells whether there was room; it never blocks.
+func (st *stream) pushPacket(m *p4v1.StreamMessageResponse) bool {
+	size := len(m.GetPacket().GetPayload())
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if len(st.queue[lanePacket]) >= maxPacketsWaiting || st.packets+size > maxBytesWaiting {
+		return false
+	}
+	st.packets += size
+	st.add(lanePacket, m)
+	return true
+}
+
+// add queues a message; mu is held.
+func (st *stream) add(lane int, m *p4v1.StreamMessageResponse) {
+	st.queue[lane] = append(st.queue[lane], m)
 	select {
 	case st.wake <- struct{}{}:
 	default:
 	}
 }
 
+// take gives all messages of the most urgent kind that waits; of packets some, so
+// that an arbitration need not wait for all.
 func (st *stream) take() []*p4v1.StreamMessageResponse {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	q := st.queue
-	st.queue = nil
-	return q
+	for lane := range st.queue {
+		q := st.queue[lane]
+		n := len(q)
+		if n == 0 {
+			continue
+		}
+		if lane == lanePacket {
+			n = min(n, 16)
+			for _, m := range q[:n] {
+				st.packets -= len(m.GetPacket().GetPayload())
+			}
+		}
+		st.queue[lane] = q[n:]
+		return q[:n:n]
+	}
+	return nil
 }
 
 type received struct {
@@ -123,9 +175,11 @@ func sendQueue(g p4v1.P4Runtime_StreamChannelServer, st *stream, ended <-chan st
 		case <-ended:
 			return nil
 		}
-		for _, m := range st.take() {
-			if err := g.Send(m); err != nil {
-				return err
+		for q := st.take(); q != nil; q = st.take() {
+			for _, m := range q {
+				if err := g.Send(m); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -144,33 +198,43 @@ func (s *Server) receive(st *stream, m *p4v1.StreamMessageRequest) error {
 		return s.arbiter.update(st, a)
 	}
 	e := &p4v1.StreamError{Space: space}
-	what := ""
+	err := error(nil)
 	switch u := m.GetUpdate().(type) {
 	case *p4v1.StreamMessageRequest_Packet:
-		what = "packet-out"
-		e.Details = &p4v1.StreamError_PacketOut{PacketOut: &p4v1.PacketOutError{}}
+		e.Details = &p4v1.StreamError_PacketOut{PacketOut: &p4v1.PacketOutError{PacketOut: echo(u.Packet)}}
+		if err = s.mustLead(st, "packet-out"); err == nil {
+			err = s.packetOut(u.Packet)
+		}
+		if err != nil {
+			s.packets.counts.refused.Add(1)
+		}
 	case *p4v1.StreamMessageRequest_DigestAck:
-		what = "digest acknowledgement"
 		e.Details = &p4v1.StreamError_DigestListAck{DigestListAck: &p4v1.DigestListAckError{DigestListAck: u.DigestAck}}
-	case *p4v1.StreamMessageRequest_Other:
-		what = "message of type " + u.Other.GetTypeUrl()
+		if err = s.mustLead(st, "digest acknowledgement"); err == nil {
+			err = unsupported("digest acknowledgement is not supported")
+		}
+	case *p4v1.StreamMessageRequest_Other: // p4rt:SE5
 		e.Details = &p4v1.StreamError_Other{Other: &p4v1.StreamOtherError{}}
+		err = unsupported("message of type %s is not supported", u.Other.GetTypeUrl())
 	default:
-		what = "message without update"
 		e.Details = &p4v1.StreamError_Other{Other: &p4v1.StreamOtherError{}}
+		err = invalid("message without update")
 	}
-	switch _, isOther := m.GetUpdate().(*p4v1.StreamMessageRequest_Other); {
-	case m.GetUpdate() == nil:
-		e.CanonicalCode, e.Message = int32(codes.InvalidArgument), what
-	case isOther:
-		e.CanonicalCode, e.Message = int32(codes.Unimplemented), what+" is not supported"
-	case !s.arbiter.leads(st):
-		e.CanonicalCode, e.Message = int32(codes.PermissionDenied), what+": this client is not primary"
-	default:
-		e.CanonicalCode, e.Message = int32(codes.Unimplemented), what+" is not supported"
+	if err == nil {
+		return nil
 	}
+	told := status.Convert(rpcError(err))
+	e.CanonicalCode, e.Message = int32(told.Code()), told.Message()
 	st.push(&p4v1.StreamMessageResponse{Update: &p4v1.StreamMessageResponse_Error{Error: e}})
 	return nil
+}
+
+// mustLead refuses what only a primary may send (p4rt:PK3).
+func (s *Server) mustLead(st *stream, what string) error {
+	if s.arbiter.leads(st) {
+		return nil
+	}
+	return status.Errorf(codes.PermissionDenied, "%s: this client is not primary", what)
 }
 
 // leads tells whether st is primary of its role.

@@ -79,9 +79,10 @@ func (p *Plane) toCPU(frame []byte, from *stats) {
 // PacketOut implements dataplane.PacketIO. Packets for the host port are dropped:
 // the CPU port has no host.
 func (p *Plane) PacketOut(frame []byte) error {
-	if n := len(frame); n == 0 || n > maxOut {
-		return &dataplane.FrameSize{Length: n, Min: 1, Max: maxOut}
+	if len(frame) > maxOut {
+		return &dataplane.FrameSize{Length: len(frame), Max: maxOut}
 	}
+	frame = dataplane.Padded(frame)
 	m, c := p.live.Load(), p.cpu.Load()
 	switch {
 	case m == nil:
