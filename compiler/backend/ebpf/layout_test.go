@@ -165,6 +165,35 @@ func TestLinearRows(t *testing.T) {
 	}
 }
 
+// Rows of tables with priorities: priority, then handle, whatever the prefixes;
+// signed bounds keep their order.
+func TestLinearOrder(t *testing.T) {
+	signed := ir.Key{Name: "i", Kind: ir.MatchRange, Expr: &ir.VarRef{Meta: ir.Meta{T: &ir.Int{W: 8}}, Var: &ir.Var{Name: "i", Type: &ir.Int{W: 8}}}}
+	l := plan(t, table("t", 8, []ir.Key{key("p", 16, ir.MatchLPM), signed}, action("NoAction")))
+	e := l.Tables[0].Engine.(*Linear)
+	entry := func(handle uint32, prio int32, length int, lo, hi int8) ir.Entry {
+		return ir.Entry{Handle: handle, Priority: prio, Match: []ir.Match{{Value: []byte{1, 0}, PrefixLen: length}, {Value: []byte{byte(lo)}, Mask: []byte{byte(hi)}}}}
+	}
+	b, err := e.EncodeRows([]ir.Entry{entry(3, 5, 16, -1, 1), entry(1, 5, 8, -128, 127), entry(2, 6, 8, 0, 5)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := e.DecodeRows(b)
+	if err != nil || len(rows) != 3 || rows[0].Handle != 2 || rows[1].Handle != 1 || rows[2].Handle != 3 {
+		t.Fatal(rows, err)
+	}
+	if m := rows[2].Match[1]; m.Value[0] != 0xff || m.Mask[0] != 1 {
+		t.Errorf("bounds %x..%x", m.Value, m.Mask)
+	}
+	r := e.ranges[0]
+	for row, want := range [][2]uint64{{0x80, 0x85}, {0, 0xff}, {0x7f, 0x81}} {
+		at := row*e.RowSize + 8*r.Word
+		if lo, hi := nativeEndian.Uint64(b[at:]), nativeEndian.Uint64(b[at+8:]); lo != want[0] || hi != want[1] {
+			t.Errorf("row %d: %#x..%#x, want %#x", row, lo, hi, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	p := &ir.Program{Files: []ir.SourceFile{{Path: "a.p4"}}}
 	for _, c := range []struct {

@@ -1,6 +1,7 @@
 package ebpf
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -24,7 +25,8 @@ const maxLinearRows = 1024
 // A row is a list of native-endian u64 words. Keys that are matched under a mask
 // (exact, lpm, ternary, optional) are packed into masked words, each taking two
 // words of the row, value and mask; then every limb of the range keys has its
-// lower and upper bound; the last word is the handle.
+// lower and upper bound; the last word is the handle. Ranges compare unsigned:
+// keys and bounds of int<W> have their sign bit inverted, which keeps the order.
 type Linear struct {
 	keyLayout
 	Rows, Control *MapSpec
@@ -49,8 +51,9 @@ type piece struct {
 type rangeKey struct {
 	Key, Limb, N int
 	Width        int
-	Word         int // in a row
-	Arg          int // of the words to compare
+	Word         int    // in a row
+	Arg          int    // of the words to compare
+	Flip         uint64 // bits of the first limb that are inverted: the sign of int<W>
 }
 
 func newLinear(l *Layout, t *Table, kl keyLayout) (*Linear, error) {
@@ -65,7 +68,11 @@ func newLinear(l *Layout, t *Table, kl keyLayout) (*Linear, error) {
 	for i, w := range kl.width {
 		ls := limbsOf(w)
 		if t.IR.Keys[i].Kind == ir.MatchRange {
-			e.ranges = append(e.ranges, rangeKey{Key: i, Limb: n, N: len(ls), Width: w})
+			r := rangeKey{Key: i, Limb: n, N: len(ls), Width: w}
+			if _, signed := ir.Underlying(t.IR.Keys[i].Expr.Type()).(*ir.Int); signed {
+				r.Flip = 1 << (ls[0].Width - 1)
+			}
+			e.ranges = append(e.ranges, r)
 		} else {
 			for j, lb := range ls {
 				at := slices.IndexFunc(fill, func(used int) bool { return used+lb.Width <= 64 })
@@ -115,7 +122,7 @@ func (e *Linear) Active(word uint64) (half, count int) {
 }
 
 // EncodeRows gives the rows of a half in order of precedence: higher priority
-// first, then longer prefixes, then the order given.
+// first, in tables without priorities longer prefixes; then lower handles.
 func (e *Linear) EncodeRows(entries []ir.Entry) ([]byte, error) {
 	if len(entries) > e.Capacity {
 		return nil, fmt.Errorf("table %s: %d entries, room for %d", e.table.Name, len(entries), e.Capacity)
@@ -124,14 +131,13 @@ func (e *Linear) EncodeRows(entries []ir.Entry) ([]byte, error) {
 	for i := range entries {
 		order[i] = &entries[i]
 	}
+	byPriority := e.table.NeedsPriority()
 	slices.SortStableFunc(order, func(a, b *ir.Entry) int {
-		if a.Priority != b.Priority {
-			if a.Priority > b.Priority {
-				return -1
-			}
-			return 1
+		first := e.prefixBits(b) - e.prefixBits(a)
+		if byPriority {
+			first = cmp.Compare(b.Priority, a.Priority)
 		}
-		return e.prefixBits(b) - e.prefixBits(a)
+		return cmp.Or(first, cmp.Compare(a.Handle, b.Handle))
 	})
 	out := make([]byte, 0, len(order)*e.RowSize)
 	for _, en := range order {
@@ -172,6 +178,8 @@ func (e *Linear) encodeRow(en *ir.Entry) ([]uint64, error) {
 		lo, hi := make([]uint64, r.N), onesOf(w)
 		if m.Mask != nil {
 			lo, hi = bytesToLimbs(m.Value, w), bytesToLimbs(m.Mask, w)
+			lo[0] ^= r.Flip
+			hi[0] ^= r.Flip
 		}
 		for j := range r.N {
 			row[r.Word+2*j], row[r.Word+2*j+1] = lo[j], hi[j]
@@ -244,6 +252,8 @@ func (e *Linear) DecodeRows(b []byte) ([]ir.Entry, error) {
 			for j := range r.N {
 				value[r.Key][j], mask[r.Key][j] = word(r.Word+2*j), word(r.Word+2*j+1)
 			}
+			value[r.Key][0] ^= r.Flip
+			mask[r.Key][0] ^= r.Flip
 		}
 		en := ir.Entry{Handle: uint32(word(e.RowSize/8 - 1)), Match: make([]ir.Match, len(e.width))}
 		for i, w := range e.width {

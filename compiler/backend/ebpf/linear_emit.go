@@ -32,6 +32,12 @@ func (e *Linear) emit(g *gen, keys []vreg, handle vreg) {
 		for j := range r.N {
 			words[r.Arg+j] = keys[r.Limb+j]
 		}
+		if r.Flip != 0 {
+			t := g.scalar()
+			g.movImm(t, int64(r.Flip))
+			g.alu(asm.Xor, t, keys[r.Limb])
+			words[r.Arg] = t
+		}
 	}
 	for i, w := range words {
 		g.store(k.base, 8*i, w, asm.DWord)
