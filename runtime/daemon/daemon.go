@@ -149,7 +149,8 @@ func (d *Daemon) attachPorts() error {
 
 func (d *Daemon) listen() error {
 	var err error
-	if d.p4rt, err = p4rt.NewServer(p4rt.Options{Store: d.store, DeviceID: d.config.DeviceID, Log: d.log}); err != nil {
+	packets, _ := d.plane.(dataplane.PacketIO)
+	if d.p4rt, err = p4rt.NewServer(p4rt.Options{Store: d.store, DeviceID: d.config.DeviceID, Packets: packets, Log: d.log}); err != nil {
 		return err
 	}
 	d.server = grpc.NewServer(p4rt.ServerOptions()...)
