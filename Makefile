@@ -22,7 +22,7 @@ demo: build ## a P4 router carries real traffic on this machine (root: eBPF; els
 
 .PHONY: test
 test: ## all tests; as root also those of the kernel datapath
-	$(GO) test ./...
+	$(GO) test $(TESTFLAGS) ./...
 
 .PHONY: race
 race: ## all tests under the race detector (needs a C compiler)
