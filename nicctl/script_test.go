@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", RequireExplicitExec: true, Setup: scriptSetup,
+		Dir: "testdata/script", RequireExplicitExec: true, UpdateScripts: *update, Setup: scriptSetup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 			"ready": ready,

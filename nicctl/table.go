@@ -218,11 +218,12 @@ func newTableList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list [TABLE]",
 		Short: "Show the entries of one table or of all",
-		Long: `Show the entries of one table or of all, default actions last, in the form that
-nicctl table add -f reads.`,
+		Long: `Show the entries of one table or of all. The lines of entries are what table add,
+set and del read with -f, those of default actions, which come last, what table
+set reads.`,
 		Example: `  nicctl table list
   nicctl table list ipv4_routes -o json
-  nicctl table list acl > acl.txt`,
+  nicctl table list acl | grep -v " default " > acl.txt`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.withClient(cmd, func(ctx context.Context, c *p4rtclient.Client) error {

@@ -43,11 +43,16 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
+// commandLine is what the flags say.
+type commandLine struct {
+	file        string
+	printConfig bool
+	config      Config
+	ports       []string
+}
+
 func newCommand() *cobra.Command {
-	var file string
-	var printConfig bool
-	var flags Config
-	var ports []string
+	var line commandLine
 	cmd := &cobra.Command{
 		Use:     "nicd",
 		Short:   "Run a P4 pipeline on this machine's network devices and serve P4Runtime",
@@ -72,57 +77,63 @@ command line or configuration.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	fl := cmd.Flags()
-	fl.StringVar(&file, "config", "", "read the configuration from `FILE` (YAML); flags override it")
-	fl.BoolVar(&printConfig, "print-config", false, "write a commented default configuration and exit")
+	fl, flags := cmd.Flags(), &line.config
+	fl.StringVar(&line.file, "config", "", "read the configuration from `FILE` (YAML); flags override it")
+	fl.BoolVar(&line.printConfig, "print-config", false, "write a commented default configuration and exit")
 	fl.StringVar(&flags.Instance, "instance", "", "`NAME` of this instance: of its socket, state and pins")
 	fl.StringVar(&flags.Engine, "engine", "", "`ENGINE`: kernel (eBPF) or sim (the simulator on packet sockets)")
 	fl.StringVar(&flags.StateDir, "state-dir", "", "keep the journal in `DIR`")
-	fl.StringVar(&flags.Durability, "durability", "", "what a write survives: `process` (kill -9) or power")
+	fl.StringVar(&flags.Durability, "durability", "", "`WHAT` an acknowledged write survives: process (kill -9) or power (loss of power)")
 	fl.Uint64Var(&flags.DeviceID, "device-id", 0, "P4Runtime device `ID`")
 	fl.StringArrayVar(&flags.Listen, "listen", nil, "listen on `ADDRESS`, unix:///PATH or HOST:PORT (repeatable)")
 	fl.BoolVar(&flags.Insecure, "insecure", false, "allow TCP addresses without a certificate")
-	fl.StringArrayVar(&ports, "port", nil, "connect a port: `NUMBER=NETDEV[,hook=xdp|tc][,host=NETDEV]` (repeatable)")
+	fl.StringArrayVar(&line.ports, "port", nil, "connect `NUMBER=NETDEV[,hook=xdp|tc][,host=NETDEV]` (repeatable)")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if printConfig {
+		if line.printConfig {
 			_, err := io.WriteString(cmd.OutOrStdout(), DefaultConfig)
 			return err
 		}
-		c := Defaults()
-		if file != "" {
-			var err error
-			if c, err = LoadConfig(file); err != nil {
-				return errUsage{err}
-			}
-		}
-		for name, apply := range map[string]func(){
-			"instance":   func() { c.Instance = flags.Instance },
-			"engine":     func() { c.Engine = flags.Engine },
-			"state-dir":  func() { c.StateDir = flags.StateDir },
-			"durability": func() { c.Durability = flags.Durability },
-			"device-id":  func() { c.DeviceID = flags.DeviceID },
-			"listen":     func() { c.Listen = flags.Listen },
-			"insecure":   func() { c.Insecure = flags.Insecure },
-		} {
-			if fl.Changed(name) {
-				apply()
-			}
-		}
-		if fl.Changed("port") {
-			c.Ports = nil
-			for _, s := range ports {
-				p, err := ParsePort(s)
-				if err != nil {
-					return errUsage{err}
-				}
-				c.Ports = append(c.Ports, p)
-			}
-		}
-		if err := c.complete(); err != nil {
+		c, err := line.merge(fl.Changed)
+		if err != nil {
 			return errUsage{err}
 		}
 		return Run(cmd.Context(), c, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
 	}
 	return cmd
+}
+
+// merge puts the flags that were given over the file, and that over the defaults.
+func (l *commandLine) merge(given func(flag string) bool) (Config, error) {
+	c := Defaults()
+	if l.file != "" {
+		var err error
+		if c, err = LoadConfig(l.file); err != nil {
+			return c, err
+		}
+	}
+	override(given("instance"), &c.Instance, l.config.Instance)
+	override(given("engine"), &c.Engine, l.config.Engine)
+	override(given("state-dir"), &c.StateDir, l.config.StateDir)
+	override(given("durability"), &c.Durability, l.config.Durability)
+	override(given("device-id"), &c.DeviceID, l.config.DeviceID)
+	override(given("listen"), &c.Listen, l.config.Listen)
+	override(given("insecure"), &c.Insecure, l.config.Insecure)
+	if given("port") {
+		c.Ports = nil
+	}
+	for _, s := range l.ports {
+		p, err := ParsePort(s)
+		if err != nil {
+			return c, err
+		}
+		c.Ports = append(c.Ports, p)
+	}
+	return c, c.complete()
+}
+
+func override[T any](given bool, value *T, by T) {
+	if given {
+		*value = by
+	}
 }
