@@ -254,6 +254,23 @@ func (l *lowerer) get(i int) *Value {
 
 func (l *lowerer) set(i int, v *Value) {
 	l.force()
+	if l.inParser && !l.holds(i, v) {
+		l.parser.headerMade(i)
+	}
+	l.put(i, v)
+}
+
+// holds tells whether leaf i is v already.
+func (l *lowerer) holds(i int, v *Value) bool {
+	if i < len(l.cur.env) && l.cur.env[i] != nil {
+		return l.cur.env[i] == v
+	}
+	return v.IsConst(0)
+}
+
+// put is set by an extract.
+func (l *lowerer) put(i int, v *Value) {
+	l.force()
 	for len(l.cur.env) <= i {
 		l.cur.env = append(l.cur.env, nil)
 	}

@@ -389,9 +389,9 @@ func (l *lowerer) extract(s *ir.Extract) {
 	l.trackOrder(a.base)
 	l.slots++
 	number := l.slots
-	l.set(a.base+leafValid, l.constant(1, 1))
-	l.set(a.base+leafSlot, l.constant(32, uint64(number)))
-	l.set(a.base+leafOff, cursor)
+	l.put(a.base+leafValid, l.constant(1, 1))
+	l.put(a.base+leafSlot, l.constant(32, uint64(number)))
+	l.put(a.base+leafOff, cursor)
 	if a.union != nil {
 		l.clearOthers(a.union, l.constant(1, 1))
 	}
@@ -473,6 +473,17 @@ func (l *lowerer) trackOrder(valid int) {
 		return
 	}
 	l.set(ps.order, l.constant(32, uint64(place+1)))
+}
+
+// headerMade is called before the parser writes a leaf other than by an extract:
+// where that makes a header valid or invalid, or another one's copy, the valid
+// headers are no longer what the parser walked over.
+func (ps *parserState) headerMade(leaf int) {
+	for _, f := range [...]int{leafValid, leafSlot} {
+		if _, ok := ps.emitOrder[leaf-f]; ok {
+			ps.packed = false
+		}
+	}
 }
 
 // upperBound of a value made of constants joined by block parameters.
