@@ -162,6 +162,11 @@ func (e *emitter) instruction(m *minst) {
 		e.flush(asm.R1, m.dst)
 	case mMov:
 		e.move(m)
+	case mXor:
+		d := e.home(m.dst, tmpA)
+		e.fetch(d, m.src)
+		e.put(asm.Xor.Imm(d, int32(m.imm)))
+		e.flush(d, m.dst)
 	case mALU:
 		d := e.home(m.dst, tmpA)
 		if d == tmpA && (m.alu != asm.Mov || m.src == m.dst) {

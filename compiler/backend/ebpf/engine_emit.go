@@ -5,13 +5,13 @@ import "github.com/cilium/ebpf/asm"
 // handleOf ends a look-up by map element: absent elements give handle 0.
 func (g *gen) handleOf(p vreg, handle vreg) {
 	done := g.newBlock()
-	g.movImm(handle, 0)
+	g.opaque(handle, 0)
 	g.branchImm(asm.JEq, p, 0, done)
 	g.load(handle, p, 0, asm.Word)
 	g.place(done)
 }
 
-func (noEngine) emit(g *gen, _ []vreg, handle vreg) { g.movImm(handle, 0) }
+func (noEngine) emit(g *gen, _ []vreg, handle vreg) { g.opaque(handle, 0) }
 
 func (e *arrayEngine) emit(g *gen, keys []vreg, handle vreg) {
 	g.store(fp, 0, keys[0], asm.Word)

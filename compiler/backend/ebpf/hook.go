@@ -46,7 +46,7 @@ func (g *gen) prologue() {
 		g.movImm(zero, 0)
 		g.mov(g.scratch, g.element(MapScratch, zero, g.passBlk))
 	}
-	if !g.o.Off["opaque"] && g.joinsConst() {
+	if !g.o.Off["opaque"] {
 		p := g.ptr()
 		g.emit(minst{op: mValue, dst: p, name: g.useMap(MapZero)})
 		g.zero = g.scalar()

@@ -3,6 +3,7 @@ package ebpf
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf/asm"
 
@@ -20,26 +21,27 @@ type gen struct {
 	l *Layout
 	o Options
 
-	vals   map[*ssa.Value]vreg
-	ptrs   map[*ssa.Value]ptrForm
-	joined map[*ssa.Value]bool // pointer parameters with several ways in: a register of their own
-	nuses  map[*ssa.Value]int
-	sunk   map[*ssa.Value]bool // loads evaluated where they are used
-	fused  map[*ssa.Value]bool // comparisons evaluated by the branch
-	blocks map[*ssa.Block]*mblock
-	ways   map[*ssa.Block]int  // edges into the block
-	cache  map[*ssa.Value]vreg // sunk loads and constants at hand in this block
-	slots  map[*ssa.Value]vreg // entry word -> address of its action data, in this block
-	maps   []*MapSpec
-	byName map[string]*MapSpec
-	subs   []*subprog // functions of tables, in order of first use
-	need   needs
-	err    error
+	vals    map[*ssa.Value]vreg
+	ptrs    map[*ssa.Value]ptrForm
+	joined  map[*ssa.Value]bool // pointer parameters with several ways in: a register of their own
+	nuses   map[*ssa.Value]int
+	sunk    map[*ssa.Value]bool // loads evaluated where they are used
+	fused   map[*ssa.Value]bool // comparisons evaluated by the branch
+	offsets map[*ssa.Value]bool // what offsets in the packet are made of
+	blocks  map[*ssa.Block]*mblock
+	ways    map[*ssa.Block]int  // edges into the block
+	cache   map[*ssa.Value]vreg // sunk loads and constants at hand in this block
+	slots   map[*ssa.Value]vreg // entry word -> address of its action data, in this block
+	maps    []*MapSpec
+	byName  map[string]*MapSpec
+	subs    []*subprog // functions of tables, in order of first use
+	need    needs
+	err     error
 
 	// What the prologue sets up; noReg where nothing needs it.
 	ctx, data, end    vreg
 	scratch           vreg // address of the scratch map's value
-	zero              vreg // 0, unknown to the verifier; see edgeConst
+	zero              vreg // 0, unknown to the verifier; see opaque.go
 	ingress           vreg
 	pktLen            vreg // bytes from StartOffset on
 	wireLen           vreg // bytes that programs see as packet_length
@@ -75,7 +77,7 @@ type needs struct {
 func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, error) {
 	g := &gen{builder: newBuilder(), f: f, l: l, o: o,
 		vals: map[*ssa.Value]vreg{}, joined: map[*ssa.Value]bool{}, ptrs: map[*ssa.Value]ptrForm{}, nuses: map[*ssa.Value]int{},
-		sunk: map[*ssa.Value]bool{}, fused: map[*ssa.Value]bool{}, blocks: map[*ssa.Block]*mblock{},
+		sunk: map[*ssa.Value]bool{}, fused: map[*ssa.Value]bool{}, offsets: map[*ssa.Value]bool{}, blocks: map[*ssa.Block]*mblock{},
 		byName: map[string]*MapSpec{}}
 	for _, m := range l.Maps() {
 		g.byName[m.Name] = m
@@ -146,7 +148,7 @@ func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, err
 			m.ValueSize = uint32(g.spillOff + 8*as.mapSlots)
 		}
 	}
-	obj.Maps = g.maps
+	obj.Maps = referenced(g.maps, obj.Insns)
 	return obj, nil
 }
 
@@ -184,6 +186,16 @@ func (g *gen) useMap(name string) string {
 	}
 	g.maps = append(g.maps, m)
 	return name
+}
+
+// referenced are those of the maps that instructions refer to: what needed the
+// others was removed as dead.
+func referenced(maps []*MapSpec, insns asm.Instructions) []*MapSpec {
+	used := map[string]bool{}
+	for i := range insns {
+		used[insns[i].Reference()] = true
+	}
+	return slices.DeleteFunc(maps, func(m *MapSpec) bool { return !used[m.Name] })
 }
 
 // scan counts uses and notes what the prologue must provide.
@@ -242,6 +254,9 @@ func (g *gen) scan() {
 	}
 	if !g.o.Off["sink-loads"] {
 		g.findSunkLoads()
+	}
+	if !g.o.Off["opaque"] {
+		g.findOffsets()
 	}
 	if !g.o.Off["fuse"] {
 		for _, b := range g.f.Blocks {

@@ -179,9 +179,9 @@ func (g *gen) compare(v *ssa.Value) {
 	if w >= 64 {
 		done := g.newBlock()
 		op, p, q := jumpFor(v.Op, x, y)
-		g.movImm(r, 1)
+		g.opaque(r, 1)
 		g.branch(op, p, q, done)
-		g.movImm(r, 0)
+		g.opaque(r, 0)
 		g.place(done)
 		return
 	}
@@ -260,7 +260,11 @@ func (g *gen) branchUnless(c *ssa.Value, target *mblock) {
 	x := g.use(c.Args[0])
 	if k, ok := small(c.Args[1]); ok && !signed {
 		op, _, _ := jumpFor(c.Op, x, noReg)
-		g.branchImm(inverse(op), x, k, target)
+		if g.sunk[c.Args[0]] { // loaded for this test alone
+			g.branchImm(inverse(op), x, k, target)
+		} else {
+			g.branchUnknown(inverse(op), x, k, target)
+		}
 		return
 	}
 	y := g.use(c.Args[1])

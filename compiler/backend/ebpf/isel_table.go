@@ -169,7 +169,7 @@ func (g *gen) regRead(v *ssa.Value) {
 	r := g.scalar()
 	g.vals[v] = r
 	done := g.newBlock()
-	g.movImm(r, 0)
+	g.opaque(r, 0)
 	p := g.element(in.Register.Name, i, done)
 	g.load(r, p, 8*v.Limb, asm.DWord)
 	g.place(done)

@@ -68,6 +68,7 @@ func edgeParams(e *ssa.Edge) []*ssa.Value {
 func (g *gen) edge(e *ssa.Edge) {
 	type move struct {
 		dst, src vreg
+		untie    bool
 	}
 	var moves []move
 	var consts, shifted []int
@@ -83,7 +84,7 @@ func (g *gen) edge(e *ssa.Edge) {
 				g.ptrs[p] = f
 				break
 			}
-			moves = append(moves, move{g.ptrs[p].base, f.base})
+			moves = append(moves, move{dst: g.ptrs[p].base, src: f.base})
 			if f.off != 0 {
 				shifted = append(shifted, i)
 				offs[i] = f.off
@@ -92,7 +93,7 @@ func (g *gen) edge(e *ssa.Edge) {
 			consts = append(consts, i)
 		default:
 			if s := g.use(a); s != g.vals[p] {
-				moves = append(moves, move{g.vals[p], s})
+				moves = append(moves, move{g.vals[p], s, g.offsets[p] && g.zero != noReg})
 			}
 		}
 	}
@@ -119,52 +120,32 @@ func (g *gen) edge(e *ssa.Edge) {
 			}
 			continue
 		}
-		g.mov(moves[ready].dst, moves[ready].src)
+		if m := moves[ready]; m.untie {
+			g.emit(minst{op: mXor, dst: m.dst, src: m.src})
+		} else {
+			g.mov(m.dst, m.src)
+		}
 		moves = append(moves[:ready], moves[ready+1:]...)
 	}
 	for _, i := range shifted {
 		g.aluImm(asm.Add, g.ptrs[params[i]].base, int64(offs[i]))
 	}
 	for _, i := range consts {
-		g.edgeConst(e, g.vals[params[i]], int64(e.Args[i].Aux))
+		g.edgeConst(e, g.vals[params[i]], int64(e.Args[i].Aux), g.offsets[params[i]])
 	}
 	g.jump(g.blocks[e.To])
 }
 
-// joinsConst tells whether edgeConst has something to do.
-func (g *gen) joinsConst() bool {
-	for b := range g.blocks {
-		for i := range b.Term.Succs {
-			e := &b.Term.Succs[i]
-			for k, p := range edgeParams(e) {
-				if g.ways[e.To] > 1 && p.Type != ssa.Ptr && g.nuses[p] > 0 && e.Args[k].Op == ssa.OpConst {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// edgeConst sets a block parameter to a constant. Where ways meet, the verifier
-// must not know it: it would walk all that follows once for each combination of
-// constants that reaches the join (validity bits, flags and fields of headers
-// that are not there), which for a router is more than it is willing to walk. So
-// the constant is added to a zero that only we know to be one.
-func (g *gen) edgeConst(e *ssa.Edge, dst vreg, c int64) {
-	if g.zero == noReg || g.ways[e.To] < 2 {
-		g.movImm(dst, c)
-		return
-	}
-	g.mov(dst, g.zero)
+// edgeConst sets a block parameter to a constant that the verifier must not know
+// where ways meet.
+func (g *gen) edgeConst(e *ssa.Edge, dst vreg, c int64, offset bool) {
 	switch {
-	case c == 0:
-	case c == int64(int32(c)):
-		g.aluImm(asm.Or, dst, c)
+	case g.ways[e.To] < 2:
+		g.movImm(dst, c)
+	case c == 0 && g.zero != noReg && offset:
+		g.emit(minst{op: mXor, dst: dst, src: g.zero})
 	default:
-		t := g.scalar()
-		g.movImm(t, c)
-		g.alu(asm.Or, dst, t)
+		g.opaque(dst, c)
 	}
 }
 
@@ -205,7 +186,7 @@ func (g *gen) branchTerm(b *ssa.Block) {
 	case g.fused[c]:
 		g.branchUnless(c, no)
 	default:
-		g.branchImm(asm.JEq, g.use(c), 0, no)
+		g.branchUnknown(asm.JEq, g.use(c), 0, no)
 	}
 	g.scoped(g.newBlock(), func() { g.edge(&t.Succs[0]) })
 	if later != nil {
@@ -226,7 +207,7 @@ func (g *gen) switchTerm(t *ssa.Term) {
 		g.edge(last)
 		return
 	}
-	c := g.use(t.Cond)
+	c := g.forget(t.Cond)
 	var todo []func()
 	for i := range n {
 		to, later := g.edgeBlock(&t.Succs[i])
@@ -270,9 +251,9 @@ func (g *gen) checkTerm(t *ssa.Term) {
 		}
 	} else {
 		o := g.use(t.Cond)
-		g.branchImm(asm.JGT, o, maxPacketOff, fail)
-		// The mask changes nothing; it tells the verifier the bound also where
-		// the register compared was only a copy.
+		g.branchImm(asm.JGT, g.forget(t.Cond), maxPacketOff, fail)
+		// The mask changes nothing; it tells the verifier the bound, which the
+		// comparison does not.
 		b := g.ptr()
 		g.mov(b, o)
 		g.aluImm(asm.And, b, maxPacketOff)

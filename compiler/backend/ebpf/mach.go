@@ -22,6 +22,7 @@ type mop uint8
 const (
 	mEntry  mop = iota // dst = the program's argument; first instruction only
 	mMov               // dst = src, or imm (64 bits)
+	mXor               // dst = src xor imm (32 bits, sign-extended)
 	mALU               // dst = dst alu (src or imm); w32: on 32 bits, upper half cleared
 	mSwap              // dst = host to big endian (dst), imm = 16, 32 or 64 bits
 	mLoad              // dst = *(size *)(src + off), zero-extended
@@ -91,7 +92,7 @@ func (m *minst) uses(f func(vreg)) {
 		}
 	}
 	switch m.op {
-	case mMov, mLoad, mExit:
+	case mMov, mXor, mLoad, mExit:
 		g(m.src)
 	case mALU, mStore, mAtomic, mJump:
 		g(m.dst)
@@ -108,11 +109,15 @@ func (m *minst) uses(f func(vreg)) {
 // def is the register that the instruction writes, or noReg.
 func (m *minst) def() vreg {
 	switch m.op {
-	case mEntry, mMov, mALU, mSwap, mLoad, mMap, mValue, mCall:
+	case mEntry, mMov, mXor, mALU, mSwap, mLoad, mMap, mValue, mCall:
 		return m.dst
 	}
 	return noReg
 }
+
+// copies tells whether the instruction costs nothing, or less, where dst and src
+// share a place.
+func (m *minst) copies() bool { return (m.op == mMov || m.op == mXor) && m.src > 0 }
 
 // builder appends instructions to blocks in layout order.
 type builder struct {

@@ -62,7 +62,7 @@ func allocate(b *builder, blocks []*mblock, stackSlots int, spillBase vreg, join
 			m.uses(func(v vreg) { weight[rep[v]] += blk.freq })
 			if d := m.def(); d > 0 {
 				weight[rep[d]] += blk.freq
-				if m.op == mMov && m.src > 0 {
+				if m.copies() {
 					x, y := rep[d], rep[m.src]
 					hints[x], hints[y] = append(hints[x], y), append(hints[y], x)
 				}
@@ -224,7 +224,7 @@ func coalesce(b *builder, blocks []*mblock, ranges []liveRange, spillBase vreg, 
 	var moves []move
 	for _, blk := range blocks {
 		for k := range blk.ins {
-			if m := &blk.ins[k]; m.op == mMov && m.src > 0 && m.dst > 0 && m.src != spillBase && m.dst != spillBase {
+			if m := &blk.ins[k]; m.copies() && m.dst > 0 && m.src != spillBase && m.dst != spillBase {
 				moves = append(moves, move{m.dst, m.src, blk.freq})
 			}
 		}

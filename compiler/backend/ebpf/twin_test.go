@@ -448,6 +448,7 @@ func TestTwin(t *testing.T) {
 	progs := samples(t)
 	progs["router.p4"] = router(t)
 	progs["features.p4"] = compileP4(t, "testdata/features.p4")
+	progs["stacks.p4"] = compileP4(t, "testdata/stacks.p4")
 	names := slices.Sorted(maps.Keys(progs))
 	offs := []string{""}
 	offs = append(offs, Optimisations()...)
