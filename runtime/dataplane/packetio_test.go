@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/p4nic/p4nic/compiler/driver"
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/internal/netns"
@@ -287,6 +289,49 @@ func TestPacketInChecksum(t *testing.T) {
 				t.Errorf("UDP checksum: the sum is %#x: %x", sum, f)
 			}
 		})
+	}
+}
+
+// TestPacketInSegments: D9: a frame of several segments is cut before a
+// controller sees it, each piece with the packet_in header of the one packet that
+// the program saw.
+func TestPacketInSegments(t *testing.T) {
+	r := newRig(t, "tc", "tc", openKernel)
+	r.connect()
+	netnstest.Check(t, r.far[1].AddNeighbour("eth0", "10.0.1.2", "02:00:00:00:00:55"))
+	data := bytes.Repeat([]byte("0123456789"), 450)
+	netnstest.Check(t, r.far[1].Do(func() error {
+		c, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: net.IPv4(10, 0, 1, 2), Port: 9})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		raw, err := c.SyscallConn()
+		if err != nil {
+			return err
+		}
+		var opt error
+		err = raw.Control(func(fd uintptr) { opt = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, 1000) })
+		if err = errors.Join(err, opt); err != nil {
+			return err
+		}
+		_, err = c.Write(data)
+		return err
+	}))
+	var got []byte
+	for i := range 5 {
+		f := r.packetIn("")
+		// packet_length is the whole frame's (docs/rationale.md).
+		if want := []byte{0, 0xda, 0x11, 0xbe}; !bytes.Equal(f[:4], want) {
+			t.Errorf("segment %d: packet_in header %x, want %x", i, f[:4], want)
+		}
+		if n := int(binary.BigEndian.Uint16(f[4+14+2:])); n != len(f)-4-14 || n > 1028 {
+			t.Errorf("segment %d: IPv4 length %d of %d bytes", i, n, len(f)-4-14)
+		}
+		got = append(got, f[4+42:]...)
+	}
+	if !bytes.Equal(got, data) {
+		t.Errorf("%d bytes arrived, %d were sent", len(got), len(data))
 	}
 }
 
