@@ -19,6 +19,7 @@ import (
 //	    p4 FILE          the source, relative to the folder of the first case folder
 //	    define NAME[=V]  a macro
 //	    include FILE     the sections of FILE come first, joined with those here
+//	    refused TEXT     only ir/exec runs it; the others refuse, saying TEXT
 //	-- state --      what counters and registers read after the last packet, zeros
 //	                 left out; lines as State has them
 type Case struct {
@@ -26,6 +27,7 @@ type Case struct {
 	Path    string // of the file
 	P4      string // path of the source
 	Defines []string
+	Refused string // what engines other than ir/exec say, "" when they run it
 	State   State // nil without a section
 }
 
@@ -51,6 +53,8 @@ func LoadCase(root, path string) (*Case, error) {
 		case line[0] == "define" && len(line) == 2:
 			c.Defines = append(c.Defines, line[1])
 		case line[0] == "include":
+		case line[0] == "refused" && len(line) > 1:
+			c.Refused = strings.Join(line[1:], " ")
 		default:
 			return nil, fmt.Errorf("%s: program: unknown line %q", path, strings.Join(line, " "))
 		}

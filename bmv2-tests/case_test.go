@@ -135,12 +135,31 @@ func TestCases(t *testing.T) {
 				check(t, err)
 				content, err := c.Content(p)
 				check(t, err)
+				if refused(t, k, c, p, content) {
+					return
+				}
 				compare(t, k, p, content, inputs(c), func(i int) string {
 					return fmt.Sprintf("packets:%d", c.Steps[i].Line)
 				})
 			})
 		}
 	})
+}
+
+// refused tells whether the engine refuses the case, as the case says it does.
+func refused(t testing.TB, k Kind, c *Case, p *Program, content []packetcase.Content) bool {
+	t.Helper()
+	if c.Refused == "" || k.Exec {
+		return false
+	}
+	e, err := k.New(p, content)
+	if err == nil {
+		check(t, e.Close())
+		t.Errorf("%s: %s runs it; remove the line refused", c.Name, k.Name)
+	} else if !strings.Contains(err.Error(), c.Refused) {
+		t.Errorf("%s: %s refuses with %v, expected %q", c.Name, k.Name, err, c.Refused)
+	}
+	return true
 }
 
 func inputs(c *Case) []packetcase.Packet {
@@ -192,21 +211,26 @@ func TestCoverage(t *testing.T) {
 		}
 	}
 	for _, key := range order {
-		t.Run(variants[key].p.Name+strings.Join(strings.Fields(key)[1:], ","), func(t *testing.T) {
-			v := variants[key]
-			for _, l := range []struct {
-				level ir.Level
-				c     *Coverage
-			}{{v.p.Typed.Level, v.typed}, {v.p.Core.Level, v.core}} {
-				missing, all := l.c.Missing()
-				t.Logf("%s: %d of %d places ran", l.level, all-len(missing), all)
-				for _, m := range missing {
-					if _, ok := allowed[m]; ok {
-						allowed[m] = true
-						continue
-					}
-					t.Errorf("%s: never ran: %s", l.level, m)
+		v := variants[key]
+		var lines, never []string
+		for _, l := range []struct {
+			level ir.Level
+			c     *Coverage
+		}{{v.p.Typed.Level, v.typed}, {v.p.Core.Level, v.core}} {
+			missing, all := l.c.Missing()
+			lines = append(lines, fmt.Sprintf("%s: %d of %d places ran", l.level, all-len(missing), all))
+			for _, m := range missing {
+				if _, ok := allowed[m]; ok {
+					allowed[m] = true
+				} else {
+					never = append(never, fmt.Sprintf("%s: never ran: %s", l.level, m))
 				}
+			}
+		}
+		t.Run(v.p.Name+strings.Join(strings.Fields(key)[1:], ","), func(t *testing.T) {
+			t.Log(strings.Join(lines, "\n"))
+			for _, n := range never {
+				t.Error(n)
 			}
 		})
 	}

@@ -82,16 +82,17 @@ func (s State) register(object string, index uint32, value []byte) {
 type Kind struct {
 	Name   string
 	Kernel bool // needs CAP_BPF
+	Exec   bool // is ir/exec, which runs all that compiles
 	New    func(*Program, []packetcase.Content) (Engine, error)
 }
 
 // Reference is the kind that the others are compared with.
-func Reference() Kind { return Kind{Name: "exec-core", New: newExecCore} }
+func Reference() Kind { return Kind{Name: "exec-core", Exec: true, New: newExecCore} }
 
 // Kinds lists the others.
 func Kinds() []Kind {
 	return []Kind{
-		{Name: "exec-typed", New: newExecTyped},
+		{Name: "exec-typed", Exec: true, New: newExecTyped},
 		{Name: "ssa", New: newSSA(true)},
 		{Name: "ssa-optimised", New: newSSA(false)},
 		{Name: "xdp", Kernel: true, New: newXDP},

@@ -360,3 +360,30 @@ func (g *Generator) match(k ir.Key) ir.Match {
 	}
 	return ir.Match{Value: v}
 }
+
+// Mutate gives a frame like b: cut or longer, bits flipped, bytes set to values
+// that matter at edges.
+func (g *Generator) Mutate(b []byte) []byte {
+	b = bytes.Clone(b)
+	switch g.r.IntN(6) {
+	case 0:
+		b = b[:g.r.IntN(len(b)+1)]
+	case 1:
+		b = append(b, g.bytes(g.r.IntN(30))...)
+	}
+	for range g.r.IntN(5) {
+		if len(b) == 0 {
+			break
+		}
+		at := g.r.IntN(len(b))
+		switch g.r.IntN(3) {
+		case 0:
+			b[at] ^= 1 << g.r.IntN(8)
+		case 1:
+			b[at] = pick[byte](g, 0, 1, 2, 0x7f, 0x80, 0xfe, 0xff)
+		case 2:
+			b[at] = byte(g.r.Uint32())
+		}
+	}
+	return b
+}
