@@ -38,6 +38,7 @@ type Hub struct {
 	mu       sync.Mutex
 	slots    map[slotKey]*slot
 	watchers map[*Watcher]bool
+	at       [numEvents]time.Time // the last event of each kind
 }
 
 type slotKey struct {
@@ -62,10 +63,10 @@ func NewHub(s *Schema, c Clock) *Hub {
 // Clock is the hub's.
 func (h *Hub) Clock() Clock { return h.clock }
 
-// Frame gives a frame whose collection began at notBefore or later: the latest
-// one when it is, else a new one. part is "" for the whole source, or the first
+// Frame gives a frame whose collection began after the given time: the latest one
+// when it did, else a new one. part is "" for the whole source, or the first
 // key of a source that is Parted. A part that does not exist is an empty frame.
-func (h *Hub) Frame(ctx context.Context, s *Source, part string, notBefore time.Time) (*Frame, error) {
+func (h *Hub) Frame(ctx context.Context, s *Source, part string, after time.Time) (*Frame, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (h *Hub) Frame(ctx context.Context, s *Source, part string, notBefore time.
 	sl.mu.Lock()
 	defer sl.mu.Unlock()
 	before := sl.last.Value()
-	if before != nil && before.Time >= notBefore.UnixNano() {
+	if before != nil && before.Time > after.UnixNano() {
 		return before, nil
 	}
 	start := h.clock.Now()
@@ -124,9 +125,10 @@ const maxSlots = 1024
 func (h *Hub) Notify(e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.at[e] = h.clock.Now()
 	for w := range h.watchers {
 		if w.wants[e] {
-			w.count++
+			w.count[e]++
 			select {
 			case w.C <- struct{}{}:
 			default:
@@ -141,7 +143,7 @@ type Watcher struct {
 	C     chan struct{}
 	hub   *Hub
 	wants [numEvents]bool
-	count int
+	count [numEvents]int
 }
 
 // Watch makes a watcher of the events that concern the sources. Stop ends it.
@@ -158,18 +160,53 @@ func (h *Hub) Watch(sources ...*Source) *Watcher {
 	return w
 }
 
-// Take gives the number of events since the last call.
-func (w *Watcher) Take() int {
+// Events are what a watcher heard.
+type Events struct {
+	count [numEvents]int
+	at    [numEvents]time.Time
+}
+
+// Take gives the events since the last call.
+func (w *Watcher) Take() Events {
 	w.hub.mu.Lock()
 	defer w.hub.mu.Unlock()
 	select {
 	case <-w.C:
 	default:
 	}
-	n := w.count
-	w.count = 0
-	return n
+	e := Events{count: w.count, at: w.hub.at}
+	w.count = [numEvents]int{}
+	return e
 }
+
+// Add joins later events to e.
+func (e *Events) Add(f Events) {
+	for i := range e.count {
+		if f.count[i] > 0 {
+			e.count[i] += f.count[i]
+			e.at[i] = f.at[i]
+		}
+	}
+}
+
+// Any tells whether something happened.
+func (e *Events) Any() bool { return e.count != [numEvents]int{} }
+
+// Of gives the number of events that concern a source and the time of the last.
+func (e *Events) Of(s *Source) (n int, last time.Time) {
+	for _, i := range s.events {
+		if e.count[i] > 0 {
+			n += e.count[i]
+			if e.at[i].After(last) {
+				last = e.at[i]
+			}
+		}
+	}
+	return n, last
+}
+
+// Told tells whether changes of the source are events; else it is sampled.
+func (s *Source) Told() bool { return len(s.events) > 0 }
 
 // Stop ends the watcher.
 func (w *Watcher) Stop() {

@@ -182,6 +182,18 @@ func (t *Telemetry) SetEnabled(name string, up bool) error {
 	return nil
 }
 
+// Netdevs are the netdevs of the configured ports.
+func (t *Telemetry) Netdevs() []string {
+	var out []string
+	for _, p := range t.opts.Ports.Ports() {
+		out = append(out, p.Netdev)
+	}
+	return out
+}
+
+// Component is the name of the component that stands for the device.
+func (t *Telemetry) Component() string { return t.opts.Name }
+
 // PortNetdev tells whether a port of that netdev is configured.
 func (t *Telemetry) PortNetdev(name string) (dataplane.Port, error) {
 	for _, p := range t.opts.Ports.Ports() {
