@@ -1,6 +1,7 @@
 package rib
 
 import (
+	"cmp"
 	"net/netip"
 )
 
@@ -198,3 +199,16 @@ func (r *RIB) Instance(name string) *Instance { return r.instances[name] }
 
 // Configured tells whether any network instance is there. The lock is held.
 func (r *RIB) Configured() bool { return len(r.instances) > 0 }
+
+// CompareHops orders hops by instance, index and content.
+func CompareHops(a, b *Hop) int {
+	if c := cmp.Or(cmp.Compare(a.Instance.Name, b.Instance.Name), cmp.Compare(a.Index, b.Index)); c != 0 || a.Index != 0 {
+		return c
+	}
+	return cmp.Compare(a.Spec.String(), b.Spec.String())
+}
+
+// CompareRoutes orders routes by instance and prefix.
+func CompareRoutes(a, b *Route) int {
+	return cmp.Or(cmp.Compare(a.Instance.Name, b.Instance.Name), a.Prefix.Compare(b.Prefix))
+}
