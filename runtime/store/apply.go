@@ -152,6 +152,7 @@ func (s *Store) apply(group []request) {
 	}
 	p.publish()
 	s.plane.MarkApplied(s.seq)
+	s.watchers.tell()
 	for i := range p.items {
 		if it := &p.items[i]; it.err != nil {
 			replies[it.req].set(len(group[it.req].batch.Updates), it.update, it.err)

@@ -107,6 +107,7 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline, ch Change) error {
 	s.mu.Unlock()
 	s.rebase(img.rebase)
 	s.plane.MarkApplied(s.seq)
+	s.watchers.tell()
 	return nil
 }
 

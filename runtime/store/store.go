@@ -119,6 +119,8 @@ type Store struct {
 	owned []string // by table: what its owner keeps there, "" = P4Runtime writes it
 	fault error    // set when journal and content may differ: nothing is written any more
 
+	watchers watchers
+
 	reqs chan request
 	done chan struct{} // closed when the applier has ended
 	life sync.RWMutex  // held for reading while a request is sent
