@@ -28,7 +28,7 @@ type Case struct {
 	P4      string // path of the source
 	Defines []string
 	Refused string // what engines other than ir/exec say, "" when they run it
-	State   State // nil without a section
+	State   State  // nil without a section
 }
 
 // LoadCase reads a file of the folder root.
