@@ -113,6 +113,7 @@ func entries(st *store.Store) *Source {
 		{"state/parameter", Type{Kind: Strings}, entryParams, operational, nil},
 	})
 	s.events, s.Parted = []Event{StoreChanged}, true
+	s.length = func() int { return entryCount(st) }
 	s.collect = func(part string) ([]*Row, error) {
 		var rows []*Row
 		v := st.Snapshot(nil)
@@ -138,6 +139,7 @@ func entryCounts(st *store.Store) *Source {
 		{"state/octets", u64, func(r *entryRow) (Value, bool) { return num(r.c.Bytes), true }, counted, nil},
 	})
 	s.Parted, s.Counts = true, true
+	s.length = func() int { return entryCount(st) }
 	s.collect = func(part string) ([]*Row, error) {
 		var rows []*Row
 		v := st.Snapshot(nil)
@@ -155,4 +157,14 @@ func entryCounts(st *store.Store) *Source {
 		return rows, nil
 	}
 	return s
+}
+
+// entryCount is the number of entries of all tables.
+func entryCount(st *store.Store) int {
+	v := st.Snapshot(nil)
+	n := 0
+	for _, t := range partTables(v, "") {
+		n += v.Count(t.Index) + 1
+	}
+	return n
 }

@@ -225,6 +225,13 @@ func cells(st *store.Store) *Source {
 		{"state/octets", u64, func(r *cellRow) (Value, bool) { return num(r.c.Bytes), true }, counted, nil},
 	})
 	s.Parted = true
+	s.length = func() int {
+		n := uint64(0)
+		for _, c := range indirectCounters(st.Pipeline(), "") {
+			n += c.size
+		}
+		return int(n)
+	}
 	s.collect = func(part string) ([]*Row, error) {
 		var rows []*Row
 		v := st.Snapshot(nil)

@@ -81,6 +81,16 @@ type Source struct {
 	events  []Event
 	keys    int
 	collect func(part string) ([]*Row, error)
+	length  func() int
+}
+
+// Len is about how many rows a collection would give, where that is known
+// without one; else 0.
+func (s *Source) Len() int {
+	if s.length == nil {
+		return 0
+	}
+	return s.length()
 }
 
 // Origins (gnmi:GN4).
