@@ -46,7 +46,7 @@ func startDemo(t *testing.T, nicd string, args ...string) *demoRun {
 	r := &demoRun{dir: dir}
 	r.cmd = &exec.Cmd{
 		Path: "/proc/self/exe", Args: append([]string{"nicctl", "demo", "--nicd", nicd}, args...),
-		Env: append(os.Environ(), "TMPDIR="+dir), Stderr: &r.stderr,
+		Env: append(os.Environ(), "TMPDIR="+dir, "GORACE="+noRaceSleep), Stderr: &r.stderr,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
 	out, err := r.cmd.StdoutPipe()

@@ -57,6 +57,9 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// noRaceSleep is GORACE for commands: the race detector sleeps a second at each exit.
+const noRaceSleep = "atexit_sleep_ms=0"
+
 // scriptSetup gives a script the programs of testdata/p4 and places of its own:
 //
 //	$SOCKET    an address for a nicd
@@ -94,6 +97,7 @@ func scriptSetup(env *testscript.Env) error {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	})
+	env.Setenv("GORACE", noRaceSleep)
 	env.Setenv("XDG_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
 	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "home"))
 	return nil
