@@ -170,19 +170,15 @@ func (g *gen) selectOp(v *ssa.Value) {
 	g.alu(asm.Xor, r, br)
 }
 
-// compare puts 0 or 1 into the result, without branches below 64 bits.
+// compare puts 0 or 1 into the result, without branches: Linux 6.1 does not
+// prune after branches that only set a value, and walks 2^n ways for n of them.
 func (g *gen) compare(v *ssa.Value) {
 	w := int(v.Args[0].Type)
 	x, y := g.use(v.Args[0]), g.use(v.Args[1])
 	r := g.scalar()
 	g.vals[v] = r
 	if w >= 64 {
-		done := g.newBlock()
-		op, p, q := jumpFor(v.Op, x, y)
-		g.opaque(r, 1)
-		g.branch(op, p, q, done)
-		g.opaque(r, 0)
-		g.place(done)
+		g.compareWide(v.Op, x, y, r)
 		return
 	}
 	flip := false // the complement is computed
@@ -211,6 +207,44 @@ func (g *gen) compare(v *ssa.Value) {
 		// Both lie in 63 bits and a sign, the difference cannot overflow.
 		g.mov(r, a)
 		g.alu(asm.Sub, r, b)
+	}
+	g.aluImm(asm.RSh, r, 63)
+	if flip {
+		g.aluImm(asm.Xor, r, 1)
+	}
+}
+
+// compareWide compares 64-bit values, whose difference does not fit 64 bits: the
+// answer is the borrow, or for signed values the sign corrected for overflow.
+func (g *gen) compareWide(op ssa.Op, x, y, r vreg) {
+	flip := false // the complement is computed
+	d := g.scalar()
+	switch op {
+	case ssa.OpUle, ssa.OpSle:
+		x, y, flip = y, x, true
+	case ssa.OpEq:
+		flip = true
+	}
+	g.mov(r, x)
+	g.alu(asm.Xor, r, y)
+	switch op {
+	case ssa.OpEq, ssa.OpNe: // r | -r
+		g.movImm(d, 0)
+		g.alu(asm.Sub, d, r)
+		g.alu(asm.Or, r, d)
+	case ssa.OpUlt, ssa.OpUle: // x ^ ((x ^ y) | ((x - y) ^ y))
+		g.mov(d, x)
+		g.alu(asm.Sub, d, y)
+		g.alu(asm.Xor, d, y)
+		g.alu(asm.Or, r, d)
+		g.alu(asm.Xor, r, x)
+	default: // d ^ ((x ^ y) & (d ^ x)) with d = x - y
+		g.mov(d, x)
+		g.alu(asm.Sub, d, y)
+		g.alu(asm.Xor, d, x)
+		g.alu(asm.And, r, d)
+		g.alu(asm.Xor, r, d)
+		g.alu(asm.Xor, r, x)
 	}
 	g.aluImm(asm.RSh, r, 63)
 	if flip {
