@@ -170,8 +170,10 @@ func (n *NS) Close() error {
 // Do runs f on a thread of its own inside the namespace. Sockets that f opens
 // stay in the namespace; goroutines that f starts do not run in it.
 func (n *NS) Do(f func() error) error {
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() {
+		// A test that ends itself inside f ends this goroutine only.
+		defer close(done)
 		runtime.LockOSThread() // see create: the thread ends with the goroutine
 		if err := unix.Setns(n.fd, unix.CLONE_NEWNET); err != nil {
 			done <- fmt.Errorf("enter network namespace: %w", err)
@@ -179,7 +181,11 @@ func (n *NS) Do(f func() error) error {
 		}
 		done <- f()
 	}()
-	return <-done
+	err, ok := <-done
+	if !ok {
+		runtime.Goexit()
+	}
+	return err
 }
 
 // DoHere is Do, but on the calling thread when that is in the namespace

@@ -46,16 +46,22 @@ func TestForeignProgram(t *testing.T) {
 			defer prog.Close()
 			index, err := net.sw.Index("s1")
 			netnstest.Check(t, err)
-			var l link.Link
-			netnstest.Check(t, net.sw.Do(func() (err error) {
-				if hook == "tc" {
-					l, err = link.AttachTCX(link.TCXOptions{Interface: index, Program: prog, Attach: ebpf.AttachTCXIngress})
-				} else {
+			var attached func() ebpf.ProgramID
+			if hook == "tc" {
+				attached = netnstest.AttachTC(t, net.sw, index, prog)
+			} else {
+				var l link.Link
+				netnstest.Check(t, net.sw.Do(func() (err error) {
 					l, err = link.AttachXDP(link.XDPOptions{Interface: index, Program: prog})
+					return err
+				}))
+				defer l.Close()
+				attached = func() ebpf.ProgramID {
+					info, err := l.Info()
+					netnstest.Check(t, err)
+					return info.Program
 				}
-				return err
-			}))
-			defer l.Close()
+			}
 			d := newNicd(t, net.sw, "--port", "1=s1,hook="+hook)
 			out := d.refused(exitFailed)
 			for _, want := range []string{"somebody_elses", "s1"} {
@@ -63,10 +69,8 @@ func TestForeignProgram(t *testing.T) {
 					t.Errorf("nicd does not name %q:\n%s", want, out)
 				}
 			}
-			info, err := l.Info()
-			netnstest.Check(t, err)
-			if id, _ := mustID(t, prog); info.Program != id {
-				t.Errorf("the link now has program %d, not %d", info.Program, id)
+			if id, _ := mustID(t, prog); attached() != id {
+				t.Errorf("the device now has program %d, not %d", attached(), id)
 			}
 		})
 	}

@@ -165,6 +165,9 @@ func TestForeign(t *testing.T) {
 		}},
 	} {
 		t.Run(c.hook, func(t *testing.T) {
+			if strings.HasPrefix(c.hook, "tcx/") {
+				netnstest.NeedTCX(t)
+			}
 			b := newBench(t)
 			p := b.mustOpen()
 			want := &dataplane.Foreign{Netdev: "p0", Hook: c.hook}

@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/p4nic/p4nic/runtime/dataplane"
 )
@@ -42,8 +43,9 @@ func (p *Plane) checkForeign(dev netlink.Link) (revision uint64, err error) {
 			break
 		}
 		res, err := link.QueryPrograms(link.QueryOptions{Target: index, Attach: at.typ})
-		if errors.Is(err, ebpf.ErrNotSupported) {
-			p.noTCX = true // Linux before 6.6
+		// Linux before 6.6 does not know the attach type.
+		if errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.EINVAL) {
+			p.noTCX = true
 			break
 		}
 		if err != nil {

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -56,27 +55,22 @@ func newLive(t testing.TB, p *ir.Program, h Hook) *live {
 	}
 	netnstest.Check(t, progs.Put(ProgSlot(2, 0), v.k.prog))
 	v.k.put(MapCell, 0, CellWord(5, 2))
-	netnstest.Check(t, v.sw.Do(func() error {
-		for i, ix := range v.index {
-			var l link.Link
-			var err error
-			if h == TC {
-				l, err = link.AttachTCX(link.TCXOptions{Interface: ix, Program: dp, Attach: ebpf.AttachTCXIngress})
-			} else {
-				l, err = link.AttachXDP(link.XDPOptions{Interface: ix, Program: dp})
+	for i, ix := range v.index {
+		if h == TC {
+			netnstest.AttachTC(t, v.sw, ix, dp)
+		} else {
+			netnstest.Check(t, v.sw.Do(func() error {
+				l, err := link.AttachXDP(link.XDPOptions{Interface: ix, Program: dp})
 				if err == nil {
+					t.Cleanup(func() { l.Close() })
 					err = v.k.maps[MapDevmap].Put(uint32(i), uint32(ix))
 				}
-			}
-			if err != nil {
 				return err
-			}
-			t.Cleanup(func() { l.Close() })
-			v.k.put(MapPorts, uint32(i), uint32(ix))
-			v.k.put(MapIfPort, uint32(ix), uint32(i))
+			}))
 		}
-		return nil
-	}))
+		v.k.put(MapPorts, uint32(i), uint32(ix))
+		v.k.put(MapIfPort, uint32(ix), uint32(i))
+	}
 	return v
 }
 
