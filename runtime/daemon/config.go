@@ -23,6 +23,8 @@ type Config struct {
 	DeviceID   uint64       `yaml:"device-id"`
 	Listen     []string     `yaml:"listen"`
 	Insecure   bool         `yaml:"insecure"`
+	Metrics    string       `yaml:"metrics"`
+	Reflection bool         `yaml:"reflection"`
 	Ports      []PortConfig `yaml:"ports"`
 }
 
@@ -66,6 +68,13 @@ device-id: 1
 # true: it has no TLS yet, and whoever reaches it controls the device.
 listen: []
 insecure: false
+
+# Address of the HTTP listener that serves /metrics to Prometheus, by the rules of
+# listen; empty means none.
+metrics: ""
+
+# Whether clients such as grpcurl can ask which services there are.
+reflection: true
 
 # Ports: a P4 port number (1 to 500) and a netdev.
 #   hook: xdp or tc; empty chooses xdp for physical netdevs, tc for veth and tap.
@@ -159,6 +168,11 @@ func (c *Config) complete() error {
 	for _, l := range c.Listen {
 		if err := c.checkListen(l); err != nil {
 			errs = append(errs, err)
+		}
+	}
+	if c.Metrics != "" {
+		if err := c.checkListen(c.Metrics); err != nil {
+			errs = append(errs, fmt.Errorf("metrics: %w", err))
 		}
 	}
 	numbers, netdevs := map[uint32]string{}, map[string]uint32{}

@@ -37,6 +37,7 @@ type Daemon struct {
 	plane     dataplane.Plane
 	p4rt      *p4rt.Server
 	server    *grpc.Server
+	observers *observers
 	listeners []net.Listener
 	started   time.Time
 	detached  chan error // what came of it when an operator detached the datapath
@@ -156,6 +157,9 @@ func (d *Daemon) listen() error {
 	d.server = grpc.NewServer(p4rt.ServerOptions()...)
 	d.p4rt.Register(d.server)
 	nicdpb.RegisterNicdServer(d.server, &service{d: d})
+	if err := d.startObservers(); err != nil {
+		return err
+	}
 	for _, address := range d.config.Listen {
 		l, err := listen(address)
 		if err != nil {
@@ -193,11 +197,13 @@ func (d *Daemon) Close() error {
 	var errs []error
 	if d.server != nil {
 		d.p4rt.Close() // ends the streams, which would otherwise go on for ever
+		d.observers.quiet()
 		// A client that does not read its answer must not keep us either.
 		stop := time.AfterFunc(closeGrace, d.server.Stop)
 		d.server.GracefulStop()
 		stop.Stop()
 	}
+	errs = append(errs, d.observers.close())
 	for _, l := range d.listeners {
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)

@@ -78,12 +78,12 @@ func TestConfigDocs(t *testing.T) {
 // the defaults; every key has its flag.
 func TestFlagsOverrideFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "nicd.yaml")
-	text := "instance: file\nengine: sim\nstate-dir: /file\ndurability: power\ndevice-id: 7\nlisten: [/file.sock]\ninsecure: true\nports: [{number: 1, netdev: a}, {number: 2, netdev: b}]\n"
+	text := "instance: file\nengine: sim\nstate-dir: /file\ndurability: power\ndevice-id: 7\nlisten: [/file.sock]\ninsecure: true\nmetrics: /file.http\nreflection: false\nports: [{number: 1, netdev: a}, {number: 2, netdev: b}]\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	fromFile := Config{
-		Instance: "file", Engine: EngineSim, StateDir: "/file", Durability: "power", DeviceID: 7, Listen: []string{"/file.sock"}, Insecure: true,
+		Instance: "file", Engine: EngineSim, StateDir: "/file", Durability: "power", DeviceID: 7, Listen: []string{"/file.sock"}, Insecure: true, Metrics: "/file.http",
 		Ports: []PortConfig{{Number: 1, Netdev: "a"}, {Number: 2, Netdev: "b"}},
 	}
 	flags := map[string]func(*Config){
@@ -94,6 +94,8 @@ func TestFlagsOverrideFile(t *testing.T) {
 		"device-id=8":        func(c *Config) { c.DeviceID = 8 },
 		"listen=/flag.sock":  func(c *Config) { c.Listen = []string{"/flag.sock"} },
 		"insecure=false":     func(c *Config) { c.Insecure = false },
+		"metrics=/flag.http": func(c *Config) { c.Metrics = "/flag.http" },
+		"reflection=true":    func(c *Config) { c.Reflection = true },
 		"port=3=c":           func(c *Config) { c.Ports = []PortConfig{{Number: 3, Netdev: "c"}} },
 	}
 	tested := map[string]bool{}

@@ -87,6 +87,8 @@ command line or configuration.`,
 	fl.Uint64Var(&flags.DeviceID, "device-id", 0, "P4Runtime device `ID`")
 	fl.StringArrayVar(&flags.Listen, "listen", nil, "listen on `ADDRESS`, unix:///PATH or HOST:PORT (repeatable)")
 	fl.BoolVar(&flags.Insecure, "insecure", false, "allow TCP addresses without a certificate")
+	fl.StringVar(&flags.Metrics, "metrics", "", "serve /metrics to Prometheus on `ADDRESS`, unix:///PATH or HOST:PORT")
+	fl.BoolVar(&flags.Reflection, "reflection", true, "let clients ask which gRPC services there are")
 	fl.StringArrayVar(&line.ports, "port", nil, "connect `NUMBER=NETDEV[,hook=xdp|tc][,host=NETDEV]` (repeatable)")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -119,6 +121,8 @@ func (l *commandLine) merge(given func(flag string) bool) (Config, error) {
 	override(given("device-id"), &c.DeviceID, l.config.DeviceID)
 	override(given("listen"), &c.Listen, l.config.Listen)
 	override(given("insecure"), &c.Insecure, l.config.Insecure)
+	override(given("metrics"), &c.Metrics, l.config.Metrics)
+	override(given("reflection"), &c.Reflection, l.config.Reflection)
 	if given("port") {
 		c.Ports = nil
 	}
