@@ -9,12 +9,14 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/p4nic/p4nic/nicctl/p4rtclient"
@@ -40,10 +42,12 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, UpdateScripts: *update, Setup: scriptSetup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"ready": ready,
-			"cut":   cut,
-			"flip":  flip,
+			"exits":   exits,
+			"ready":   ready,
+			"cut":     cut,
+			"flip":    flip,
+			"primary": primary,
+			"leave":   leave,
 		},
 		Condition: func(name string) (bool, error) {
 			switch name {
@@ -97,6 +101,7 @@ func scriptSetup(env *testscript.Env) error {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	})
+	env.Values[controllerKey{}] = &controller{}
 	env.Setenv("GORACE", noRaceSleep)
 	env.Setenv("XDG_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
 	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "home"))
@@ -144,6 +149,54 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 		case <-tick.C:
 		}
 	}
+}
+
+// controller is a P4Runtime client that is primary until it leaves.
+type controller struct{ leave func() }
+
+// controllerKey finds the script's other controller.
+type controllerKey struct{}
+
+// primary ADDRESS ID: another controller becomes primary with that election id.
+func primary(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: primary ADDRESS ID")
+	}
+	id, err := strconv.ParseUint(args[1], 10, 64)
+	ts.Check(err)
+	c, err := p4rtclient.Dial(args[0], 1, true)
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	stream, err := c.P4RT.StreamChannel(ctx)
+	ts.Check(err)
+	ts.Check(stream.Send(&p4.StreamMessageRequest{Update: &p4.StreamMessageRequest_Arbitration{
+		Arbitration: &p4.MasterArbitrationUpdate{DeviceId: 1, ElectionId: &p4.Uint128{Low: id}},
+	}}))
+	m, err := stream.Recv()
+	ts.Check(err)
+	if code := m.GetArbitration().GetStatus().GetCode(); code != 0 {
+		ts.Fatalf("not primary: code %d", code)
+	}
+	other := ts.Value(controllerKey{}).(*controller)
+	other.leave = func() {
+		_ = stream.CloseSend()
+		for { // until nicd has seen it
+			if _, err := stream.Recv(); err != nil {
+				break
+			}
+		}
+		cancel()
+		_ = c.Close()
+	}
+	ts.Defer(func() { cancel() })
+}
+
+// leave: the other controller is gone.
+func leave(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: leave")
+	}
+	ts.Value(controllerKey{}).(*controller).leave()
 }
 
 // cut FILE NEW: half of a file.

@@ -15,12 +15,16 @@ type PrimaryError struct {
 	High     uint64
 	Low      uint64
 	Takeover bool // somebody else was faster
+	Unnamed  bool // the device does not tell the primary's id
 }
 
 func (e *PrimaryError) Error() string {
 	id := fmt.Sprintf("%d", e.Low)
 	if e.High != 0 {
 		id = fmt.Sprintf("%d:%d", e.High, e.Low)
+	}
+	if e.Unnamed {
+		return fmt.Sprintf("device %d is controlled by a primary whose election id it does not tell; --takeover makes nicctl primary in its place", e.Device)
 	}
 	if e.Takeover {
 		return fmt.Sprintf("device %d: another controller became primary meanwhile (election id %s)", e.Device, id)
