@@ -25,7 +25,7 @@ const (
 	recDelHop       byte = 3  // instance, index
 	recPutGroup     byte = 4  // instance, id, members {index, weight}, backup, raw
 	recDelGroup     byte = 5  // instance, id
-	recPutRoute     byte = 6  // instance, prefix, group, its instance if named, metadata, raw
+	recPutRoute     byte = 6  // instance, prefix, group, its instance if named, metadata
 	recDelRoute     byte = 7  // instance, prefix
 	recDropInstance byte = 8  // instance
 	recPutStatic    byte = 9  // instance, prefix, hops {spec, weight}
@@ -127,7 +127,6 @@ func (c *records) putRoute(n *Instance, p netip.Prefix, g *Group, s *RouteSpec) 
 	c.uint(g.ID)
 	c.str(s.GroupInstance)
 	c.str(s.Metadata)
-	c.str(s.Raw)
 }
 
 func (c *records) delRoute(n *Instance, p netip.Prefix) {
@@ -247,7 +246,7 @@ func (r *RIB) rewrite() error {
 
 // spec is what the client said.
 func (p *path) spec(n *Instance) *RouteSpec {
-	s := &RouteSpec{Group: p.group.ID, Metadata: p.meta, Raw: p.raw}
+	s := &RouteSpec{Group: p.group.ID, Metadata: p.meta}
 	if p.grpNI {
 		s.GroupInstance = p.group.Instance.Name
 	}

@@ -49,9 +49,7 @@ const (
 type RouteSpec struct {
 	Group         uint64
 	GroupInstance string // "" = the prefix's own
-	Metadata      string
-	Raw           string // what else Get shows
-	Unsupported   string
+	Metadata      string // echoed by Get
 }
 
 // GroupSpec is what a gRIBI group says.
@@ -190,7 +188,7 @@ func (r *RIB) oneRoute(n *Instance, op *Op) error {
 	case op.Kind == Replace && have == nil:
 		return fmt.Errorf("prefix %s: REPLACE of an entry that instance %s does not have", op.Prefix, n.Name)
 	}
-	r.setPath(n, rt, op.Prefix, path{source: GRIBI, group: g, grpNI: s.GroupInstance != "", meta: s.Metadata, raw: s.Raw})
+	r.setPath(n, rt, op.Prefix, path{source: GRIBI, group: g, grpNI: s.GroupInstance != "", meta: s.Metadata})
 	r.pending.records.putRoute(n, op.Prefix, g, s)
 	return nil
 }

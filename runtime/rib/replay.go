@@ -44,7 +44,7 @@ func (p *replay) change(d *decoder) {
 		op.Kind, op.Entity, op.Group = Delete, GroupEntity, d.uint()
 	case recPutRoute:
 		op.Entity, op.Prefix = RouteEntity, d.prefix()
-		op.Route = RouteSpec{Group: d.uint(), GroupInstance: d.str(), Metadata: d.str(), Raw: d.str()}
+		op.Route = RouteSpec{Group: d.uint(), GroupInstance: d.str(), Metadata: d.str()}
 	case recDelRoute, recDelStatic:
 		op.Kind, op.Entity, op.Prefix = Delete, RouteEntity, d.prefix()
 	case recDropInstance:

@@ -190,7 +190,6 @@ type path struct {
 	group   *Group
 	grpNI   bool // the group's instance was named
 	meta    string
-	raw     string // other parts of the payload, for Get
 	next    *path
 }
 

@@ -20,7 +20,6 @@ type RouteView struct {
 	// GroupInstanceNamed: the gRIBI client named the group's instance.
 	GroupInstanceNamed bool
 	Metadata           string
-	Raw                string
 }
 
 // GroupRef names a group: gRIBI's id, or 0.
@@ -132,7 +131,7 @@ func (r *RIB) appendPaths(out []RouteView, rt *Route, q Query) []RouteView {
 		}
 		v := RouteView{Instance: rt.Instance.Name, InstanceID: rt.Instance.ID, Prefix: rt.Prefix, Source: p.source,
 			Preference: r.prefs[p.source], Best: p == rt.paths, Group: GroupRef{p.group.Instance.Name, p.group.ID},
-			GroupInstanceNamed: p.grpNI, Metadata: p.meta, Raw: p.raw}
+			GroupInstanceNamed: p.grpNI, Metadata: p.meta}
 		if v.Best {
 			v.State, v.Problem = rt.State, rt.Problem
 		}
