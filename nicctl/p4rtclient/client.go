@@ -8,9 +8,7 @@ package p4rtclient
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -123,26 +121,4 @@ func (c *Client) P4Info(ctx context.Context) (*p4config.P4Info, error) {
 		return nil, c.Explain(err)
 	}
 	return r.GetConfig().GetP4Info(), nil
-}
-
-// Read calls each with every entity that the server returns.
-func (c *Client) Read(ctx context.Context, entities []*p4.Entity, each func(*p4.Entity) error) error {
-	stream, err := c.P4RT.Read(ctx, &p4.ReadRequest{DeviceId: c.Device, Entities: entities})
-	if err != nil {
-		return c.Explain(err)
-	}
-	for {
-		r, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return c.readError(err)
-		}
-		for _, e := range r.GetEntities() {
-			if err := each(e); err != nil {
-				return err
-			}
-		}
-	}
 }

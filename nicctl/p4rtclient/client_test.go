@@ -314,8 +314,16 @@ func TestAddresses(t *testing.T) {
 		{"127.0.0.1:9559", true, ""},
 		{"[::1]:9559", true, ""},
 		{"127.0.0.1:9559", false, `address "127.0.0.1:9559": TCP has no certificate: add --insecure to talk to it in the clear`},
-		{"nicd", false, `address "nicd": unix:///PATH or HOST:PORT is wanted`},
-		{"nicd", true, `address "nicd": unix:///PATH or HOST:PORT is wanted`},
+		{"nicd", false, `address "nicd": unix:///PATH, HOST:PORT or p4rt://HOST:PORT is wanted`},
+		{"nicd", true, `address "nicd": unix:///PATH, HOST:PORT or p4rt://HOST:PORT is wanted`},
+		{"p4rt://192.0.2.1:50051", true, ""},
+		{"p4rt://switch.example", true, ""},
+		{"p4rt://[2001:db8::1]", true, ""},
+		{"p4rt://[2001:db8::1]:9559", true, ""},
+		{"p4rt://192.0.2.1:50051", false, `address "p4rt://192.0.2.1:50051": TCP has no certificate: add --insecure to talk to it in the clear`},
+		{"p4rt://", true, `address "p4rt://": unix:///PATH, HOST:PORT or p4rt://HOST:PORT is wanted`},
+		{"p4rt://a/b", true, `address "p4rt://a/b": unix:///PATH, HOST:PORT or p4rt://HOST:PORT is wanted`},
+		{"http://a:80", true, `address "http://a:80": unix:///PATH, HOST:PORT or p4rt://HOST:PORT is wanted`},
 	} {
 		client, err := Dial(c.address, 1, c.insecure)
 		if got := fmt.Sprint(err); c.want != "" && got != c.want || c.want == "" && err != nil {

@@ -37,9 +37,15 @@ type UpdateError struct {
 	Index   int
 	Code    codes.Code
 	Message string
+	Limit   *LimitError // the limit of the device that is the reason; nil = none is known
 }
 
-func (e UpdateError) Error() string { return fmt.Sprintf("%s (%s)", e.Message, e.Code) }
+func (e UpdateError) Error() string {
+	if e.Limit != nil {
+		return e.Limit.Error()
+	}
+	return fmt.Sprintf("%s (%s)", e.Message, e.Code)
+}
 
 // Explain turns errors of calls on Conn into something an operator can act on.
 func (c *Client) Explain(err error) error {

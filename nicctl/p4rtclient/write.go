@@ -211,37 +211,34 @@ func (w *writer) replaced(ctx context.Context, u *p4.Update, r UpdateError) (*Up
 		}
 		return &r, nil
 	}
-	one := func(t p4.Update_Type, e *p4.TableEntry) *UpdateError {
-		if err != nil {
-			return nil
-		}
-		up := &p4.Update{Type: t, Entity: &p4.Entity{Entity: &p4.Entity_TableEntry{TableEntry: e}}}
-		if w.wide {
-			up = w.s.fullWidth(up)
-		}
-		var refused []UpdateError
-		if refused, err = w.c.write(ctx, []*p4.Update{up}); len(refused) > 0 {
-			return &refused[0]
-		}
-		return nil
-	}
 	w.c.met(NoModify)
-	if no := one(p4.Update_DELETE, &p4.TableEntry{TableId: e.GetTableId(), Match: e.GetMatch(), Priority: e.GetPriority()}); no != nil || err != nil {
+	key := &p4.TableEntry{TableId: e.GetTableId(), Match: e.GetMatch(), Priority: e.GetPriority()}
+	if no, err := w.one(ctx, p4.Update_DELETE, key); no != nil || err != nil {
 		return refusal(r, no), err
 	}
-	no := one(p4.Update_INSERT, e)
+	no, err := w.one(ctx, p4.Update_INSERT, e)
 	if no == nil && err == nil {
 		return nil, nil
 	}
-	failed := err
-	err = nil
-	old.CounterData, old.MeterConfig, old.TimeSinceLastHit = nil, nil, nil
-	back := one(p4.Update_INSERT, old)
-	if back != nil || err != nil {
-		r.Message = fmt.Sprintf("THE ENTRY IS GONE: the new one was refused and the old one cannot be put back: %v", errors.Join(err, asError(back)))
-		return &r, errors.Join(failed, err)
+	old.CounterData, old.MeterConfig, old.MeterCounterData, old.TimeSinceLastHit = nil, nil, nil, nil
+	if back, backErr := w.one(ctx, p4.Update_INSERT, old); back != nil || backErr != nil {
+		r.Message = fmt.Sprintf("THE ENTRY IS GONE: the new one was refused and the old one cannot be put back: %v", errors.Join(asError(back), backErr))
+		return &r, errors.Join(err, backErr)
 	}
-	return refusal(r, no), failed
+	return refusal(r, no), err
+}
+
+// one writes one update.
+func (w *writer) one(ctx context.Context, t p4.Update_Type, e *p4.TableEntry) (*UpdateError, error) {
+	u := &p4.Update{Type: t, Entity: &p4.Entity{Entity: &p4.Entity_TableEntry{TableEntry: e}}}
+	if w.wide {
+		u = w.s.fullWidth(u)
+	}
+	refused, err := w.c.write(ctx, []*p4.Update{u})
+	if len(refused) > 0 {
+		return &refused[0], err
+	}
+	return nil, err
 }
 
 func asError(u *UpdateError) error {
