@@ -39,8 +39,8 @@ the switch. Everything is gone afterwards, also after Ctrl-C.`,
   nicctl demo --sim`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
+			// Until the process ends: a signal behind the last step must not kill it.
+			ctx, _ := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			inside := os.Getenv(insideNamespace) != ""
 			if os.Geteuid() != 0 && !inside {
 				return inUserNamespace(ctx, cmd)
@@ -58,6 +58,8 @@ the switch. Everything is gone afterwards, also after Ctrl-C.`,
 				return fmt.Errorf("the demo was %w; what it made is gone", err)
 			case inside && errors.Is(err, syscall.EPERM):
 				return fmt.Errorf("user namespaces are restricted on this machine%s: run the demo as root (%w)", namespaceLimits(), err)
+			case errors.Is(err, syscall.EPERM):
+				return fmt.Errorf("this root may not make networks, which takes CAP_SYS_ADMIN and CAP_NET_ADMIN: run the demo as an ordinary user, who gets the simulator in a user namespace (%w)", err)
 			case err != nil:
 				return fmt.Errorf("the demo failed: %w", err)
 			}
@@ -105,7 +107,8 @@ func inUserNamespace(ctx context.Context, cmd *cobra.Command) error {
 	if err := child.Start(); err != nil {
 		return fmt.Errorf("user namespaces are off on this machine (%w%s): run the demo as root", err, namespaceLimits())
 	}
-	if err := child.Wait(); err != nil {
+	// Wait's own error may only say that the child was asked to end.
+	if err := child.Wait(); err != nil && !child.ProcessState.Success() {
 		return errReported // by the child
 	}
 	return nil

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"nicctl":        func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"no-namespaces": noNamespaces,
+		"no-capability": noCapability,
 		"nicd": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			code := daemon.Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
