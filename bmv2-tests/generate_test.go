@@ -1,6 +1,7 @@
 package bmv2tests
 
 import (
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,6 +9,8 @@ import (
 	"github.com/p4nic/p4nic/compiler/ir/exec"
 	"github.com/p4nic/p4nic/internal/packetcase"
 )
+
+var rounds = flag.Int("rounds", 1, "how often the generated tests play, each time with other seeds")
 
 // batch is a content of the tables and frames for it.
 type batch struct {
@@ -110,7 +113,7 @@ func routing(p *Program) func(*Generator) ([]packetcase.Content, error) {
 
 // routerBatches are 10,000 frames over ten contents of router.p4: eight that
 // route, two of anything; some with ROUTED_DSCP.
-func routerBatches(t testing.TB) (ps []*Program, bs []batch) {
+func routerBatches(t testing.TB, round int) (ps []*Program, bs []batch) {
 	t.Helper()
 	plain, err := Compile("../p4src/router.p4", nil)
 	check(t, err)
@@ -126,7 +129,7 @@ func routerBatches(t testing.TB) (ps []*Program, bs []batch) {
 			fill = anything(p, 120)
 		}
 		ps = append(ps, p)
-		bs = append(bs, generate(t, p, uint64(i), 1000, fill))
+		bs = append(bs, generate(t, p, uint64(10*round+i), 1000, fill))
 	}
 	return ps, bs
 }
@@ -134,12 +137,14 @@ func routerBatches(t testing.TB) (ps []*Program, bs []batch) {
 // TestGenerated: 10,000 generated frames through router.p4 leave every engine as
 // they leave ir/exec, with the same counters.
 func TestGenerated(t *testing.T) {
-	ps, bs := routerBatches(t)
 	eachKind(t, func(t *testing.T, k Kind) {
-		for i, b := range bs {
-			compare(t, k, ps[i], b.content, b.in, func(j int) string {
-				return fmt.Sprintf("seed %d frame %d: in %d %s", i, j, b.in[j].Port, b.text[j])
-			})
+		for round := range *rounds {
+			ps, bs := routerBatches(t, round)
+			for i, b := range bs {
+				compare(t, k, ps[i], b.content, b.in, func(j int) string {
+					return fmt.Sprintf("round %d content %d frame %d: in %d %s", round, i, j, b.in[j].Port, b.text[j])
+				})
+			}
 		}
 	})
 }
@@ -147,7 +152,7 @@ func TestGenerated(t *testing.T) {
 // TestGeneratedReach: what TestGenerated plays goes everywhere: it runs at
 // least 95 % of the router, and a good part of the frames takes each way out.
 func TestGeneratedReach(t *testing.T) {
-	ps, bs := routerBatches(t)
+	ps, bs := routerBatches(t, 0)
 	c := NewCoverage(ps[0].Core)
 	ways := map[string]int{}
 	all := 0
@@ -209,10 +214,10 @@ func TestMutated(t *testing.T) {
 			if refused(t, k, c, p, content) {
 				continue
 			}
-			for round := range 2 {
-				seed := uint64(1000 + 2*i + round)
+			for round := range 2 * *rounds {
+				seed := uint64(1000*(round+1) + i)
 				g := NewGenerator(seed)
-				if round == 1 {
+				if round%2 == 1 {
 					content, err = g.Content(p.Core, 20)
 					check(t, err)
 				}
