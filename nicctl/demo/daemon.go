@@ -46,20 +46,17 @@ func findNicd() (string, error) {
 }
 
 // startDaemon starts nicd inside ns and waits until it answers. dir is for its
-// files.
-func startDaemon(ctx context.Context, o Options, ns *netns.NS, dir string, ports []string) (*daemon, error) {
+// files; name tells daemons of one demo apart.
+func startDaemon(ctx context.Context, o Options, ns *netns.NS, dir, name string, flags []string) (*daemon, error) {
 	socket := filepath.Join(dir, "nicd.sock")
-	d := &daemon{ns: ns, instance: fmt.Sprintf("demo-%d", os.Getpid()), log: &tail{}, exited: make(chan struct{}), remove: o.Remove}
+	d := &daemon{ns: ns, instance: fmt.Sprintf("demo-%d-%s", os.Getpid(), name), log: &tail{}, exited: make(chan struct{}), remove: o.Remove}
 	engine := "kernel"
 	if o.Sim {
 		engine = "sim"
 		d.remove = nil // nothing of it is in the kernel
 	}
 	args := []string{"--instance", d.instance, "--engine", engine, "--state-dir", filepath.Join(dir, "state"), "--listen", "unix://" + socket}
-	for _, p := range ports {
-		args = append(args, "--port", p)
-	}
-	d.cmd = exec.Command(o.Nicd, args...)
+	d.cmd = exec.Command(o.Nicd, append(args, flags...)...)
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	d.cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir) // for the lock of the instance, unless root's
 	// It must not get the terminal's Ctrl-C before we have asked it to detach,
@@ -151,6 +148,26 @@ func (d *daemon) stop() error {
 		closeErr = errors.Join(closeErr, fmt.Errorf("nicd detached, but ended badly (%w)\n%s", d.err, d.log))
 	}
 	return closeErr
+}
+
+// kill is kill -9; restart runs the same command again and waits until it answers.
+func (d *daemon) kill() error {
+	if err := d.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	<-d.exited
+	return nil
+}
+
+func (d *daemon) restart(ctx context.Context) error {
+	old := d.cmd
+	d.cmd = exec.Command(old.Path, old.Args[1:]...)
+	d.cmd.Stdout, d.cmd.Stderr, d.cmd.Env, d.cmd.SysProcAttr = d.log, d.log, old.Env, old.SysProcAttr
+	d.exited, d.err = make(chan struct{}), nil
+	if err := errors.Join(d.client.Close(), d.run()); err != nil {
+		return fmt.Errorf("start nicd again: %w", err)
+	}
+	return d.ready(ctx, d.client.Address)
 }
 
 // clean removes what a nicd that did not detach has left in the kernel.

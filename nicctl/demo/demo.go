@@ -113,7 +113,7 @@ func run(ctx context.Context, o Options) (err error) {
 		engine = "the simulator (ir/exec) as the switch"
 	}
 	d.say("two hosts and a router in network namespaces, joined by veth pairs; engine: %s", engine)
-	if d.nicd, err = startDaemon(ctx, d.Options, d.net.sw, dir, d.net.ports); err != nil {
+	if d.nicd, err = startDaemon(ctx, d.Options, d.net.sw, dir, "router", portFlags(d.net.ports)); err != nil {
 		if !o.Sim {
 			err = fmt.Errorf("%w\nwithout eBPF the simulator can be the switch: nicctl demo --sim", err)
 		}
@@ -204,15 +204,20 @@ func (d *story) load(ctx context.Context) error {
 }
 
 func (d *story) write(ctx context.Context, kind p4.Update_Type, lines ...string) error {
+	return writeEntries(ctx, d.c, d.s, kind, lines...)
+}
+
+// writeEntries writes entries in nicctl's notation in one batch.
+func writeEntries(ctx context.Context, c *p4rtclient.Client, s *p4rtclient.Schema, kind p4.Update_Type, lines ...string) error {
 	var updates []*p4.Update
 	for _, l := range lines {
-		e, err := d.s.ParseEntry(strings.Fields(l), kind != p4.Update_DELETE)
+		e, err := s.ParseEntry(strings.Fields(l), kind != p4.Update_DELETE)
 		if err != nil {
 			return err
 		}
 		updates = append(updates, &p4.Update{Type: kind, Entity: &p4.Entity{Entity: &p4.Entity_TableEntry{TableEntry: e}}})
 	}
-	refused, err := d.c.Write(ctx, updates)
+	refused, err := c.Write(ctx, updates)
 	if err != nil {
 		return err
 	}

@@ -79,6 +79,15 @@ func newPinger(ns *netns.NS, dst string, ttl int) (*pinger, error) {
 	return p, nil
 }
 
+// from makes requests leave with an address of the host that is not its first.
+func (p *pinger) from(src string) error {
+	addr := netip.MustParseAddr(src)
+	if addr.Is6() {
+		return unix.Bind(p.fd, &unix.SockaddrInet6{Addr: addr.As16()})
+	}
+	return unix.Bind(p.fd, &unix.SockaddrInet4{Addr: addr.As4()})
+}
+
 func (p *pinger) close() error { return unix.Close(p.fd) }
 
 // send sends one echo request with 32 bytes of data.

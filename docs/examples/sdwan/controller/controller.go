@@ -139,7 +139,7 @@ func (c *Controller) judge(ctx context.Context) {
 	from, next := c.current, (c.current+1)%len(c.cfg.Paths)
 	c.cfg.Log("controller: %s lost %.1f %% of %.0f packets; moving %s to %s", c.cfg.Paths[from].Name, 100*loss, sent, c.cfg.Prefix, c.cfg.Paths[next].Name)
 	begin := time.Now()
-	if err := c.injector.Route(ctx, c.cfg.Prefix, c.cfg.Paths[next].NextHop.Index); err != nil {
+	if err := c.route(ctx, next); err != nil {
 		c.cfg.Log("controller: %v", err)
 		return
 	}
@@ -150,6 +150,21 @@ func (c *Controller) judge(ctx context.Context) {
 	case c.moved <- c.cfg.Paths[next].Name:
 	default:
 	}
+}
+
+// route points the prefix at a path. A stream that ended with the device's
+// daemon is opened again: what was routed is there still.
+func (c *Controller) route(ctx context.Context, path int) error {
+	err := c.injector.Route(ctx, c.cfg.Prefix, c.cfg.Paths[path].NextHop.Index)
+	if err == nil || !c.injector.Broken() {
+		return err
+	}
+	injector, err := NewInjector(ctx, c.cfg.Near, c.cfg.Election)
+	if err != nil {
+		return err
+	}
+	c.injector = injector
+	return injector.Route(ctx, c.cfg.Prefix, c.cfg.Paths[path].NextHop.Index)
 }
 
 // overlap is what the two ends counted in the time that both lists cover. The

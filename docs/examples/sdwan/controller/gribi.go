@@ -57,6 +57,13 @@ func NewInjector(ctx context.Context, conn *grpc.ClientConn, election uint64) (*
 	return in, nil
 }
 
+// Broken tells whether the stream has ended.
+func (in *Injector) Broken() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.failed != nil
+}
+
 // Close leaves; the routes stay.
 func (in *Injector) Close() { in.cancel() }
 
@@ -127,15 +134,21 @@ type NextHop struct {
 	Index     uint64 // of the next hop and of the group of one that leads to it
 	Address   string // of the router at the other end
 	Interface string
+	MAC       string // empty: the device resolves the address itself
 }
 
 // AddNextHop makes a next hop and a group of the same number.
 func (in *Injector) AddNextHop(ctx context.Context, h NextHop) error {
+	var mac *ywrapper.StringValue
+	if h.MAC != "" {
+		mac = &ywrapper.StringValue{Value: h.MAC}
+	}
 	return in.do(ctx,
 		&gribi.AFTOperation{Op: gribi.AFTOperation_ADD, Entry: &gribi.AFTOperation_NextHop{NextHop: &aft.Afts_NextHopKey{
 			Index: h.Index,
 			NextHop: &aft.Afts_NextHop{
 				IpAddress:    &ywrapper.StringValue{Value: h.Address},
+				MacAddress:   mac,
 				InterfaceRef: &aft.Afts_NextHop_InterfaceRef{Interface: &ywrapper.StringValue{Value: h.Interface}},
 			},
 		}}},
