@@ -49,4 +49,4 @@ generate: ## Go code of proto/*.proto (needs protoc, protoc-gen-go, protoc-gen-g
 
 .PHONY: golden
 golden: ## rewrite golden files; review the diff
-	$(GO) test ./compiler/... ./nicctl/... -update
+	@for p in $$(grep -rlE '"update"' --include=*_test.go . | xargs -n1 dirname | sort -u); do $(GO) test $$p -update || exit 1; done
