@@ -171,7 +171,9 @@ func (r *RIB) changeInstances(cs []InstanceConfig) (add, remove []InstanceConfig
 	return add, remove, nil
 }
 
-// SetInstances makes the list of network instances what cs says. An instance
+// SetInstances makes the list of network instances what cs says. What it adds
+// to Options.Instances is remembered over a restart; what it takes away from them
+// comes back with the next start. An instance
 // that is not in it goes with everything that it holds, also from the FIB;
 // naming it again does not bring that back (gribi:GR66). Errors change nothing.
 func (r *RIB) SetInstances(cs []InstanceConfig) error {
@@ -195,11 +197,39 @@ func (r *RIB) SetInstances(cs []InstanceConfig) error {
 	for _, c := range add {
 		r.instances[c.Name] = newInstance(c)
 	}
+	r.added = nil
+	for _, c := range cs {
+		if !r.configured[c.Name] {
+			r.added = append(r.added, c)
+		}
+	}
+	r.pending.records.instances(r.added)
 	err = r.flush()
 	for _, c := range remove {
 		delete(r.instances, c.Name)
 	}
 	return err
+}
+
+// readded makes the instances that were added at run time those of the journal;
+// those of the options stay, and win where names or ids collide.
+func (r *RIB) readded(cs []InstanceConfig) {
+	for _, c := range r.added {
+		delete(r.instances, c.Name)
+	}
+	r.added = nil
+	for _, c := range cs {
+		clash := r.instances[c.Name] != nil
+		for _, n := range r.instances {
+			clash = clash || n.ID == c.ID
+		}
+		if clash {
+			r.log.Warn("a network instance that was added at run time collides with the configuration", "name", c.Name, "id", c.ID)
+			continue
+		}
+		r.instances[c.Name] = newInstance(c)
+		r.added = append(r.added, c)
+	}
 }
 
 // dropRoutes takes all routes out of an instance.

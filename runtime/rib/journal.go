@@ -30,6 +30,7 @@ const (
 	recDropInstance byte = 8  // instance
 	recPutStatic    byte = 9  // instance, prefix, hops {spec, weight}
 	recDelStatic    byte = 10 // instance, prefix
+	recInstances    byte = 11 // {name, id}: all that were added at run time
 )
 
 type journal struct{ *recordlog.Log }
@@ -86,6 +87,15 @@ func (c *records) election(e Election) {
 	c.b = append(c.b, recElection)
 	c.uint(e.High)
 	c.uint(e.Low)
+}
+
+func (c *records) instances(cs []InstanceConfig) {
+	c.b = append(c.b, recInstances)
+	c.uint(uint64(len(cs)))
+	for _, x := range cs {
+		c.str(x.Name)
+		c.uint(uint64(x.ID))
+	}
 }
 
 func (c *records) putHop(h *Hop) {
@@ -206,6 +216,9 @@ func (r *RIB) rewrite() error {
 		const chunk = 1 << 16
 		if r.elected != (Election{}) {
 			c.election(r.elected)
+		}
+		if len(r.added) > 0 {
+			c.instances(r.added)
 		}
 		list := r.ordered()
 		for _, n := range list {

@@ -3,6 +3,7 @@ package rib
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // replay repeats the journal's changes.
@@ -19,10 +20,45 @@ func (p *replay) record(payload []byte) error {
 	return d.err
 }
 
+// keep takes over the instances of the journal; those that stay keep what they
+// hold.
+func (p *replay) keep(cs []InstanceConfig) {
+	r := p.r
+	old := map[string]*Instance{}
+	for _, c := range r.added {
+		old[c.Name] = r.instances[c.Name]
+	}
+	r.readded(cs)
+	for _, c := range r.added {
+		if o := old[c.Name]; o != nil && o.ID == c.ID {
+			r.instances[c.Name] = o
+		}
+	}
+}
+
 func (p *replay) change(d *decoder) {
 	typ := d.byte()
 	if typ == recElection {
 		p.r.elected = Election{High: d.uint(), Low: d.uint()}
+		return
+	}
+	if typ == recInstances {
+		var cs []InstanceConfig
+		for range d.count() {
+			c := InstanceConfig{Name: d.str()}
+			id := d.uint()
+			if id > math.MaxUint32 {
+				d.fail(fmt.Errorf("network instance %s has id %d", c.Name, id))
+			}
+			c.ID = uint32(id)
+			cs = append(cs, c)
+		}
+		if d.err == nil {
+			d.err = checkInstances(cs)
+		}
+		if d.err == nil {
+			p.keep(cs)
+		}
 		return
 	}
 	name := d.str()

@@ -81,13 +81,17 @@ type RIB struct {
 	mu        sync.Mutex
 	fib       FIB
 	instances map[string]*Instance
-	elected   Election
-	journal   *journal
-	pending   Changes // since the last flush
-	fault     error   // the journal cannot be written: nothing is accepted any more
-	serial    uint64  // rises with every change, for watchers
-	watchers  map[int]chan struct{}
-	nextWatch int
+	// configured are the names of Options.Instances, added what SetInstances put
+	// beside them.
+	configured map[string]bool
+	added      []InstanceConfig
+	elected    Election
+	journal    *journal
+	pending    Changes // since the last flush
+	fault      error   // the journal cannot be written: nothing is accepted any more
+	serial     uint64  // rises with every change, for watchers
+	watchers   map[int]chan struct{}
+	nextWatch  int
 }
 
 // Instance is a network instance.
@@ -302,8 +306,8 @@ func (m MAC) String() string {
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
 }
 
-// Open reads the journal. Routes and groups of instances that o does not name
-// are dropped from it (gribi:GR66). Nothing reaches a FIB before SetFIB.
+// Open reads the journal. Routes and groups of instances that neither o nor the
+// journal names are dropped from it (gribi:GR66). Nothing reaches a FIB before SetFIB.
 func Open(o Options) (*RIB, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -311,7 +315,7 @@ func Open(o Options) (*RIB, error) {
 	if o.CompactBytes <= 0 {
 		o.CompactBytes = 16 << 20
 	}
-	r := &RIB{opts: o, prefs: DefaultPreferences(), log: o.Log, instances: map[string]*Instance{}, watchers: map[int]chan struct{}{}}
+	r := &RIB{opts: o, prefs: DefaultPreferences(), log: o.Log, instances: map[string]*Instance{}, configured: map[string]bool{}, watchers: map[int]chan struct{}{}}
 	if o.Preferences != nil {
 		r.prefs = *o.Preferences
 	}
@@ -320,6 +324,7 @@ func Open(o Options) (*RIB, error) {
 	}
 	for _, c := range o.Instances {
 		r.instances[c.Name] = newInstance(c)
+		r.configured[c.Name] = true
 	}
 	if err := r.openJournal(); err != nil {
 		return nil, err

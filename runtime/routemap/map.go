@@ -139,6 +139,9 @@ func (m *Map) Close() {
 	m.done.Wait()
 }
 
+// Instances is the list of network instances.
+func (m *Map) Instances() []rib.InstanceConfig { return m.rib.Instances() }
+
 // SetInstances makes the list of network instances what cs says, in the RIB and
 // in the tables. With the first instance the bound tables become routemap's,
 // with the last they go back to P4Runtime, empty.
