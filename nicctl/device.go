@@ -4,17 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/p4nic/p4nic/internal/instance"
 	"github.com/p4nic/p4nic/nicctl/p4rtclient"
+	"github.com/p4nic/p4nic/proto/nicdpb"
 )
 
 // deviceFlags say which device a command talks to and how.
 type deviceFlags struct {
 	address  string
+	url      string // --target
 	instance string
 	device   uint64
 	insecure bool
@@ -29,6 +34,7 @@ type deviceFlags struct {
 func (f *deviceFlags) register(cmd *cobra.Command, writes bool) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.address, "address", "", "talk to `ADDRESS`, unix:///PATH or HOST:PORT (default: the instance's socket)")
+	fl.StringVar(&f.url, "target", "", "talk to any P4Runtime device, p4rt://`HOST[:PORT]` (port 9559 where none is given)")
 	fl.StringVar(&f.instance, "instance", instance.Default, "talk to the nicd instance `NAME` on this machine")
 	fl.Uint64Var(&f.device, "device", 1, "P4Runtime device `ID`")
 	fl.BoolVar(&f.insecure, "insecure", false, "allow a TCP address without TLS")
@@ -46,7 +52,14 @@ func registerDryRun(cmd *cobra.Command, dryRun *bool) {
 
 // target is the address to dial.
 func (f *deviceFlags) target() (string, error) {
-	if f.address != "" {
+	switch {
+	case f.url != "" && f.address != "":
+		return "", usageError{errors.New("give --target or --address, not both")}
+	case f.url != "" && !strings.HasPrefix(f.url, "p4rt://"):
+		return "", usageError{fmt.Errorf("--target %s: p4rt://HOST[:PORT] is wanted", f.url)}
+	case f.url != "":
+		return f.url, nil
+	case f.address != "":
 		return f.address, nil
 	}
 	if err := instance.Validate(f.instance); err != nil {
@@ -73,7 +86,20 @@ func (f *deviceFlags) withClient(cmd *cobra.Command, do func(ctx context.Context
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
 	defer cancel()
-	return errors.Join(do(ctx, c), c.Close())
+	err = do(ctx, c)
+	for _, l := range c.Limits() {
+		fmt.Fprintf(cmd.ErrOrStderr(), "nicctl: device %d at %s, %s: %s\n", c.Device, c.Address, l, l.Text())
+	}
+	return errors.Join(err, c.Close())
+}
+
+// isNicd tells whether the device is a nicd.
+func isNicd(ctx context.Context, c *p4rtclient.Client) (bool, error) {
+	_, err := nicdpb.NewNicdClient(c.Conn).Status(ctx, &nicdpb.StatusRequest{})
+	if status.Code(err) == codes.Unimplemented {
+		return false, nil
+	}
+	return err == nil, c.Explain(err)
 }
 
 // schema reads the running pipeline's names.

@@ -50,7 +50,9 @@ type statusResult struct {
 	Pipeline  *pipelineStatus  `json:"pipeline"` // null = none loaded
 	Listeners []listenerStatus `json:"listeners"`
 	Ports     []portStatus     `json:"ports"`
-	address   string
+	// Limits of a device that showed.
+	Limits  []p4rtclient.Limit `json:"limits,omitempty"`
+	address string
 }
 
 type nicdStatus struct {
@@ -105,7 +107,9 @@ func readStatus(ctx context.Context, c *p4rtclient.Client) (*statusResult, error
 	}
 	st, err := nicdpb.NewNicdClient(c.Conn).Status(ctx, &nicdpb.StatusRequest{})
 	if status.Code(err) == codes.Unimplemented {
-		return out, out.fromP4Runtime(ctx, c)
+		err := out.fromP4Runtime(ctx, c)
+		out.Limits = c.Limits()
+		return out, err
 	}
 	if err != nil {
 		return nil, c.Explain(err)
@@ -161,7 +165,11 @@ func (r *statusResult) print(w io.Writer) error {
 		fmt.Fprintf(w, "nicd %s, instance %s, engine %s, device %d, process %d, up %s\n", n.Version, n.Instance, n.Engine,
 			r.DeviceID, n.PID, time.Since(n.Started).Round(time.Second))
 	} else {
-		fmt.Fprintf(w, "device %d at %s, P4Runtime %s; it is not nicd\n", r.DeviceID, r.address, r.P4Runtime)
+		version := r.P4Runtime
+		if version == "" {
+			version = "of an unknown version"
+		}
+		fmt.Fprintf(w, "device %d at %s, P4Runtime %s; it is not nicd\n", r.DeviceID, r.address, version)
 	}
 	for _, l := range r.Listeners {
 		note := ""
@@ -186,7 +194,11 @@ func (r *statusResult) printPipeline(w io.Writer) error {
 		fmt.Fprintln(w, "pipeline  none loaded")
 		return nil
 	case r.Nicd == nil:
-		fmt.Fprintf(w, "pipeline  %s, %d tables\n", p.Name, len(p.Tables))
+		name := p.Name
+		if name == "" { // P4Info has one only where the program says @pkginfo
+			name = "without a name"
+		}
+		fmt.Fprintf(w, "pipeline  %s, %d tables\n", name, len(p.Tables))
 		return nil
 	}
 	fmt.Fprintf(w, "pipeline  %s, digest %.12s, journal sequence %d\n", p.Name, p.Digest, p.Sequence)

@@ -16,10 +16,6 @@ import (
 	"github.com/p4nic/p4nic/nicctl/p4rtclient"
 )
 
-// batchSize is the number of updates in one Write; it keeps the error details
-// of a batch that fails altogether well under what gRPC carries (p4rt:S11).
-const batchSize = 500
-
 const entryHelp = `An entry is written as
 
   TABLE FIELD=VALUE... [priority=N] ACTION [PARAM=VALUE...]
@@ -73,11 +69,14 @@ type writeResult struct {
 	Update  string             `json:"update"` // insert, modify, delete
 	DryRun  bool               `json:"dry_run"`
 	Entries []p4rtclient.Entry `json:"entries"`
+	// Limits of a device that were got around.
+	Limits []p4rtclient.Limit `json:"limits,omitempty"`
 }
 
 func newTableWrite(t tableWrite) *cobra.Command {
 	var f deviceFlags
 	var file string
+	var replace bool
 	cmd := &cobra.Command{
 		Use:     t.use,
 		Short:   t.short,
@@ -98,15 +97,19 @@ func newTableWrite(t tableWrite) *cobra.Command {
 					return err
 				}
 				if result.DryRun = f.dryRun; !f.dryRun {
-					if err := writeEntries(ctx, c, f.takeover, lines, updates); err != nil {
+					if err := writeEntries(ctx, c, s, f.takeover, replace, lines, updates); err != nil {
 						return err
 					}
+					result.Limits = c.Limits()
 				}
 				return render(cmd.OutOrStdout(), f.output, result, func(w io.Writer) error { return t.print(w, result) })
 			})
 		},
 	}
 	f.register(cmd, true)
+	if t.kind == p4.Update_MODIFY {
+		cmd.Flags().BoolVar(&replace, "replace", false, "delete and insert where the device cannot change entries; in between packets do not find them")
+	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "read entries from `FILE`, one a line, # begins a comment, - is standard input")
 	return cmd
 }
@@ -187,25 +190,18 @@ func (t tableWrite) parse(s *p4rtclient.Schema, lines []entryLine) ([]*p4.Update
 	return updates, result, errors.Join(bad...)
 }
 
-// writeEntries sends the updates in batches, goes on after refusals and reports
-// them all.
-func writeEntries(ctx context.Context, c *p4rtclient.Client, takeover bool, lines []entryLine, updates []*p4.Update) error {
+// writeEntries sends the updates, goes on after refusals and reports them all.
+func writeEntries(ctx context.Context, c *p4rtclient.Client, s *p4rtclient.Schema, takeover, replace bool, lines []entryLine, updates []*p4.Update) error {
 	if err := c.BecomePrimary(ctx, takeover); err != nil {
 		return err
 	}
+	done, refused, err := c.WriteAll(ctx, s, updates, p4rtclient.WriteOptions{Replace: replace})
 	var bad []error
-	done := 0
-	for start := 0; start < len(updates); start += batchSize {
-		batch := updates[start:min(start+batchSize, len(updates))]
-		refused, err := c.Write(ctx, batch)
-		if err != nil {
-			bad = append(bad, err)
-			break
-		}
-		for _, r := range refused {
-			bad = append(bad, fmt.Errorf("%s%w", lines[start+r.Index].where, r))
-		}
-		done += len(batch) - len(refused)
+	for _, r := range refused {
+		bad = append(bad, fmt.Errorf("%s%w", lines[r.Index].where, r))
+	}
+	if err != nil {
+		bad = append(bad, err)
 	}
 	if len(bad) > 0 && len(updates) > 1 {
 		bad = append(bad, fmt.Errorf("%d of %d entries done", done, len(updates)))
@@ -259,30 +255,5 @@ func readEntries(ctx context.Context, c *p4rtclient.Client, args []string, count
 		}
 		tables = []*p4config.Table{t}
 	}
-	var want []*p4.Entity
-	for _, t := range tables {
-		counted := s.HasDirectCounter(t)
-		if counters && !counted {
-			continue
-		}
-		for _, def := range []bool{false, true} {
-			e := &p4.TableEntry{TableId: t.GetPreamble().GetId(), IsDefaultAction: def}
-			if counters {
-				e.CounterData = &p4.CounterData{}
-			}
-			want = append(want, &p4.Entity{Entity: &p4.Entity_TableEntry{TableEntry: e}})
-		}
-	}
-	entries := []p4rtclient.Entry{}
-	if len(want) == 0 {
-		return entries, nil
-	}
-	err = c.Read(ctx, want, func(e *p4.Entity) error {
-		if te := e.GetTableEntry(); te != nil {
-			entries = append(entries, s.Describe(te))
-		}
-		return nil
-	})
-	p4rtclient.Sort(entries)
-	return entries, err
+	return c.ReadTables(ctx, s, tables, counters)
 }

@@ -81,10 +81,11 @@ func (a *arbitration) win(takeover bool) (*p4.Uint128, error) {
 		return nil, err
 	}
 	want := first
+	free := s.code == codes.NotFound || s.code == codes.OK
 	switch {
-	case s.code == codes.NotFound && !s.unnamed():
+	case free && !s.unnamed():
 		want = &p4.Uint128{High: s.high, Low: s.low}
-	case s.code == codes.NotFound:
+	case free:
 	case s.unnamed(): // {4W}: nobody, or somebody whom it does not name (p4rt:A26, A27)
 		if takeover {
 			want = &p4.Uint128{High: uint64(time.Now().Unix())}
@@ -96,7 +97,7 @@ func (a *arbitration) win(takeover bool) (*p4.Uint128, error) {
 			return nil, err
 		}
 	}
-	unnamed := s.code != codes.NotFound && s.unnamed()
+	unnamed := !free && s.unnamed()
 	if s, err = a.ask(want); err != nil {
 		return nil, err
 	}
