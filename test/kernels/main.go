@@ -44,7 +44,7 @@ type options struct {
 
 // defaultWork is what has to pass on every kernel.
 func defaultWork() ([]string, bool) {
-	return []string{"./internal/netns", "./compiler/backend/ebpf", "./runtime/kernel", "./runtime/daemon", "./bmv2-tests"}, true
+	return []string{"./internal/netns", "./compiler/backend/ebpf", "./runtime/dataplane", "./runtime/kernel", "./runtime/daemon", "./bmv2-tests"}, true
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
