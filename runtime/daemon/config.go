@@ -26,6 +26,10 @@ type Config struct {
 	Metrics    string       `yaml:"metrics"`
 	Reflection bool         `yaml:"reflection"`
 	Ports      []PortConfig `yaml:"ports"`
+
+	NetworkInstances []InstanceConfig `yaml:"network-instances"`
+	Routes           []RouteConfig    `yaml:"routes"`
+	Preferences      PreferenceConfig `yaml:"route-preferences"`
 }
 
 // PortConfig is one port.
@@ -83,6 +87,28 @@ reflection: true
 #   - {number: 1, netdev: eth1}
 #   - {number: 2, netdev: eth2, hook: tc}
 ports: []
+
+# Network instances (VRFs): a name and the id that the pipeline's keys have for it,
+# 0 for DEFAULT. Naming one gives the tables that the program binds to routes
+# (@p4nic_bind) to routemap: gRIBI, static routes and the kernel fill them, and
+# P4Runtime only reads them.
+#   kernel-table: follow this routing table of the kernel (254 is main) and, with
+#   it, the host's own addresses; 0 or absent means none.
+# network-instances:
+#   - {name: DEFAULT, id: 0, kernel-table: 254}
+#   - {name: blue, id: 7}
+network-instances: []
+
+# Static routes. A next hop has an address, an interface (a port's netdev) or
+# both; a target of host or drop stands in the place of next hops.
+# routes:
+#   - prefix: 198.51.100.0/24
+#     next-hops: [{address: 192.0.2.1, interface: eth1, vlan: 0, weight: 1}]
+#   - {instance: blue, prefix: 192.0.2.254/32, target: host}
+routes: []
+
+# Which source wins where several know a prefix: the smallest number.
+route-preferences: {connected: 0, static: 1, gribi: 5, kernel: 20}
 `
 
 // maxSocketPath is what sockaddr_un holds besides its terminating zero (unix(7)).
@@ -174,6 +200,9 @@ func (c *Config) complete() error {
 		if err := c.checkListen(c.Metrics); err != nil {
 			errs = append(errs, fmt.Errorf("metrics: %w", err))
 		}
+	}
+	if err := c.checkRouting(); err != nil {
+		errs = append(errs, err)
 	}
 	numbers, netdevs := map[uint32]string{}, map[string]uint32{}
 	for _, p := range c.Ports {

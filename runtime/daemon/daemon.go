@@ -38,6 +38,7 @@ type Daemon struct {
 	p4rt      *p4rt.Server
 	server    *grpc.Server
 	observers *observers
+	routing   *routing
 	listeners []net.Listener
 	started   time.Time
 	detached  chan error // what came of it when an operator detached the datapath
@@ -99,6 +100,9 @@ func Start(c Config, log *slog.Logger) (_ *Daemon, err error) {
 	if err := d.attachPorts(); err != nil {
 		return nil, err
 	}
+	if err := d.startRouting(); err != nil {
+		return nil, err
+	}
 	if err := d.listen(); err != nil {
 		return nil, err
 	}
@@ -157,6 +161,7 @@ func (d *Daemon) listen() error {
 	d.server = grpc.NewServer(p4rt.ServerOptions()...)
 	d.p4rt.Register(d.server)
 	nicdpb.RegisterNicdServer(d.server, &service{d: d})
+	d.routing.register(d.server)
 	if err := d.startObservers(); err != nil {
 		return err
 	}
@@ -198,6 +203,7 @@ func (d *Daemon) Close() error {
 	if d.server != nil {
 		d.p4rt.Close() // ends the streams, which would otherwise go on for ever
 		d.observers.quiet()
+		d.routing.quiet()
 		// A client that does not read its answer must not keep us either.
 		stop := time.AfterFunc(closeGrace, d.server.Stop)
 		d.server.GracefulStop()
@@ -209,6 +215,7 @@ func (d *Daemon) Close() error {
 			errs = append(errs, err)
 		}
 	}
+	errs = append(errs, d.routing.close())
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/p4nic/p4nic/internal/netns"
 	"github.com/p4nic/p4nic/internal/netnstest"
 	"github.com/p4nic/p4nic/nicctl/p4rtclient"
+	"github.com/p4nic/p4nic/proto/nicdpb"
 )
 
 // controller is a primary with its stream.
@@ -158,6 +159,20 @@ func TestPacketIO(t *testing.T) {
 					}
 					d.start()
 				}
+			}
+			// p4rt:PK3: without a primary packets are dropped, and the operator sees it.
+			c = d.client()
+			defer c.Close()
+			var st *nicdpb.CPUPort
+			netnstest.Eventually(t, 10*time.Second, "a packet without a primary is counted", func() bool {
+				netnstest.Check(t, h1.Send(frame(0x55, 8)))
+				r, err := nicdpb.NewNicdClient(c.Conn).Status(t.Context(), &nicdpb.StatusRequest{})
+				netnstest.Check(t, err)
+				st = r.GetCpuPort()
+				return st.GetNoPrimary() > 0
+			})
+			if st.GetProblem() != "" || st.GetPacketIns() < 3 || st.GetPacketOuts() != 3 || st.GetRefused() != 1 || st.GetSlowClient()+st.GetMalformed()+st.GetPortDrops() != 0 {
+				t.Errorf("status: %v", st)
 			}
 			d.detach()
 		})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/p4nic/p4nic/internal/version"
 	"github.com/p4nic/p4nic/proto/nicdpb"
+	"github.com/p4nic/p4nic/runtime/dataplane"
 )
 
 // service answers operators (proto/nicd.proto).
@@ -61,7 +62,23 @@ func (s *service) Status(context.Context, *nicdpb.StatusRequest) (*nicdpb.Status
 		}
 		out.Ports = append(out.Ports, q)
 	}
+	out.CpuPort = d.cpuPortStatus()
 	return out, nil
+}
+
+// cpuPortStatus is nil where the engine has no CPU port.
+func (d *Daemon) cpuPortStatus() *nicdpb.CPUPort {
+	plane, ok := d.plane.(dataplane.PacketIO)
+	if !ok {
+		return nil
+	}
+	n := d.p4rt.PacketCounts()
+	out := &nicdpb.CPUPort{Problem: d.p4rt.PacketProblem(), PacketIns: n.In, PacketOuts: n.Out, NoPrimary: n.NoPrimary,
+		SlowClient: n.Slow, Malformed: n.Malformed, Refused: n.Refused}
+	if st, err := plane.CPUStats(); err == nil {
+		out.PortDrops = st.Drops
+	}
+	return out
 }
 
 func (d *Daemon) pipelineStatus() *nicdpb.Pipeline {

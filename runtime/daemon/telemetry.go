@@ -45,7 +45,7 @@ func (d *Daemon) startObservers() (err error) {
 	if o.links, err = telemetry.NewNetlink(d.log); err != nil {
 		return err
 	}
-	opts := telemetry.Options{Store: d.store, Ports: d.plane, Engine: d.plane.Name(), Links: o.links, Drops: d.drops(),
+	opts := telemetry.Options{Store: d.store, Ports: d.plane, Engine: d.plane.Name(), Links: o.links, Drops: d.drops(), RIB: d.routing.rib,
 		Name: d.config.Instance, DeviceID: d.config.DeviceID, Version: version.Version, Boot: bootTime(), Log: d.log}
 	t, err := telemetry.New(opts)
 	if err != nil {
@@ -57,7 +57,8 @@ func (d *Daemon) startObservers() (err error) {
 	}
 	o.stops = append(o.stops, stop)
 	o.follow(t.Hub, telemetry.StoreChanged, d.store.Watch)
-	if o.gnmi, err = gnmi.NewServer(gnmi.Options{Telemetry: t, Log: d.log}); err != nil {
+	o.follow(t.Hub, telemetry.RoutesChanged, d.routing.rib.Watch)
+	if o.gnmi, err = gnmi.NewServer(gnmi.Options{Telemetry: t, Instances: d.routing.routes, Log: d.log}); err != nil {
 		return err
 	}
 	o.gnmi.Register(d.server)
