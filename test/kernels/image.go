@@ -26,6 +26,7 @@ type work struct {
 	Demo     bool     // nicctl demo
 	Run      string   // -test.run of the packages
 	Short    bool
+	Count    int // how often each test is run
 	Seconds  int // for one job
 }
 
@@ -92,14 +93,17 @@ func (p *payload) tests(ctx context.Context, root, dir, arch string, w work) err
 			continue
 		}
 		rel := strings.TrimPrefix(strings.TrimPrefix(pkg, module), "/")
-		name := strings.ReplaceAll(rel, "/", "-") + ".test"
-		t := program{"bin/" + name, filepath.Join(dir, name)}
+		// As go test names it; processes show the last part.
+		t := program{path.Join("tests", rel, path.Base(rel)+".test"), filepath.Join(dir, strings.ReplaceAll(rel, "/", "-")+".test")}
 		if _, err := goTool(ctx, root, arch, "test", "-c", "-ldflags=-s -w", "-o", t.file, pkg); err != nil {
 			return err
 		}
 		p.programs = append(p.programs, t)
 		// The test itself gives up first, and says where it hangs.
 		args := []string{"/" + t.name, "-test.v", fmt.Sprintf("-test.timeout=%ds", w.Seconds-w.Seconds/20)}
+		if w.Count > 1 {
+			args = append(args, fmt.Sprintf("-test.count=%d", w.Count))
+		}
 		if w.Run != "" {
 			args = append(args, "-test.run="+w.Run)
 		}

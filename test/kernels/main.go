@@ -61,6 +61,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&pkgs, "pkg", "", "Go test `packages`, with commas, instead of all that has to pass; \"demo\" is nicctl demo")
 	fs.StringVar(&o.work.Run, "run", "", "only tests that match `regexp`")
 	fs.BoolVar(&o.work.Short, "short", false, "run tests with -short")
+	fs.IntVar(&o.work.Count, "count", 1, "run each test `n` times")
 	fs.IntVar(&o.work.Seconds, "seconds", 1200, "`limit` for one job, in seconds")
 	fs.StringVar(&o.cache, "cache", "", "`directory` for packages and logs (default: p4nic/kernels in the user's cache)")
 	fs.StringVar(&o.mirror, "mirror", "http://deb.debian.org", "`address` of a mirror with debian and debian-security")
@@ -84,8 +85,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 			return o, fmt.Errorf("-arch %s: there are amd64 and arm64", a)
 		}
 	}
-	if o.work.Seconds < 1 || o.memory < 1 || o.cpus < 1 {
-		return o, errors.New("-seconds, -memory and -cpus are at least 1")
+	if o.work.Seconds < 1 || o.work.Count < 1 || o.memory < 1 || o.cpus < 1 {
+		return o, errors.New("-seconds, -count, -memory and -cpus are at least 1")
 	}
 	o.work.Packages, o.work.Demo = defaultWork()
 	if pkgs != "" {
