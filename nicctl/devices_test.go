@@ -176,6 +176,7 @@ func TestDevices(t *testing.T) {
   "pipeline": null,
   "listeners": [],
   "ports": [],
+  "cpu_port": null,
   "limits": [
     "no-capabilities"
   ]

@@ -50,6 +50,7 @@ type statusResult struct {
 	Pipeline  *pipelineStatus  `json:"pipeline"` // null = none loaded
 	Listeners []listenerStatus `json:"listeners"`
 	Ports     []portStatus     `json:"ports"`
+	CPUPort   *cpuPortStatus   `json:"cpu_port"` // null = not nicd
 	// Limits of a device that showed.
 	Limits  []p4rtclient.Limit `json:"limits,omitempty"`
 	address string
@@ -98,6 +99,41 @@ type portStatus struct {
 	Note      string `json:"note"`    // what to know although it does
 }
 
+// cpuPortStatus counts packets between the pipeline and controllers since nicd
+// started (proto/nicd.proto).
+type cpuPortStatus struct {
+	Problem    string `json:"problem"`
+	PacketIns  uint64 `json:"packet_ins"`
+	PacketOuts uint64 `json:"packet_outs"`
+	NoPrimary  uint64 `json:"no_primary"`
+	SlowClient uint64 `json:"slow_client"`
+	PortDrops  uint64 `json:"port_drops"`
+	Malformed  uint64 `json:"malformed"`
+	Refused    uint64 `json:"refused"`
+}
+
+// print says nothing while nobody has used the port.
+func (c *cpuPortStatus) print(w io.Writer) {
+	if c == nil || *c == (cpuPortStatus{}) {
+		return
+	}
+	if c.Problem != "" {
+		fmt.Fprintf(w, "packets   none to and from controllers: %s\n", c.Problem)
+		return
+	}
+	fmt.Fprintf(w, "packets   %d to controllers, %d from controllers", c.PacketIns, c.PacketOuts)
+	for _, d := range []struct {
+		n    uint64
+		what string
+	}{{c.NoPrimary, "dropped without a primary"}, {c.SlowClient, "dropped for a slow controller"}, {c.PortDrops, "dropped at the CPU port"},
+		{c.Malformed, "dropped as malformed"}, {c.Refused, "refused"}} {
+		if d.n > 0 {
+			fmt.Fprintf(w, ", %d %s", d.n, d.what)
+		}
+	}
+	fmt.Fprintln(w)
+}
+
 // readStatus asks nicd, or P4Runtime where the device is not nicd.
 func readStatus(ctx context.Context, c *p4rtclient.Client) (*statusResult, error) {
 	out := &statusResult{DeviceID: c.Device, Listeners: []listenerStatus{}, Ports: []portStatus{}, address: c.Address}
@@ -141,6 +177,10 @@ func (r *statusResult) fromNicd(st *nicdpb.StatusResponse) {
 	for _, l := range st.GetListeners() {
 		r.Listeners = append(r.Listeners, listenerStatus{l.GetAddress(), l.GetInsecure()})
 	}
+	if c := st.GetCpuPort(); c != nil {
+		r.CPUPort = &cpuPortStatus{Problem: c.GetProblem(), PacketIns: c.GetPacketIns(), PacketOuts: c.GetPacketOuts(), NoPrimary: c.GetNoPrimary(),
+			SlowClient: c.GetSlowClient(), PortDrops: c.GetPortDrops(), Malformed: c.GetMalformed(), Refused: c.GetRefused()}
+	}
 	if p := st.GetPipeline(); p != nil {
 		r.Pipeline = &pipelineStatus{Name: p.GetName(), Digest: p.GetDigest(), Sequence: p.GetSequence(), Tables: []tableStatus{}}
 		if cookie := p.GetCookie(); p.GetHasCookie() {
@@ -178,6 +218,7 @@ func (r *statusResult) print(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "listens   %s%s\n", l.Address, note)
 	}
+	r.CPUPort.print(w)
 	if err := r.printPipeline(w); err != nil || r.Nicd == nil {
 		return err
 	}

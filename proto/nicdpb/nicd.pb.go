@@ -73,6 +73,7 @@ type StatusResponse struct {
 	Pipeline      *Pipeline              `protobuf:"bytes,8,opt,name=pipeline,proto3" json:"pipeline,omitempty"` // unset when nothing is loaded
 	Ports         []*Port                `protobuf:"bytes,9,rep,name=ports,proto3" json:"ports,omitempty"`
 	StateDir      string                 `protobuf:"bytes,10,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
+	CpuPort       *CPUPort               `protobuf:"bytes,11,opt,name=cpu_port,json=cpuPort,proto3" json:"cpu_port,omitempty"` // unset where the engine has none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -175,6 +176,13 @@ func (x *StatusResponse) GetStateDir() string {
 		return x.StateDir
 	}
 	return ""
+}
+
+func (x *StatusResponse) GetCpuPort() *CPUPort {
+	if x != nil {
+		return x.CpuPort
+	}
+	return nil
 }
 
 type Listener struct {
@@ -505,6 +513,108 @@ func (x *Port) GetNote() string {
 	return ""
 }
 
+// CPUPort is the way between the pipeline and P4Runtime clients; packets are
+// counted since nicd started.
+type CPUPort struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Problem       string                 `protobuf:"bytes,1,opt,name=problem,proto3" json:"problem,omitempty"`                          // why it is not connected; empty when it is
+	PacketIns     uint64                 `protobuf:"varint,2,opt,name=packet_ins,json=packetIns,proto3" json:"packet_ins,omitempty"`    // queued for a primary; one for two roles counts twice
+	PacketOuts    uint64                 `protobuf:"varint,3,opt,name=packet_outs,json=packetOuts,proto3" json:"packet_outs,omitempty"` // given to the pipeline
+	NoPrimary     uint64                 `protobuf:"varint,4,opt,name=no_primary,json=noPrimary,proto3" json:"no_primary,omitempty"`    // packet-ins dropped: nobody is primary
+	SlowClient    uint64                 `protobuf:"varint,5,opt,name=slow_client,json=slowClient,proto3" json:"slow_client,omitempty"` // packet-ins dropped: the primary does not read fast enough
+	PortDrops     uint64                 `protobuf:"varint,6,opt,name=port_drops,json=portDrops,proto3" json:"port_drops,omitempty"`    // the port's queue was full, or the pipeline dropped a packet-out
+	Malformed     uint64                 `protobuf:"varint,7,opt,name=malformed,proto3" json:"malformed,omitempty"`                     // packet-ins dropped: shorter than their header, or of the pipeline before
+	Refused       uint64                 `protobuf:"varint,8,opt,name=refused,proto3" json:"refused,omitempty"`                         // packet-outs answered with a stream error
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CPUPort) Reset() {
+	*x = CPUPort{}
+	mi := &file_nicd_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CPUPort) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CPUPort) ProtoMessage() {}
+
+func (x *CPUPort) ProtoReflect() protoreflect.Message {
+	mi := &file_nicd_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CPUPort.ProtoReflect.Descriptor instead.
+func (*CPUPort) Descriptor() ([]byte, []int) {
+	return file_nicd_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CPUPort) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *CPUPort) GetPacketIns() uint64 {
+	if x != nil {
+		return x.PacketIns
+	}
+	return 0
+}
+
+func (x *CPUPort) GetPacketOuts() uint64 {
+	if x != nil {
+		return x.PacketOuts
+	}
+	return 0
+}
+
+func (x *CPUPort) GetNoPrimary() uint64 {
+	if x != nil {
+		return x.NoPrimary
+	}
+	return 0
+}
+
+func (x *CPUPort) GetSlowClient() uint64 {
+	if x != nil {
+		return x.SlowClient
+	}
+	return 0
+}
+
+func (x *CPUPort) GetPortDrops() uint64 {
+	if x != nil {
+		return x.PortDrops
+	}
+	return 0
+}
+
+func (x *CPUPort) GetMalformed() uint64 {
+	if x != nil {
+		return x.Malformed
+	}
+	return 0
+}
+
+func (x *CPUPort) GetRefused() uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
 type DetachRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -513,7 +623,7 @@ type DetachRequest struct {
 
 func (x *DetachRequest) Reset() {
 	*x = DetachRequest{}
-	mi := &file_nicd_proto_msgTypes[6]
+	mi := &file_nicd_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +635,7 @@ func (x *DetachRequest) String() string {
 func (*DetachRequest) ProtoMessage() {}
 
 func (x *DetachRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_nicd_proto_msgTypes[6]
+	mi := &file_nicd_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +648,7 @@ func (x *DetachRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetachRequest.ProtoReflect.Descriptor instead.
 func (*DetachRequest) Descriptor() ([]byte, []int) {
-	return file_nicd_proto_rawDescGZIP(), []int{6}
+	return file_nicd_proto_rawDescGZIP(), []int{7}
 }
 
 type DetachResponse struct {
@@ -550,7 +660,7 @@ type DetachResponse struct {
 
 func (x *DetachResponse) Reset() {
 	*x = DetachResponse{}
-	mi := &file_nicd_proto_msgTypes[7]
+	mi := &file_nicd_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -562,7 +672,7 @@ func (x *DetachResponse) String() string {
 func (*DetachResponse) ProtoMessage() {}
 
 func (x *DetachResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_nicd_proto_msgTypes[7]
+	mi := &file_nicd_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -575,7 +685,7 @@ func (x *DetachResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetachResponse.ProtoReflect.Descriptor instead.
 func (*DetachResponse) Descriptor() ([]byte, []int) {
-	return file_nicd_proto_rawDescGZIP(), []int{7}
+	return file_nicd_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DetachResponse) GetRemoved() []string {
@@ -591,7 +701,7 @@ const file_nicd_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"nicd.proto\x12\bp4nic.v1\"\x0f\n" +
-	"\rStatusRequest\"\xda\x02\n" +
+	"\rStatusRequest\"\x88\x03\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x16\n" +
@@ -603,7 +713,8 @@ const file_nicd_proto_rawDesc = "" +
 	"\bpipeline\x18\b \x01(\v2\x12.p4nic.v1.PipelineR\bpipeline\x12$\n" +
 	"\x05ports\x18\t \x03(\v2\x0e.p4nic.v1.PortR\x05ports\x12\x1b\n" +
 	"\tstate_dir\x18\n" +
-	" \x01(\tR\bstateDir\"@\n" +
+	" \x01(\tR\bstateDir\x12,\n" +
+	"\bcpu_port\x18\v \x01(\v2\x11.p4nic.v1.CPUPortR\acpuPort\"@\n" +
 	"\bListener\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1a\n" +
 	"\binsecure\x18\x02 \x01(\bR\binsecure\"\xb2\x01\n" +
@@ -634,7 +745,21 @@ const file_nicd_proto_rawDesc = "" +
 	"\btx_bytes\x18\t \x01(\x04R\atxBytes\x12\x14\n" +
 	"\x05drops\x18\n" +
 	" \x01(\x04R\x05drops\x12\x12\n" +
-	"\x04note\x18\v \x01(\tR\x04note\"\x0f\n" +
+	"\x04note\x18\v \x01(\tR\x04note\"\xfa\x01\n" +
+	"\aCPUPort\x12\x18\n" +
+	"\aproblem\x18\x01 \x01(\tR\aproblem\x12\x1d\n" +
+	"\n" +
+	"packet_ins\x18\x02 \x01(\x04R\tpacketIns\x12\x1f\n" +
+	"\vpacket_outs\x18\x03 \x01(\x04R\n" +
+	"packetOuts\x12\x1d\n" +
+	"\n" +
+	"no_primary\x18\x04 \x01(\x04R\tnoPrimary\x12\x1f\n" +
+	"\vslow_client\x18\x05 \x01(\x04R\n" +
+	"slowClient\x12\x1d\n" +
+	"\n" +
+	"port_drops\x18\x06 \x01(\x04R\tportDrops\x12\x1c\n" +
+	"\tmalformed\x18\a \x01(\x04R\tmalformed\x12\x18\n" +
+	"\arefused\x18\b \x01(\x04R\arefused\"\x0f\n" +
 	"\rDetachRequest\"*\n" +
 	"\x0eDetachResponse\x12\x18\n" +
 	"\aremoved\x18\x01 \x03(\tR\aremoved2\x80\x01\n" +
@@ -654,7 +779,7 @@ func file_nicd_proto_rawDescGZIP() []byte {
 	return file_nicd_proto_rawDescData
 }
 
-var file_nicd_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_nicd_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_nicd_proto_goTypes = []any{
 	(*StatusRequest)(nil),  // 0: p4nic.v1.StatusRequest
 	(*StatusResponse)(nil), // 1: p4nic.v1.StatusResponse
@@ -662,23 +787,25 @@ var file_nicd_proto_goTypes = []any{
 	(*Pipeline)(nil),       // 3: p4nic.v1.Pipeline
 	(*Table)(nil),          // 4: p4nic.v1.Table
 	(*Port)(nil),           // 5: p4nic.v1.Port
-	(*DetachRequest)(nil),  // 6: p4nic.v1.DetachRequest
-	(*DetachResponse)(nil), // 7: p4nic.v1.DetachResponse
+	(*CPUPort)(nil),        // 6: p4nic.v1.CPUPort
+	(*DetachRequest)(nil),  // 7: p4nic.v1.DetachRequest
+	(*DetachResponse)(nil), // 8: p4nic.v1.DetachResponse
 }
 var file_nicd_proto_depIdxs = []int32{
 	2, // 0: p4nic.v1.StatusResponse.listeners:type_name -> p4nic.v1.Listener
 	3, // 1: p4nic.v1.StatusResponse.pipeline:type_name -> p4nic.v1.Pipeline
 	5, // 2: p4nic.v1.StatusResponse.ports:type_name -> p4nic.v1.Port
-	4, // 3: p4nic.v1.Pipeline.tables:type_name -> p4nic.v1.Table
-	0, // 4: p4nic.v1.Nicd.Status:input_type -> p4nic.v1.StatusRequest
-	6, // 5: p4nic.v1.Nicd.Detach:input_type -> p4nic.v1.DetachRequest
-	1, // 6: p4nic.v1.Nicd.Status:output_type -> p4nic.v1.StatusResponse
-	7, // 7: p4nic.v1.Nicd.Detach:output_type -> p4nic.v1.DetachResponse
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	6, // 3: p4nic.v1.StatusResponse.cpu_port:type_name -> p4nic.v1.CPUPort
+	4, // 4: p4nic.v1.Pipeline.tables:type_name -> p4nic.v1.Table
+	0, // 5: p4nic.v1.Nicd.Status:input_type -> p4nic.v1.StatusRequest
+	7, // 6: p4nic.v1.Nicd.Detach:input_type -> p4nic.v1.DetachRequest
+	1, // 7: p4nic.v1.Nicd.Status:output_type -> p4nic.v1.StatusResponse
+	8, // 8: p4nic.v1.Nicd.Detach:output_type -> p4nic.v1.DetachResponse
+	7, // [7:9] is the sub-list for method output_type
+	5, // [5:7] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_nicd_proto_init() }
@@ -692,7 +819,7 @@ func file_nicd_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nicd_proto_rawDesc), len(file_nicd_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -45,6 +45,17 @@ func (s *Server) PacketCounts() PacketCounts {
 		Slow: c.slow.Load(), Malformed: c.malformed.Load(), Refused: c.refused.Load()}
 }
 
+// PacketProblem says why there are no packet-ins and packet-outs; "" = there are.
+func (s *Server) PacketProblem() string {
+	switch io := &s.packets; {
+	case io.plane == nil:
+		return "this engine has no CPU port"
+	case io.problem != nil:
+		return io.problem.Error()
+	}
+	return ""
+}
+
 // connectPackets takes the CPU port. A server without one is still of use, so
 // that it cannot be had is said in the log and to whoever sends a packet-out.
 func (s *Server) connectPackets() {
