@@ -43,11 +43,6 @@ func (p *Plane) checkForeign(dev netlink.Link) (revision uint64, err error) {
 			break
 		}
 		res, err := link.QueryPrograms(link.QueryOptions{Target: index, Attach: at.typ})
-		// Linux before 6.6 does not know the attach type.
-		if errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.EINVAL) {
-			p.noTCX = true
-			break
-		}
 		if err != nil {
 			return 0, fmt.Errorf("%s: %s programs: %w", dev.Attrs().Name, at.name, err)
 		}
@@ -76,6 +71,14 @@ func (p *Plane) checkForeign(dev netlink.Link) (revision uint64, err error) {
 		}
 	}
 	return revision, nil
+}
+
+// haveTCX tells whether programs at tc can have links (Linux 6.6): other kernels
+// do not know the attach type and look for no device.
+func haveTCX() bool {
+	const noDevice = 1<<31 - 1
+	_, err := link.QueryPrograms(link.QueryOptions{Target: noDevice, Attach: ebpf.AttachTCXIngress})
+	return !errors.Is(err, unix.EINVAL) && !errors.Is(err, ebpf.ErrNotSupported)
 }
 
 func (p *Plane) isOurs(id ebpf.ProgramID) bool {

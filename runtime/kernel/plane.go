@@ -44,7 +44,7 @@ type Plane struct {
 	watch    *watcher
 	codegen  codegen
 	linger   time.Duration // freeAfter, but in tests
-	noTCX    bool          // the kernel has none; guarded by ops once the plane is open
+	noTCX    bool          // the kernel has none
 	epoch    uint64        // grace periods that Apply and Commit waited for; theirs alone
 
 	// ops serialises what changes ports and generations; it is taken before mu.
@@ -96,7 +96,7 @@ func Open(o Options) (*Plane, error) {
 		log: o.Logger, instance: o.Instance, bpffs: o.BPFFS,
 		root: filepath.Join(o.BPFFS, namespaceDir, o.Instance),
 		maps: map[string]*ebpf.Map{}, ports: map[uint32]*port{},
-		codegen: compileProgram, linger: freeAfter, epoch: 1,
+		codegen: compileProgram, linger: freeAfter, epoch: 1, noTCX: !haveTCX(),
 	}
 	if err := p.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("instance %s: %w", o.Instance, err), p.release())
