@@ -11,6 +11,8 @@ import (
 
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/p4nic/p4nic/nicctl/p4rtclient"
 	"github.com/p4nic/p4nic/nicctl/p4rtclient/fakedevice"
 )
@@ -139,6 +141,33 @@ func TestDevices(t *testing.T) {
 		f.run(add, 0, "3 entries inserted\n", "")
 		f.run("table set $TARGET --replace -f $D/changes.txt", 0, "2 entries changed\n", note+"no-modify: it cannot change entries (MODIFY is not implemented)\n")
 		f.run(list, 0, "wires port=1 to_host\nwires port=2 to_port port=1\nwires port=300 to_port port=3\nwires default\n", "")
+	})
+	t.Run("an entry is replaced or stays", func(t *testing.T) {
+		f := newFake(t, fakedevice.Limits{NoModify: true})
+		f.run(load, 0, "small: loaded\n", "")
+		f.run(add, 0, "3 entries inserted\n", "")
+		no := note + "no-modify: it cannot change entries (MODIFY is not implemented)\n"
+		inserts := 0
+		refuse := func(n int) func(*p4.Update) *p4.Error { // the first n inserts
+			inserts = 0
+			return func(u *p4.Update) *p4.Error {
+				if u.GetType() != p4.Update_INSERT {
+					return nil
+				}
+				if inserts++; inserts > n {
+					return nil
+				}
+				return &p4.Error{CanonicalCode: int32(codes.ResourceExhausted), Message: "out of hardware"}
+			}
+		}
+		f.device.Refuse(refuse(1))
+		f.run("table set $TARGET --replace wires port=1 drop", 1, "", no+"nicctl: out of hardware (ResourceExhausted)\n")
+		f.run(list, 0, listed, "")
+		f.device.Refuse(refuse(2))
+		f.run("table set $TARGET --replace wires port=1 drop", 1, "", no+"nicctl: THE ENTRY IS GONE: the new one was refused and the old one cannot be put back: "+
+			"out of hardware (ResourceExhausted) (ResourceExhausted)\n")
+		f.device.Refuse(nil)
+		f.run(list, 0, "wires port=2 to_port port=1\nwires port=300 drop\nwires default\n", "")
 	})
 	t.Run("PI", func(t *testing.T) {
 		f := newFake(t, fakedevice.PI())

@@ -222,6 +222,9 @@ func (w *writer) replaced(ctx context.Context, u *p4.Update, r UpdateError) (*Up
 	}
 	old.CounterData, old.MeterConfig, old.MeterCounterData, old.TimeSinceLastHit = nil, nil, nil, nil
 	if back, backErr := w.one(ctx, p4.Update_INSERT, old); back != nil || backErr != nil {
+		if no != nil {
+			r.Code = no.Code
+		}
 		r.Message = fmt.Sprintf("THE ENTRY IS GONE: the new one was refused and the old one cannot be put back: %v", errors.Join(asError(back), backErr))
 		return &r, errors.Join(err, backErr)
 	}

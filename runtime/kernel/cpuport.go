@@ -139,7 +139,10 @@ func (p *Plane) connectTap(c *cpuPort, t *tap) error {
 	// The host's stack must not speak on it: the receiver would take that for
 	// packets of the pipeline. Without IPv6 there is no such file.
 	err = os.WriteFile("/proc/sys/net/ipv6/conf/"+c.netdev+"/disable_ipv6", []byte("1"), 0)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	switch {
+	case errors.Is(err, unix.EROFS): // as in many containers
+		p.log.Warn("IPv6 cannot be switched off: what the host sends on the CPU port's device, controllers see", "netdev", c.netdev, "error", err)
+	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return err
 	}
 	for _, step := range []func() error{

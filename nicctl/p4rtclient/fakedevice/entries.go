@@ -86,6 +86,11 @@ func (d *Device) update(u *p4.Update) *p4.Error {
 			return refuse(codes.OutOfRange, "%x does not fit %d bits", *v.bytes, v.width)
 		}
 	}
+	if d.refuse != nil {
+		if err := d.refuse(u); err != nil {
+			return err
+		}
+	}
 	at := d.find(e)
 	switch u.GetType() {
 	case p4.Update_INSERT:

@@ -29,6 +29,7 @@ type Device struct {
 	commits int
 	entries []*p4.TableEntry // in order of insertion, default entries too
 	writes  int
+	refuse  func(*p4.Update) *p4.Error
 }
 
 // stream is one StreamChannel.
@@ -48,6 +49,13 @@ func (d *Device) Serve(l net.Listener) error { return d.server.Serve(l) }
 
 // Stop ends the device.
 func (d *Device) Stop() { d.server.Stop() }
+
+// Refuse makes the device ask f about every update; nil of f lets it pass.
+func (d *Device) Refuse(f func(*p4.Update) *p4.Error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refuse = f
+}
 
 // Config is the p4_device_config that was set last.
 func (d *Device) Config() []byte {
