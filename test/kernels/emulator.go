@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,8 @@ func (v vm) boot(ctx context.Context, limit time.Duration, see func(guest.Event)
 		"-append", "console="+v.console+" quiet panic=-1 oops=panic mitigations=off rdinit=/init")
 	// The machine has better things to do.
 	cmd := exec.CommandContext(ctx, "nice", append([]string{"-n", "15", v.qemu}, args...)...)
-	cmd.Stderr = v.log
+	var complaint bytes.Buffer // of the emulator itself
+	cmd.Stderr = &complaint
 	cmd.WaitDelay = 10 * time.Second
 	console, err := cmd.StdoutPipe()
 	if err != nil {
@@ -71,7 +73,7 @@ func (v vm) boot(ctx context.Context, limit time.Duration, see func(guest.Event)
 		return err
 	}
 	watch := time.AfterFunc(bootTime, func() { cancel(fmt.Errorf("the guest was not up after %v", bootTime)) })
-	defer watch.Stop()
+	defer func() { watch.Stop() }()
 	var problem error
 	ended := false
 	var last []string // of the console, for the case that the guest dies
@@ -95,7 +97,8 @@ func (v vm) boot(ctx context.Context, limit time.Duration, see func(guest.Event)
 			ended = true
 		default:
 			if e.Kind == guest.Ready {
-				watch.Reset(limit)
+				watch.Stop()
+				watch = time.AfterFunc(limit, func() { cancel(fmt.Errorf("the jobs were not done after %v", limit)) })
 			}
 			see(e)
 		}
@@ -104,6 +107,8 @@ func (v vm) boot(ctx context.Context, limit time.Duration, see func(guest.Event)
 		}
 	}
 	err = cmd.Wait()
+	_, _ = v.log.Write(complaint.Bytes())
+	last = append(last, strings.TrimSpace(complaint.String()))
 	switch {
 	case problem != nil:
 		return problem
@@ -114,7 +119,7 @@ func (v vm) boot(ctx context.Context, limit time.Duration, see func(guest.Event)
 	case err == nil:
 		err = errors.New("the guest ended before its jobs were done")
 	}
-	return fmt.Errorf("%w; the last of its console:\n%s", err, strings.Join(last, "\n"))
+	return fmt.Errorf("%w; the last of its console:\n%s", err, strings.TrimSpace(strings.Join(last, "\n")))
 }
 
 // find tells what is missing for an architecture.
