@@ -42,6 +42,13 @@ fuzz: ## every fuzz target for FUZZTIME (10s each)
 	  for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-10s} $$p || exit 1; done; done
 
+.PHONY: corpus
+corpus: ## replay public programs (testdata/corpus) against the checkout P4C=DIR; UPDATE=1 records
+	@test -n '$(P4C)' || { echo 'make corpus P4C=DIR: a checkout of https://github.com/p4lang/p4c'; exit 2; }
+	@mkdir -p $(BIN)
+	@$(GO) build -o $(BIN)/corpus ./internal/corpus/cmd
+	@$(BIN)/corpus -p4c '$(P4C)' $(if $(UPDATE),-update) $(if $(V),-v) $(CORPUSFLAGS)
+
 .PHONY: generate
 generate: ## Go code of proto/*.proto (needs protoc, protoc-gen-go, protoc-gen-go-grpc)
 	cd proto && protoc --go_out=. --go_opt=module=github.com/p4nic/p4nic/proto \

@@ -1,0 +1,144 @@
+// Command corpus replays the programs of testdata/corpus against a checkout of
+// p4c: `make corpus P4C=DIR`.
+//
+//	corpus -p4c DIR [-update] [-v] [-run SUBSTRING] [-no-kernel]
+//
+// Exit code 1: the checkout is not the recorded one, or something became worse.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/p4nic/p4nic/internal/corpus"
+)
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == corpus.WorkerArg {
+		if err := corpus.Work(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "corpus:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, w io.Writer) error {
+	fs := flag.NewFlagSet("corpus", flag.ContinueOnError)
+	root := fs.String("p4c", "", "the `folder` of the checkout")
+	dir := fs.String("dir", "testdata/corpus", "the `folder` of the tables")
+	update := fs.Bool("update", false, "record what is found; the ratchet still only rises")
+	lower := fs.Bool("lower-ratchet", false, "with -update: let the ratchet fall; say why in the commit")
+	commit := fs.String("commit", "", "with -update: the `commit` of an exported tree")
+	verbose := fs.Bool("v", false, "list every program that is not as it should be")
+	pattern := fs.String("run", "", "only programs whose path has this `text`; nothing is recorded")
+	noKernel := fs.Bool("no-kernel", false, "do not load programs into the kernel")
+	workers := fs.Int("workers", runtime.NumCPU(), "compile this `number` of programs at a time")
+	timeout := fs.Duration("timeout", 30*time.Second, "the time one program may take")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if *root == "" {
+		return errors.New("-p4c DIR is needed: a checkout of " + corpus.Repository)
+	}
+	found, err := corpus.ReadCheckout(*root)
+	if err != nil {
+		return err
+	}
+	old, err := corpus.Load(*dir)
+	if err != nil && !(*update && os.IsNotExist(err)) {
+		return err
+	}
+	head := corpus.Commit(*root)
+	if head == "" {
+		head = *commit
+	}
+	var failures []string
+	if old != nil && !*update {
+		if head != "" && head != old.Commit {
+			failures = append(failures, fmt.Sprintf("the checkout is at commit %s, the facts are of %s", head, old.Commit))
+		}
+		failures = append(failures, corpus.Changed(old.Programs, found)...)
+	}
+	programs := found
+	if *pattern != "" {
+		programs = nil
+		for _, p := range found {
+			if strings.Contains(p.Path, *pattern) {
+				programs = append(programs, p)
+			}
+		}
+	}
+	limit := corpus.StageKernel
+	if *noKernel || !corpus.HaveBPF() {
+		limit = corpus.StageEBPF
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	rp := &corpus.Replay{Root: *root, Limit: limit, Workers: *workers, Timeout: *timeout, Exe: exe}
+	results, err := rp.Run(programs)
+	if err != nil {
+		return err
+	}
+	if *verbose {
+		corpus.List(w, programs, results)
+	}
+	if err := corpus.Summary(w, programs, results); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%d programs in %s\n", len(programs), time.Since(start).Round(time.Second/10))
+	if old != nil {
+		failures = append(failures, corpus.Regressions(old, programs, results, limit)...)
+	}
+	if *pattern != "" {
+		return report(w, failures)
+	}
+	if !*update {
+		return report(w, failures)
+	}
+	if head == "" && old != nil {
+		head = old.Commit
+	}
+	if head == "" {
+		return errors.New("the checkout is no git repository: give -commit")
+	}
+	if limit < corpus.StageKernel {
+		return errors.New("results are recorded where programs can be loaded (needs CAP_BPF)")
+	}
+	for _, f := range failures {
+		fmt.Fprintln(w, "recorded although worse:", f)
+	}
+	totals := corpus.Totals(programs, results)
+	ratchet, err := corpus.LoadRatchet(*dir)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	if fallen := corpus.Fallen(ratchet, totals); len(fallen) > 0 && !*lower {
+		return report(w, fallen)
+	}
+	t := &corpus.Tables{Commit: head, Programs: programs, Results: results}
+	return errors.Join(t.Save(*dir), corpus.SaveRatchet(*dir, totals))
+}
+
+func report(w io.Writer, failures []string) error {
+	for _, f := range failures {
+		fmt.Fprintln(w, "FAIL", f)
+	}
+	if len(failures) > 0 {
+		return fmt.Errorf("%d failures", len(failures))
+	}
+	return nil
+}
