@@ -34,10 +34,10 @@ const (
 	dropPath      = "/pipeline/drops/drop[reason]/state/"
 )
 
-var byInterface, byTable, byEntry, byCell, byReason = []string{"interface"}, []string{"table"}, []string{"table", "match"}, []string{"counter", "index"}, []string{"reason"}
-
 // list is the table of metrics.
 func list() []metric {
+	byInterface, byTable, byEntry := []string{"interface"}, []string{"table"}, []string{"table", "match"}
+	byCell, byReason := []string{"counter", "index"}, []string{"reason"}
 	return []metric{
 		{interfacePath + "enabled", "p4nic_interface_enabled", "1 when the port's netdev is administratively up.", byInterface, true},
 		{interfacePath + "id", "p4nic_interface_port", "P4 port number of the netdev.", byInterface, true},
