@@ -90,7 +90,7 @@ func example(t *testing.T, root *cobra.Command, line string) {
 // written (docs/design.md section 5).
 func TestFlags(t *testing.T) {
 	writes := map[string]bool{"nicctl load": true, "nicctl table add": true, "nicctl table set": true, "nicctl table del": true, "nicctl detach": true}
-	prints := map[string]bool{"nicctl table list": true, "nicctl counters": true, "nicctl status": true, "nicctl version": true}
+	prints := map[string]bool{"nicctl table list": true, "nicctl counters": true, "nicctl get": true, "nicctl watch": true, "nicctl status": true, "nicctl version": true}
 	seen := 0
 	var all func(*cobra.Command)
 	all = func(cmd *cobra.Command) {

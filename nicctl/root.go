@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newCheckCommand(), newBuildCommand(),
-		newLoadCommand(), newTableCommand(), newCountersCommand(), newStatusCommand(), newDetachCommand(),
+		newLoadCommand(), newTableCommand(), newCountersCommand(), newGetCommand(), newWatchCommand(), newStatusCommand(), newDetachCommand(),
 		newDemoCommand(), newVersionCommand(),
 	)
 	argsAreUsage(root)
