@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	spb "github.com/openconfig/gribi/v1/proto/service"
 	"google.golang.org/grpc"
@@ -41,7 +42,9 @@ type Options struct {
 	Bundle    []byte               // nil = p4src/router.p4
 	NoBundle  bool                 // start without a pipeline
 	Ports     []routemap.Port
-	TCP       bool // also listen on a port of 127.0.0.1
+	// SweepDelay is routemap's; a long one leaves sweeping to the test.
+	SweepDelay time.Duration
+	TCP        bool // also listen on a port of 127.0.0.1
 }
 
 // Rig is a running device.
@@ -141,7 +144,7 @@ func (r *Rig) Start() {
 	check(r.Store.Start(r.Plane))
 	r.RIB, err = rib.Open(rib.Options{Dir: r.o.Dir, Instances: r.o.Instances, Log: quiet()})
 	check(err)
-	r.Map = routemap.New(routemap.Options{Store: r.Store, RIB: r.RIB, Ports: r.o.Ports, Log: quiet(),
+	r.Map = routemap.New(routemap.Options{Store: r.Store, RIB: r.RIB, Ports: r.o.Ports, SweepDelay: r.o.SweepDelay, Log: quiet(),
 		Bindings: func(c store.Config) (*bindingspb.Bindings, error) { return bundle.ReadBindings(c.Device) }})
 	check(r.Map.Start())
 	if r.o.Bundle != nil && r.Store.Pipeline() == nil {
