@@ -92,4 +92,8 @@ func TestParseFlags(t *testing.T) {
 		!slices.Equal(o.kernels, []string{"6.1", "6.12"}) || !slices.Equal(o.archs, []string{"amd64", "arm64"}) {
 		t.Errorf("got %+v, %v", o, err)
 	}
+	o, err = parse([]string{"-cache", "/c", "-quick"}, &bytes.Buffer{})
+	if err != nil || o.work.Demo || o.work.Run == "" || !slices.Equal(o.kernels, []string{"6.1"}) || !slices.Equal(o.archs, []string{"amd64"}) {
+		t.Errorf("-quick: got %+v, %v", o, err)
+	}
 }
