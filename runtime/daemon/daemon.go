@@ -100,6 +100,9 @@ func Start(c Config, log *slog.Logger) (_ *Daemon, err error) {
 	if err := d.attachPorts(); err != nil {
 		return nil, err
 	}
+	if err := d.leaveKernel(); err != nil {
+		return nil, err
+	}
 	if err := d.startRouting(); err != nil {
 		return nil, err
 	}
