@@ -69,8 +69,8 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
-		newCheckCommand(), newBuildCommand(),
-		newLoadCommand(), newTableCommand(), newCountersCommand(), newGetCommand(), newWatchCommand(), newStatusCommand(), newDetachCommand(),
+		newCheckCommand(), newBuildCommand(), newTestCommand(),
+		newLoadCommand(), newTableCommand(), newCountersCommand(), newRouteCommand(), newGetCommand(), newWatchCommand(), newStatusCommand(), newDetachCommand(),
 		newDemoCommand(), newVersionCommand(),
 	)
 	argsAreUsage(root)

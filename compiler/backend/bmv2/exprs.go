@@ -137,8 +137,8 @@ func (x *exporter) truth(e ir.Expr) obj {
 		case ir.LOr:
 			return op("or", x.truth(e.X), x.truth(e.Y))
 		case ir.Eq, ir.Ne, ir.Lt, ir.Le, ir.Gt, ir.Ge:
-			if ir.Width(e.X.Type()) < 0 {
-				x.fail(e.P, "comparison of "+e.X.Type().String(), "bmv2 compares numbers only")
+			if _, is := e.X.Type().(*ir.Varbit); is {
+				return op(e.Op.String(), x.varbit(e.X), x.varbit(e.Y))
 			}
 			return op(e.Op.String(), x.data(e.X), x.data(e.Y))
 		}

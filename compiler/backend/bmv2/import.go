@@ -208,7 +208,7 @@ func (im *importer) headerTypes() {
 				w := l[1].integer(1, maxBits)
 				fixed += w
 				field.Type = &ir.Bit{W: w}
-				if len(l) > 2 && l[2].flag(false) {
+				if len(l) > 2 && l[2].signedFlag() {
 					field.Type = &ir.Int{W: w}
 				}
 			}
@@ -386,9 +386,6 @@ func (im *importer) metadata(n node, name string) {
 	for _, f := range t.fields {
 		if strings.HasPrefix(f.Name, "_padding") {
 			continue
-		}
-		if ir.Width(f.Type) < 0 {
-			n.fail("metadata "+name, "field %s is of variable size", f.Name)
 		}
 		fields = append(fields, f)
 	}

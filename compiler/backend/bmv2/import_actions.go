@@ -139,7 +139,7 @@ func (im *importer) primitive(p node) []ir.Stmt {
 		return im.copy(p, im.variable(args[0]), im.variable(args[1]))
 	case "assign_header", "copy_header":
 		need(2)
-		return im.copy(p, im.whole(args[0], headerSort), im.whole(args[1], headerSort))
+		return im.assignHeader(p, im.whole(args[0], headerSort), im.expr(args[1]))
 	case "assign_union":
 		need(2)
 		return im.copy(p, im.whole(args[0], unionSort), im.whole(args[1], unionSort))
@@ -281,6 +281,9 @@ func (im *importer) whole(n node, want sort) ir.Expr {
 	if x.sort != want {
 		n.fail("a parameter", "it is %s, not %s", x.sort, want)
 	}
+	if x.e == nil {
+		n.fail("a parameter", "a header that a condition chooses can only be copied")
+	}
 	if _, is := x.e.Type().(*ir.Struct); is {
 		n.fail("a parameter", "it is metadata, no header")
 	}
@@ -300,6 +303,17 @@ func (im *importer) copy(p node, dst, src ir.Expr) []ir.Stmt {
 		p.fail("primitive "+p.get("op").str(), "its operands have different types")
 	}
 	return []ir.Stmt{&ir.Assign{SMeta: im.smeta(), L: dst, R: src}}
+}
+
+// assignHeader copies a header, of which a condition may choose between two.
+func (im *importer) assignHeader(p node, dst ir.Expr, src *jx) []ir.Stmt {
+	if src.sort != headerSort {
+		src.at.fail("a parameter", "it is %s, not %s", src.sort, headerSort)
+	}
+	if src.op != "?" {
+		return im.copy(p, dst, src.e)
+	}
+	return []ir.Stmt{&ir.If{SMeta: im.smeta(), Cond: im.cond(src.c), Then: im.assignHeader(p, dst, src.l), Else: im.assignHeader(p, dst, src.r)}}
 }
 
 func (im *importer) hash(p node, args []node) []ir.Stmt {

@@ -162,6 +162,7 @@ func (im *importer) operator(n node) *jx {
 		if y.sort != want {
 			n.get(key).fail("operator "+name, "its operand is %s, not %s", y.sort, want)
 		}
+		y.known(name)
 		return y
 	}
 	switch name {
@@ -204,6 +205,8 @@ func (im *importer) operator(n node) *jx {
 		if x.l.sort != x.r.sort || x.l.sort != dataSort && (name != "==" && name != "!=" || x.l.sort == stackSort) {
 			n.fail("operator "+name, "it compares %s with %s", x.l.sort, x.r.sort)
 		}
+		x.l.known(name)
+		x.r.known(name)
 		return x
 	case "valid":
 		x.sort, x.e = boolSort, sub("right", headerSort).e
@@ -214,7 +217,7 @@ func (im *importer) operator(n node) *jx {
 	case "?":
 		x.c = sub("cond", boolSort)
 		x.l, x.r = im.expr(n.get("left")), im.expr(n.get("right"))
-		if x.l.sort != x.r.sort || x.l.sort > boolSort {
+		if x.l.sort != x.r.sort || x.l.sort > headerSort {
 			n.fail("operator ?", "its sides are %s and %s", x.l.sort, x.r.sort)
 		}
 		x.sort = x.l.sort
@@ -249,6 +252,13 @@ func (im *importer) operator(n node) *jx {
 	return nil
 }
 
+// known refuses a header that a condition chooses.
+func (x *jx) known(operator string) {
+	if x.sort == headerSort && x.e == nil {
+		x.at.fail("operator "+operator, "its operand is a header that a condition chooses; such can only be copied")
+	}
+}
+
 func (im *importer) element(n node, x *jx, st, index *jx) *jx {
 	t := st.e.Type().(*ir.Stack)
 	x.op, x.sort = opLeaf, headerSort
@@ -261,8 +271,10 @@ func (im *importer) element(n node, x *jx, st, index *jx) *jx {
 			n.fail("stack", "index %s", index.v)
 		}
 		i = &ir.Const{Meta: ir.Meta{T: &ir.Bit{W: 32}, P: im.pos}, Val: index.v}
-	} else if i = im.value(index); signed(i.Type()) {
-		n.fail("stack", "the index can be negative")
+	} else if index.natural() {
+		i = im.exactCut(im.value(index), &ir.Bit{W: max(1, index.hi.BitLen())})
+	} else { // a negative one becomes one beyond the end
+		i = im.low(index, 32)
 	}
 	x.e = &ir.Index{Meta: ir.Meta{T: t.Elem, P: im.pos}, X: st.e, I: i}
 	return x

@@ -1,6 +1,7 @@
 package bmv2
 
 import (
+	"fmt"
 	"math/big"
 
 	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
@@ -231,7 +232,7 @@ func (im *importer) agree() {
 		n := at("p4info: table", name)
 		t := im.p.Table(name)
 		if t == nil {
-			n.fail("P4Info", "the JSON has no such table")
+			t = im.absent(n, ti)
 		}
 		if len(ti.GetMatchFields()) != len(t.Keys) {
 			n.fail("P4Info", "it has %d match fields, the JSON %d", len(ti.GetMatchFields()), len(t.Keys))
@@ -262,6 +263,64 @@ func (im *importer) agree() {
 			at("p4info: register", r.GetPreamble().GetName()).fail("P4Info", "the JSON has no such register")
 		}
 	}
+}
+
+// absent declares a table that P4Info has and the JSON has not: p4c makes P4Info
+// before it removes what no packet reaches. No packet applies it.
+func (im *importer) absent(n node, ti *p4configv1.Table) *ir.Table {
+	t := &ir.Table{Name: ti.GetPreamble().GetName(), Size: int(ti.GetSize())}
+	for _, f := range ti.GetMatchFields() {
+		k := ir.Key{Name: f.GetName()}
+		found := false
+		for m := range ir.MatchSelector {
+			if m.String() == infoKind(f.GetMatchType()) {
+				k.Kind, found = m, true
+			}
+		}
+		if !found || f.GetBitwidth() < 1 || f.GetBitwidth() > maxBits {
+			n.fail("P4Info", "the JSON has no such table, and match field %s cannot be made from P4Info alone", f.GetName())
+		}
+		k.Expr = im.num(new(big.Int), int(f.GetBitwidth()))
+		t.Keys = append(t.Keys, k)
+	}
+	for _, r := range ti.GetActionRefs() {
+		name := im.actionName(r.GetId())
+		ref := ir.ActionRef{Action: im.unusedAction(n, name), TableOnly: r.GetScope() == p4configv1.ActionRef_TABLE_ONLY, DefaultOnly: r.GetScope() == p4configv1.ActionRef_DEFAULT_ONLY}
+		if len(ref.Action.DataParams()) == 0 {
+			t.DefaultAction = len(t.Actions)
+		}
+		t.Actions = append(t.Actions, ref)
+	}
+	if len(t.Actions) == 0 || len(t.Actions[t.DefaultAction].Action.DataParams()) > 0 {
+		n.fail("P4Info", "the JSON has no such table, and it has no action without parameters")
+	}
+	im.p.Tables = append(im.p.Tables, t)
+	return t
+}
+
+// unusedAction is an action by name, for a table that is not applied.
+func (im *importer) unusedAction(n node, name string) *ir.Action {
+	for _, a := range im.info.GetActions() {
+		if a.GetPreamble().GetName() != name {
+			continue
+		}
+		full := name
+		for i := 1; im.names["action "+full]; i++ {
+			full = fmt.Sprintf("%s$%d", name, i)
+		}
+		im.names["action "+full] = true
+		act := &ir.Action{Name: full}
+		for _, p := range a.GetParams() {
+			if p.GetBitwidth() < 1 || p.GetBitwidth() > maxBits {
+				n.fail("P4Info", "the JSON has no such table, and parameter %s of action %s has no width", p.GetName(), name)
+			}
+			act.Params = append(act.Params, &ir.Var{Name: p.GetName(), Type: &ir.Bit{W: int(p.GetBitwidth())}})
+		}
+		im.p.Actions = append(im.p.Actions, act)
+		return act
+	}
+	n.fail("P4Info", "it refers to an action that it does not have")
+	return nil
 }
 
 func (im *importer) agreeAction(n node, t *ir.Table, name string) {

@@ -306,6 +306,8 @@ func (im *importer) cond(x *jx) ir.Expr {
 	switch o := compareOp(x.op); x.l.sort {
 	case boolSort:
 		return im.binary(o, t, im.cond(x.l), im.cond(x.r))
+	case variableSort:
+		return im.binary(o, t, x.l.e, x.r.e)
 	case headerSort, unionSort:
 		eq := im.sameHeader(x.at, x.l.e, x.r.e)
 		if o == ir.Ne {

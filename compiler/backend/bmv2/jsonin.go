@@ -146,6 +146,14 @@ func (n node) flag(def bool) bool {
 	return n.boolean()
 }
 
+// signedFlag is the third part of a field; p4c writes 0 for bool fields.
+func (n node) signedFlag() bool {
+	if _, is := n.v.(json.Number); is {
+		return n.integer(0, 1) == 1
+	}
+	return n.flag(false)
+}
+
 // integer is a number within lo and hi.
 func (n node) integer(lo, hi int) int {
 	x, is := n.v.(json.Number)

@@ -91,6 +91,9 @@ func (p *parserCode) primitives(s ir.Stmt) {
 		o := o.(obj)
 		params := o[1].v.(arr)
 		if o[0].v == "assign" && params[0].(obj)[0].v == "field" {
+			if src := params[1].(obj); src[0].v == "stack_field" { // only inside an expression
+				params[1] = obj{{"type", "expression"}, {"value", src}}
+			}
 			p.op("set", params...)
 			continue
 		}

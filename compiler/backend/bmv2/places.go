@@ -94,6 +94,9 @@ func (l *layout) variable(t ir.Type, name string, pos ir.Pos) *place {
 	case *ir.Stack:
 		return l.stack(u, name, pos)
 	}
+	if v, is := t.(*ir.Varbit); is {
+		return l.varbit(v, name)
+	}
 	if ir.Width(t) < 0 {
 		l.x.fail(pos, "variable "+name, fmt.Sprintf("bmv2 JSON has no place for a %s outside a header", t))
 	}
@@ -109,6 +112,18 @@ func (l *layout) scalar(t ir.Type, name string) *place {
 	}
 	l.scalars = append(l.scalars, jsonField{f, w, s})
 	return &place{kind: scalarPlace, t: t, header: scalarsName, field: f}
+}
+
+// varbit declares an instance of metadata for one field of variable size.
+func (l *layout) varbit(t *ir.Varbit, name string) *place {
+	typ, field := fmt.Sprintf("$varbit%d", t.Max), "field"
+	if !l.taken["type."+typ] {
+		l.taken["type."+typ] = true
+		l.addType(typ, []jsonField{{field, -1, false}}, t.Max)
+	}
+	name = l.unique(name)
+	l.instance(name, typ, true)
+	return &place{kind: scalarPlace, t: t, header: name, field: field}
 }
 
 func (l *layout) structure(t *ir.Struct, name string, pos ir.Pos) *place {

@@ -170,16 +170,16 @@ func (c *code) assign(l, r ir.Expr) {
 		}
 		c.emit(name, outer(c.x.composite(l)), outer(c.x.composite(r)))
 	case *ir.Varbit:
-		c.emit("assign_VL", outer(c.varbit(l)), outer(c.varbit(r)))
+		c.emit("assign_VL", outer(c.x.varbit(l)), outer(c.x.varbit(r)))
 	default:
 		c.scalar(l, c.x.data(r))
 	}
 }
 
-func (c *code) varbit(e ir.Expr) obj {
-	v, is := c.x.scalarRef(e)
+func (x *exporter) varbit(e ir.Expr) obj {
+	v, is := x.scalarRef(e)
 	if !is {
-		c.x.fail(e.Pos(), "a varbit", "bmv2 JSON has it only as a field")
+		x.fail(e.Pos(), "a varbit", "bmv2 JSON has it only as a field")
 	}
 	return v
 }

@@ -120,14 +120,14 @@ func markWritten(s ir.Stmt, w map[*ir.Var]bool) {
 
 // keyField is the field that a key is, if it is one.
 func (x *exporter) keyField(e ir.Expr) (arr, bool) {
+	if t := x.keyTemps[e]; t != nil {
+		e = t
+	}
 	if v, is := e.(*ir.IsValid); is {
 		if p := x.find(v.X); p != nil && p.kind == headerPlace {
 			return arr{p.header, "$valid$"}, true
 		}
 		return nil, false
-	}
-	if t := x.keyTemps[e]; t != nil {
-		e = t
 	}
 	if p := x.find(e); p != nil && p.kind == scalarPlace {
 		return arr{p.header, p.field}, true

@@ -1,0 +1,148 @@
+package stf
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/ir/exec"
+	"github.com/p4nic/p4nic/compiler/ssa"
+)
+
+// Time and chance of tests: a test cannot expect what depends on them.
+const testNow = 5_000_000 // nanoseconds
+
+func testRand() uint32 { return 7 }
+
+// NewSim makes an engine of ir/exec, for a program of any level. What exec does
+// not run is *Unsupported.
+func NewSim(p *ir.Program) (Engine, error) {
+	m, err := exec.New(p, exec.Options{Now: func() uint64 { return testNow }, Rand: testRand})
+	if u, is := errors.AsType[*exec.Unsupported](err); is {
+		return nil, &Unsupported{u.Error()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &sim{m: m}, nil
+}
+
+type sim struct {
+	m   *exec.Machine
+	res exec.Result
+}
+
+func (s *sim) Program() *ir.Program { return s.m.Program() }
+
+func (s *sim) Process(port uint32, data []byte) ([]Packet, error) {
+	s.m.ProcessTo(&exec.Packet{Port: port, Data: data}, &s.res)
+	var out []Packet
+	for _, o := range s.res.Outputs {
+		out = append(out, Packet{o.Port, o.Data})
+	}
+	return out, nil
+}
+
+func (s *sim) Insert(t int, e ir.Entry) error              { return s.m.Insert(t, e) }
+func (s *sim) Delete(t int, h uint32) error                { return s.m.Delete(t, h) }
+func (s *sim) SetDefault(t int, e ir.Entry) error          { return s.m.SetDefault(t, e) }
+func (s *sim) Register(n string, i uint32) ([]byte, error) { return s.m.Register(n, i) }
+func (s *sim) SetRegister(n string, i uint32, v []byte) error {
+	return s.m.SetRegister(n, i, v)
+}
+
+func (s *sim) Counter(t int, h uint32) (packets, bytes uint64, err error) {
+	c, err := s.m.Counter(t, h)
+	return c.Packets, c.Bytes, err
+}
+
+func (s *sim) InstanceCounter(n string, i uint32) (packets, bytes uint64, err error) {
+	c, err := s.m.InstanceCounter(n, i)
+	return c.Packets, c.Bytes, err
+}
+
+// NewSSA makes an engine of the SSA interpreter, for a core program. What SSA
+// has no lowering for is *Unsupported.
+func NewSSA(p *ir.Program) (Engine, error) {
+	f, err := ssa.Lower(p, ssa.Options{})
+	if u, is := errors.AsType[*ssa.Unsupported](err); is {
+		return nil, &Unsupported{u.Error()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	in, err := ssa.NewInterp(f, ssa.InterpOptions{Now: func() uint64 { return testNow }, Rand: testRand})
+	if err != nil {
+		return nil, err
+	}
+	return &ssaEngine{in: in, p: p}, nil
+}
+
+type ssaEngine struct {
+	in *ssa.Interp
+	p  *ir.Program
+}
+
+const portDrop = 511
+
+func (s *ssaEngine) Program() *ir.Program { return s.p }
+
+func (s *ssaEngine) Process(port uint32, data []byte) ([]Packet, error) {
+	r, err := s.in.Process(ssa.Packet{Port: port, Data: data})
+	if err != nil || r.Dropped || r.Port == portDrop {
+		return nil, err
+	}
+	return []Packet{{r.Port, r.Data}}, nil
+}
+
+func (s *ssaEngine) Insert(t int, e ir.Entry) error     { return s.in.Insert(t, e) }
+func (s *ssaEngine) Delete(t int, h uint32) error       { return s.in.Delete(t, h) }
+func (s *ssaEngine) SetDefault(t int, e ir.Entry) error { return s.in.SetDefault(t, e) }
+
+func (s *ssaEngine) Counter(t int, h uint32) (packets, bytes uint64, err error) {
+	c := s.in.Counter(t, h)
+	return c.Packets, c.Bytes, nil
+}
+
+func (s *ssaEngine) find(name string) (*ir.Instance, error) {
+	for _, i := range s.p.Instances {
+		if i.Name == name {
+			return i, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no %s", name)
+}
+
+func (s *ssaEngine) InstanceCounter(name string, index uint32) (packets, bytes uint64, err error) {
+	i, err := s.find(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	c, ok := s.in.InstanceCounter(i, uint64(index))
+	if !ok {
+		return 0, 0, fmt.Errorf("there is no %s[%d]", name, index)
+	}
+	return c.Packets, c.Bytes, nil
+}
+
+func (s *ssaEngine) Register(name string, index uint32) ([]byte, error) {
+	i, err := s.find(name)
+	if err != nil {
+		return nil, err
+	}
+	limbs, ok := s.in.Register(i, uint64(index))
+	if !ok {
+		return nil, fmt.Errorf("there is no %s[%d]", name, index)
+	}
+	b := make([]byte, ir.ByteWidth(ir.Width(i.Type.Args[0])))
+	for k := range b {
+		if limb := len(limbs) - 1 - k/8; limb >= 0 {
+			b[len(b)-1-k] = byte(limbs[limb] >> (8 * (k % 8)))
+		}
+	}
+	return b, nil
+}
+
+func (s *ssaEngine) SetRegister(string, uint32, []byte) error {
+	return &Unsupported{"register_write: the SSA interpreter's registers are written by packets only"}
+}

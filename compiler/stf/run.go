@@ -1,0 +1,263 @@
+package stf
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+)
+
+// Status is how a test ended.
+type Status int
+
+// Outcomes.
+const (
+	Passed Status = iota
+	Failed
+	Skipped
+)
+
+func (s Status) String() string { return [...]string{"PASS", "FAIL", "SKIP"}[s] }
+
+// Result is the outcome of a test with its report: of a failure what was
+// expected and received, of a skipped test the reason.
+type Result struct {
+	Status Status
+	Report string
+}
+
+// player plays one test.
+type player struct {
+	t       *Test
+	e       Engine
+	handles []uint32 // last one given, by table
+	entries map[string]ref
+	expects map[uint32][]*Command
+	got     map[uint32][]Packet
+	ports   []uint32 // in order of appearance
+	nothing int      // line of no_packet, 0
+	seen    int      // packets received until then
+	total   int
+	verbose func(line string)
+}
+
+// ref is an entry that has a name.
+type ref struct {
+	table  int
+	handle uint32
+}
+
+// Run plays a test on an engine with a fresh program. say, which may be nil,
+// gets what commands print.
+func Run(t *Test, e Engine, say func(line string)) Result {
+	if say == nil {
+		say = func(string) {}
+	}
+	p := &player{t: t, e: e, handles: make([]uint32, len(e.Program().Tables)), entries: map[string]ref{},
+		expects: map[uint32][]*Command{}, got: map[uint32][]Packet{}, verbose: say}
+	for i, tb := range e.Program().Tables {
+		p.handles[i] = uint32(len(tb.Entries))
+	}
+	for i := range t.Commands {
+		c := &t.Commands[i]
+		err := p.do(c)
+		if err == nil {
+			continue
+		}
+		at := fmt.Sprintf("%s:%d: ", t.Name, c.Line)
+		if u, is := errors.AsType[*Unsupported](err); is {
+			return Result{Skipped, at + u.Reason}
+		}
+		return Result{Failed, at + err.Error()}
+	}
+	return p.compare()
+}
+
+func (p *player) do(c *Command) error {
+	switch c.Kind {
+	case Add, SetDefault:
+		return p.entry(c)
+	case RemoveAll:
+		for i, h := range p.handles {
+			for n := uint32(len(p.e.Program().Tables[i].Entries)) + 1; n <= h; n++ {
+				if err := p.e.Delete(i, n); err != nil {
+					return err
+				}
+			}
+			p.handles[i] = uint32(len(p.e.Program().Tables[i].Entries))
+		}
+		clear(p.entries)
+	case SendPacket:
+		out, err := p.e.Process(c.Port, c.Data)
+		if err != nil {
+			return err
+		}
+		for _, o := range out {
+			p.port(o.Port)
+			p.got[o.Port] = append(p.got[o.Port], Packet{o.Port, slices.Clone(o.Data)})
+			p.total++
+		}
+	case Expect:
+		p.port(c.Port)
+		p.expects[c.Port] = append(p.expects[c.Port], c)
+	case NoPacket:
+		p.nothing = c.Line
+	case Wait:
+		// Packets are through when Process returns (T14).
+	case CheckCounter:
+		return p.checkCounter(c)
+	case CounterRead:
+		pk, by, err := p.instance(c)
+		if err != nil {
+			return err
+		}
+		p.verbose(fmt.Sprintf("%s[%d]: %d packets, %d bytes", c.Name, c.Index, pk, by))
+	case RegisterRead, RegisterWrite, RegisterReset:
+		return p.register(c)
+	case CounterReset:
+		return &Unsupported{"counter_reset: counters of this engine are not written"}
+	default:
+		return &Unsupported{c.Name + ": this engine does not replicate or meter packets"}
+	}
+	return nil
+}
+
+func (p *player) port(n uint32) {
+	if !slices.Contains(p.ports, n) {
+		p.ports = append(p.ports, n)
+	}
+}
+
+func (p *player) entry(c *Command) error {
+	ts := p.e.Program().Tables
+	names := make([]string, len(ts))
+	for i, t := range ts {
+		names[i] = t.Name
+	}
+	i, err := find("table", names, c.Table)
+	if err != nil {
+		return err
+	}
+	e, err := entry(ts[i], c)
+	if err != nil {
+		return fmt.Errorf("table %s: %w", ts[i].Name, err)
+	}
+	if c.Kind == SetDefault {
+		return p.e.SetDefault(i, e)
+	}
+	e.Handle = p.handles[i] + 1
+	if err := p.e.Insert(i, e); err != nil {
+		return err
+	}
+	p.handles[i]++
+	if c.ID != "" {
+		p.entries[c.ID] = ref{i, e.Handle}
+	}
+	return nil
+}
+
+func (p *player) array(kind, name string) (*ir.Instance, error) {
+	var is []*ir.Instance
+	var names []string
+	for _, i := range p.e.Program().Instances {
+		if i.Type.Name == kind {
+			is, names = append(is, i), append(names, i.Name)
+		}
+	}
+	i, err := find(kind, names, name)
+	if err != nil {
+		return nil, err
+	}
+	return is[i], nil
+}
+
+func (p *player) instance(c *Command) (packets, bytes uint64, err error) {
+	i, err := p.array("counter", c.Name)
+	if err != nil {
+		return 0, 0, err
+	}
+	return p.e.InstanceCounter(i.Name, c.Index)
+}
+
+// checkCounter: the counter is an array with an index, or the direct counter of
+// an entry. p4c's own runner never looks (T13).
+func (p *player) checkCounter(c *Command) error {
+	var packets, bytes uint64
+	var err error
+	if c.Handle != "" {
+		r, is := p.entries[c.Handle]
+		if !is {
+			return fmt.Errorf("no entry is called %s", c.Handle)
+		}
+		packets, bytes, err = p.e.Counter(r.table, r.handle)
+	} else {
+		packets, bytes, err = p.instance(c)
+	}
+	if err != nil || c.Op == "" {
+		return err
+	}
+	got, unit := packets, "packets"
+	if c.Bytes {
+		got, unit = bytes, "bytes"
+	}
+	ok := false
+	switch c.Op {
+	case "==":
+		ok = got == c.Value
+	case "!=":
+		ok = got != c.Value
+	case "<=":
+		ok = got <= c.Value
+	case ">=":
+		ok = got >= c.Value
+	case "<":
+		ok = got < c.Value
+	case ">":
+		ok = got > c.Value
+	}
+	if !ok {
+		return fmt.Errorf("counter %s: expected %s %s %d, received %d", c.Name, unit, c.Op, c.Value, got)
+	}
+	return nil
+}
+
+func (p *player) register(c *Command) error {
+	i, err := p.array("register", c.Name)
+	if err != nil {
+		return err
+	}
+	size := uint32(0)
+	if k, is := i.Args[0].(*ir.Const); is && k.Val.IsUint64() {
+		size = uint32(min(k.Val.Uint64(), 1<<31))
+	}
+	w := ir.Width(i.Type.Args[0])
+	switch c.Kind {
+	case RegisterWrite:
+		v, err := parseNumber(c.Text, w)
+		if err != nil {
+			return err
+		}
+		return p.e.SetRegister(i.Name, c.Index, ir.MachineBytes(v, w))
+	case RegisterReset:
+		for n := range size {
+			if err := p.e.SetRegister(i.Name, n, ir.MachineBytes(new(big.Int), w)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	from, to := c.Index, c.Index+1
+	if c.All {
+		from, to = 0, size
+	}
+	for n := from; n < to; n++ {
+		v, err := p.e.Register(i.Name, n)
+		if err != nil {
+			return err
+		}
+		p.verbose(fmt.Sprintf("%s[%d]: 0x%x", c.Name, n, v))
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+package nicctl
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/p4nic/p4nic/compiler/backend/bmv2"
+	"github.com/p4nic/p4nic/compiler/bundle"
+	"github.com/p4nic/p4nic/compiler/driver"
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/p4info"
+	"github.com/p4nic/p4nic/compiler/stf"
+)
+
+type testFlags struct {
+	src     sourceFlags
+	program string
+	p4info  string
+	target  string
+	level   string
+	verbose bool
+}
+
+func newTestCommand() *cobra.Command {
+	var f testFlags
+	cmd := &cobra.Command{
+		Use:   "test FILE.stf...",
+		Short: "Play packet tests on a program",
+		Long: `Play STF packet tests. The program is P4 source, bmv2 JSON with its P4Info, or a
+bundle; without --program it is the .p4 file beside each test.
+
+--target says what runs the program: sim, the simulator, or ssa, the interpreter of
+what the kernel back end compiles. --level says which form of it the simulator runs:
+typed, core, or bmv2, the JSON written and read again.
+
+A test that the target cannot run is skipped. The last line counts; exit 0 when no
+test failed.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	f.src.register(cmd)
+	fl := cmd.Flags()
+	fl.StringVarP(&f.program, "program", "p", "", "the program: `FILE` .p4, .json or .nicpkg")
+	fl.StringVar(&f.p4info, "p4info", "", "P4Info `FILE` of a .json program")
+	fl.StringVar(&f.target, "target", "sim", "sim or ssa")
+	fl.StringVar(&f.level, "level", "core", "typed, core or bmv2")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "print what commands of the tests read")
+	return cmd
+}
+
+func (f *testFlags) run(cmd *cobra.Command, files []string) error {
+	switch {
+	case f.target != "sim" && f.target != "ssa":
+		return usageError{fmt.Errorf("--target %s: the targets are sim and ssa", f.target)}
+	case f.level != "typed" && f.level != "core" && f.level != "bmv2":
+		return usageError{fmt.Errorf("--level %s: the levels are typed, core and bmv2", f.level)}
+	case f.target == "ssa" && f.level == "typed":
+		return usageError{fmt.Errorf("--level typed: SSA is made from core programs")}
+	}
+	out := cmd.OutOrStdout()
+	var counts [3]int
+	for _, file := range files {
+		r := f.one(cmd, file)
+		counts[r.Status]++
+		if err := printResult(out, file, r); err != nil {
+			return err
+		}
+	}
+	if _, err := fmt.Fprintf(out, "%d passed, %d failed, %d skipped\n", counts[stf.Passed], counts[stf.Failed], counts[stf.Skipped]); err != nil {
+		return err
+	}
+	if counts[stf.Failed] > 0 {
+		return errReported
+	}
+	return nil
+}
+
+func printResult(w io.Writer, file string, r stf.Result) error {
+	line := fmt.Sprintf("%s %s", r.Status, file)
+	if r.Status == stf.Skipped {
+		line += ": " + r.Report
+	}
+	if _, err := fmt.Fprintln(w, line); err != nil {
+		return err
+	}
+	if r.Status == stf.Failed {
+		_, err := fmt.Fprintln(w, strings.TrimRight(r.Report, "\n"))
+		return err
+	}
+	return nil
+}
+
+// one plays one file.
+func (f *testFlags) one(cmd *cobra.Command, file string) stf.Result {
+	failed := func(err error) stf.Result {
+		if u, is := err.(*stf.Unsupported); is {
+			return stf.Result{Status: stf.Skipped, Report: u.Reason}
+		}
+		return stf.Result{Status: stf.Failed, Report: err.Error()}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return failed(err)
+	}
+	t, err := stf.Parse(file, text)
+	if err != nil {
+		return failed(err)
+	}
+	program := f.program
+	if program == "" {
+		program = strings.TrimSuffix(file, filepath.Ext(file)) + ".p4"
+	}
+	p, err := f.load(cmd, program)
+	if err != nil {
+		return failed(err)
+	}
+	var e stf.Engine
+	if f.target == "ssa" {
+		e, err = stf.NewSSA(p)
+	} else {
+		e, err = stf.NewSim(p)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return stf.Run(t, e, func(line string) {
+		if f.verbose {
+			fmt.Fprintln(cmd.OutOrStdout(), line)
+		}
+	})
+}
+
+// load reads a program and brings it to the level.
+func (f *testFlags) load(cmd *cobra.Command, path string) (*ir.Program, error) {
+	var core, typed *ir.Program
+	var info = func() ([]byte, error) { return nil, fmt.Errorf("%s: no P4Info", path) }
+	switch ext := filepath.Ext(path); ext {
+	case ".p4":
+		res, err := driver.Compile(f.src.options(path))
+		if err := report(cmd, res, err, false); err != nil {
+			return nil, fmt.Errorf("%s does not compile", path)
+		}
+		core, typed = res.Core, res.Typed
+		info = func() ([]byte, error) { return p4info.Text(res.Control.Info), nil }
+	case ".json":
+		p, err := importJSON(path, f.p4info)
+		if err != nil {
+			return nil, err
+		}
+		core = p
+		info = func() ([]byte, error) { return os.ReadFile(f.p4info) }
+	case ".nicpkg":
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		b, err := bundle.Read(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		core = b.Program
+		info = func() ([]byte, error) { return b.P4InfoText, nil }
+	default:
+		return nil, fmt.Errorf("%s: a program is .p4, .json or .nicpkg", path)
+	}
+	switch f.level {
+	case "typed":
+		if typed == nil {
+			return nil, fmt.Errorf("%s: level typed exists for P4 source only", path)
+		}
+		return typed, nil
+	case "bmv2":
+		text, err := info()
+		if err != nil {
+			return nil, err
+		}
+		pi, err := p4info.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		js, err := bmv2.Export(core)
+		if err != nil {
+			return nil, &stf.Unsupported{Reason: err.Error()}
+		}
+		return bmv2.Import(js, pi, core.Name)
+	}
+	return core, nil
+}
+
+// importJSON reads bmv2 JSON and the P4Info that belongs to it.
+func importJSON(path, infoPath string) (*ir.Program, error) {
+	if infoPath == "" {
+		return nil, usageError{fmt.Errorf("%s: --p4info is needed with bmv2 JSON", path)}
+	}
+	text, err := os.ReadFile(infoPath)
+	if err != nil {
+		return nil, err
+	}
+	info, err := p4info.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", infoPath, err)
+	}
+	js, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := bmv2.Import(js, info, strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, nil
+}
