@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/p4nic/p4nic/internal/instance"
+	"github.com/p4nic/p4nic/runtime/dataplane"
 )
 
 // Config is what nicd is told by its file and flags.
@@ -21,6 +22,7 @@ type Config struct {
 	StateDir   string       `yaml:"state-dir"`
 	Durability string       `yaml:"durability"`
 	DeviceID   uint64       `yaml:"device-id"`
+	CPUPort    uint32       `yaml:"cpu-port"`
 	Listen     []string     `yaml:"listen"`
 	Insecure   bool         `yaml:"insecure"`
 	Metrics    string       `yaml:"metrics"`
@@ -66,6 +68,10 @@ durability: process
 
 # P4Runtime device id of the NIC.
 device-id: 1
+
+# Port number that means controllers: what the pipeline sends there becomes a
+# packet-in, and a packet-out enters the pipeline from there.
+cpu-port: 510
 
 # Addresses to listen on; empty means unix:///run/p4nic/INSTANCE.sock for root,
 # mode 0600. A TCP address (127.0.0.1:9559 too) is refused unless insecure is
@@ -191,6 +197,9 @@ func (c *Config) complete() error {
 	if c.DeviceID == 0 {
 		bad("device-id 0 is never valid in P4Runtime")
 	}
+	if err := dataplane.CheckCPUPort(c.CPUPort); err != nil {
+		errs = append(errs, err)
+	}
 	for _, l := range c.Listen {
 		if err := c.checkListen(l); err != nil {
 			errs = append(errs, err)
@@ -209,6 +218,8 @@ func (c *Config) complete() error {
 		switch {
 		case p.Number == 0 || p.Number > maxPort:
 			bad("port %d (%s): numbers are 1 to %d", p.Number, p.Netdev, maxPort)
+		case p.Number == c.CPUPort:
+			bad("port %d (%s): that is the CPU port", p.Number, p.Netdev)
 		case p.Netdev == "":
 			bad("port %d: a netdev is missing", p.Number)
 		case p.Hook != "" && p.Hook != "xdp" && p.Hook != "tc":

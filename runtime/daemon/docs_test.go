@@ -78,12 +78,12 @@ func TestConfigDocs(t *testing.T) {
 // the defaults; every key but those of routing, which only the file has, has its flag.
 func TestFlagsOverrideFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "nicd.yaml")
-	text := "instance: file\nengine: sim\nstate-dir: /file\ndurability: power\ndevice-id: 7\nlisten: [/file.sock]\ninsecure: true\nmetrics: /file.http\nreflection: false\nports: [{number: 1, netdev: a}, {number: 2, netdev: b}]\n"
+	text := "instance: file\nengine: sim\nstate-dir: /file\ndurability: power\ndevice-id: 7\ncpu-port: 64\nlisten: [/file.sock]\ninsecure: true\nmetrics: /file.http\nreflection: false\nports: [{number: 1, netdev: a}, {number: 2, netdev: b}]\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	fromFile := Config{
-		Instance: "file", Engine: EngineSim, StateDir: "/file", Durability: "power", DeviceID: 7, Listen: []string{"/file.sock"}, Insecure: true, Metrics: "/file.http",
+		Instance: "file", Engine: EngineSim, StateDir: "/file", Durability: "power", DeviceID: 7, CPUPort: 64, Listen: []string{"/file.sock"}, Insecure: true, Metrics: "/file.http",
 		Ports:            []PortConfig{{Number: 1, Netdev: "a"}, {Number: 2, Netdev: "b"}},
 		NetworkInstances: []InstanceConfig{}, Routes: []RouteConfig{}, Preferences: Defaults().Preferences,
 	}
@@ -93,6 +93,7 @@ func TestFlagsOverrideFile(t *testing.T) {
 		"state-dir=/flag":    func(c *Config) { c.StateDir = "/flag" },
 		"durability=process": func(c *Config) { c.Durability = "process" },
 		"device-id=8":        func(c *Config) { c.DeviceID = 8 },
+		"cpu-port=255":       func(c *Config) { c.CPUPort = 255 },
 		"listen=/flag.sock":  func(c *Config) { c.Listen = []string{"/flag.sock"} },
 		"insecure=false":     func(c *Config) { c.Insecure = false },
 		"metrics=/flag.http": func(c *Config) { c.Metrics = "/flag.http" },
@@ -102,7 +103,7 @@ func TestFlagsOverrideFile(t *testing.T) {
 	tested := map[string]bool{}
 	for flag, change := range flags {
 		name, value, _ := strings.Cut(flag, "=")
-		tested[strings.Replace(name, "port", "ports", 1)] = true
+		tested[map[bool]string{true: "ports", false: name}[name == "port"]] = true
 		t.Run(name, func(t *testing.T) {
 			l := commandLine{file: file}
 			want := fromFile

@@ -2,16 +2,16 @@ package dataplane
 
 import "fmt"
 
-// Port numbers with a meaning (D8).
+// Port numbers with a meaning (D8); that of the CPU port is an option of engines.
 const (
 	HostPort = 509 // the stack of the ingress netdev
 	CPUPort  = 510 // the controller
 	DropPort = 511
 )
 
-// PacketIO is a Plane with a CPU port: packets that the pipeline sends to
-// CPUPort go to the receiver, and a packet from outside enters the pipeline's
-// parser with CPUPort as its ingress port. Headers between controller and
+// PacketIO is a Plane with a CPU port: packets that the pipeline sends to that
+// port go to the receiver, and a packet from outside enters the pipeline's parser
+// with its number as ingress port. Headers between controller and
 // pipeline (v1model's controller headers) are the program's own affair: bytes go
 // in and come out as they are.
 type PacketIO interface {
@@ -51,4 +51,12 @@ type FrameSize struct{ Length, Max int }
 
 func (e *FrameSize) Error() string {
 	return fmt.Sprintf("a packet of %d bytes, headers for the pipeline included: the CPU port takes %d at most", e.Length, e.Max)
+}
+
+// CheckCPUPort tells whether a number can be that of the CPU port.
+func CheckCPUPort(n uint32) error {
+	if n == 0 || n == HostPort || n > CPUPort {
+		return fmt.Errorf("CPU port %d: 1 to %d and %d are possible", n, HostPort-1, CPUPort)
+	}
+	return nil
 }

@@ -32,17 +32,22 @@ type engine interface {
 
 var engines = []struct {
 	name, hook string
-	open       func(t *testing.T, ns *netns.NS) (engine, error)
+	open       opener
 }{
-	{"sim", "", func(*testing.T, *netns.NS) (engine, error) { return sim.Open(sim.Options{}) }},
+	{"sim", "", func(_ *testing.T, _ *netns.NS, cpuPort uint32) (engine, error) {
+		return sim.Open(sim.Options{CPUPort: cpuPort})
+	}},
 	{"tc", "tc", openKernel},
 	{"xdp", "xdp", openKernel},
 }
 
-func openKernel(t *testing.T, ns *netns.NS) (e engine, err error) {
+// opener opens an engine whose CPU port has a number, 0 for its own choice.
+type opener func(t *testing.T, ns *netns.NS, cpuPort uint32) (engine, error)
+
+func openKernel(t *testing.T, ns *netns.NS, cpuPort uint32) (e engine, err error) {
 	bpffs := netnstest.BPFFS(t)
 	err = ns.Do(func() error {
-		e, err = kernel.Open(kernel.Options{Instance: "a-name-of-many-letters", BPFFS: bpffs})
+		e, err = kernel.Open(kernel.Options{Instance: "a-name-of-many-letters", BPFFS: bpffs, CPUPort: cpuPort})
 		return err
 	})
 	return e, err
@@ -58,12 +63,17 @@ type rig struct {
 	in    chan []byte
 }
 
-func newRig(t *testing.T, name, hook string, open func(*testing.T, *netns.NS) (engine, error)) *rig {
+func newRig(t *testing.T, name, hook string, open opener) *rig {
+	t.Helper()
+	return newRigOn(t, name, hook, open, 0)
+}
+
+func newRigOn(t *testing.T, name, hook string, open opener, cpuPort uint32) *rig {
 	t.Helper()
 	r := &rig{t: t, sw: netnstest.NS(t), in: make(chan []byte, 10000)}
 	netnstest.Check(t, r.sw.Sysctl("net/ipv6/conf/default/disable_ipv6", "1"))
 	var err error
-	r.p, err = open(t, r.sw)
+	r.p, err = open(t, r.sw, cpuPort)
 	netnstest.Check(t, err)
 	t.Cleanup(func() { netnstest.Check(t, r.p.DetachAll()) })
 	for i := 1; i < 3; i++ {
@@ -79,7 +89,11 @@ func newRig(t *testing.T, name, hook string, open func(*testing.T, *netns.NS) (e
 			return r.p.Attach(dataplane.Port{Number: uint32(i), Netdev: dev, Hook: hook})
 		}))
 	}
-	res, err := driver.Compile(driver.Options{Path: "testdata/packetio.p4"})
+	var defines []string
+	if cpuPort != 0 {
+		defines = append(defines, fmt.Sprintf("CPU_PORT=%d", cpuPort))
+	}
+	res, err := driver.Compile(driver.Options{Path: "testdata/packetio.p4", Defines: defines})
 	netnstest.Check(t, err)
 	if res.Core == nil {
 		t.Fatalf("%s: packetio.p4 does not compile", name)
@@ -216,6 +230,37 @@ func TestPacketIO(t *testing.T) {
 			r.packetIn("00da003c" + hex.EncodeToString(plain))
 			if n := len(r.in); n != 0 {
 				t.Errorf("%d packets more than were sent", n)
+			}
+		})
+	}
+}
+
+// TestCPUPortNumber: D8: the port's number is settable; programs written for
+// others say 255.
+func TestCPUPortNumber(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			r := newRigOn(t, e.name, e.hook, e.open, 255)
+			plain := netnstest.Frame(unknown, source, 1)
+			r.send(1, plain) // nobody listens
+			r.connect()
+			netnstest.Check(t, r.p.PacketOut(append([]byte{0, 0x40}, plain...)))
+			// 9 bits port 255, 3 bits reason 5, 4 bits 0xa, 16 bits length 62.
+			r.packetIn("7fda003e" + hex.EncodeToString(plain))
+			r.send(2, plain)
+			r.packetIn("015a003c" + hex.EncodeToString(plain))
+			netnstest.Check(t, r.p.PacketOut(append([]byte{1, 0}, plain...)))
+			r.expect(2, plain)
+			// 510 is a port as any other now.
+			netnstest.Check(t, r.p.PacketOut(append([]byte{255, 0}, plain...)))
+			if got, want := r.stats(), (dataplane.Stats{RxPackets: 3, RxBytes: 3 * 62, TxPackets: 2, TxBytes: 2 * 64, Drops: 1}); got != want {
+				t.Errorf("statistics %+v, want %+v", got, want)
+			}
+			if err := r.p.Attach(dataplane.Port{Number: 255, Netdev: "p1"}); err == nil || err.Error() != "port number 255: that is the CPU port" {
+				t.Errorf("a netdev as port 255: %v", err)
+			}
+			if _, err := e.open(t, r.sw, 509); err == nil {
+				t.Error("the host port is the CPU port")
 			}
 		})
 	}

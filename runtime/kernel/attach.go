@@ -40,6 +40,9 @@ func (p *Plane) Attach(want dataplane.Port) error {
 	if want.Number > lastPort {
 		return fmt.Errorf("port number %d: netdevs take 0 to %d", want.Number, lastPort)
 	}
+	if want.Number == p.cpuPort {
+		return fmt.Errorf("port number %d: that is the CPU port", want.Number)
+	}
 	if want.Hook != "" && want.Hook != hookXDP.String() && want.Hook != hookTC.String() {
 		return fmt.Errorf("port %d: hook %q is neither xdp nor tc", want.Number, want.Hook)
 	}

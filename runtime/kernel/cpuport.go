@@ -20,7 +20,7 @@ import (
 
 // The CPU port is a tap device whose far end is this process: what the programs
 // redirect to it is read here, and what is written here enters the tc program
-// with port 510. It goes when the process ends; packets for it are then dropped
+// with its number. It goes when the process ends; packets for it are then dropped
 // by the programs (docs/rationale.md says why a tap device).
 //
 // A tap device without offloads is a cable: checksums that a sender left to its
@@ -77,7 +77,7 @@ func (p *Plane) SetPacketIn(receive func([]byte)) error {
 		return errors.New("the CPU port was connected by somebody else meanwhile")
 	}
 	c := &cpuPort{netdev: cpuNetdev(p.instance), receive: receive, stop: make(chan struct{})}
-	if err := p.zeroStats(dataplane.CPUPort); err != nil {
+	if err := p.zeroStats(p.cpuPort); err != nil {
 		return err
 	}
 	if err := p.needHook(hookTC); err != nil {
@@ -159,8 +159,8 @@ func (p *Plane) connectTap(c *cpuPort, t *tap) error {
 	if t.at, err = wrapDev(c.netdev, hookTC)(p.attachTC(dev, 0)); err != nil {
 		return err
 	}
-	if err := p.publish(dataplane.CPUPort, index); err != nil {
-		return errors.Join(err, p.forget(dataplane.CPUPort, index), p.detach(t.at))
+	if err := p.publish(p.cpuPort, index); err != nil {
+		return errors.Join(err, p.forget(p.cpuPort, index), p.detach(t.at))
 	}
 	return nil
 }
@@ -172,11 +172,12 @@ func (p *Plane) closeTap(c *cpuPort) error {
 		return nil
 	}
 	return p.ns.DoHere(func() error {
-		return errors.Join(p.forget(dataplane.CPUPort, t.at.ifindex), p.detach(t.at), t.file.Close())
+		return errors.Join(p.forget(p.cpuPort, t.at.ifindex), p.detach(t.at), t.file.Close())
 	})
 }
 
-// forgetCPU clears what a process that was killed left in the maps.
+// forgetCPU clears what a process that was killed left in the maps, under a
+// number that no netdev has; adoptPorts clears the others.
 func (p *Plane) forgetCPU() error {
 	var index uint32
 	if err := p.maps[backend.MapPorts].Lookup(uint32(dataplane.CPUPort), &index); err != nil {
@@ -304,7 +305,7 @@ func (p *Plane) CPUStats() (dataplane.Stats, error) {
 	if p.cpu == nil {
 		return dataplane.Stats{}, fmt.Errorf("CPU port: %w", dataplane.ErrNoPort)
 	}
-	s, err := p.portStats(dataplane.CPUPort)
+	s, err := p.portStats(p.cpuPort)
 	if err != nil {
 		return s, err
 	}

@@ -24,26 +24,29 @@ type compiled struct {
 // codegen turns a program into instructions; tests put others in its place.
 type codegen func(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error)
 
-func compileProgram(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error) {
-	c := &compiled{}
-	var err error
-	if c.layout, err = backend.PlanLayout(prog, ncpu); err != nil {
-		return nil, err
-	}
-	f, err := ssa.Lower(prog, ssa.Options{})
-	if err != nil {
-		return nil, err
-	}
-	for k, wanted := range hooks {
-		if !wanted {
-			continue
+// compileFor is the real one, for programs whose CPU port has that number.
+func compileFor(cpuPort uint32) codegen {
+	return func(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error) {
+		c := &compiled{}
+		var err error
+		if c.layout, err = backend.PlanLayout(prog, ncpu); err != nil {
+			return nil, err
 		}
-		c.objects[k], err = backend.Compile(f, c.layout, backend.Options{Hook: backend.Hook(k)})
+		f, err := ssa.Lower(prog, ssa.Options{})
 		if err != nil {
 			return nil, err
 		}
+		for k, wanted := range hooks {
+			if !wanted {
+				continue
+			}
+			c.objects[k], err = backend.Compile(f, c.layout, backend.Options{Hook: backend.Hook(k), CPUPort: cpuPort})
+			if err != nil {
+				return nil, err
+			}
+		}
+		return c, nil
 	}
-	return c, nil
 }
 
 func (p *Plane) compile(prog *ir.Program, hooks [2]bool) (*compiled, error) {

@@ -24,6 +24,7 @@ import (
 type Options struct {
 	Instance string // name of the instance (D18); "" = nic0
 	BPFFS    string // BPF file system; "" = /sys/fs/bpf; mounted when it is missing
+	CPUPort  uint32 // number of the port of controllers; 0 = 510 (D8)
 	Logger   *slog.Logger
 }
 
@@ -43,6 +44,7 @@ type Plane struct {
 	hooks    [2]*hook
 	watch    *watcher
 	codegen  codegen
+	cpuPort  uint32
 	linger   time.Duration // freeAfter, but in tests
 	noTCX    bool          // the kernel has none
 	epoch    uint64        // grace periods that Apply and Commit waited for; theirs alone
@@ -96,7 +98,7 @@ func Open(o Options) (*Plane, error) {
 		log: o.Logger, instance: o.Instance, bpffs: o.BPFFS,
 		root: filepath.Join(o.BPFFS, namespaceDir, o.Instance),
 		maps: map[string]*ebpf.Map{}, ports: map[uint32]*port{},
-		codegen: compileProgram, linger: freeAfter, epoch: 1, noTCX: !haveTCX(),
+		cpuPort: o.CPUPort, codegen: compileFor(o.CPUPort), linger: freeAfter, epoch: 1, noTCX: !haveTCX(),
 	}
 	if err := p.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("instance %s: %w", o.Instance, err), p.release())
@@ -114,6 +116,12 @@ func (o *Options) complete() error {
 	}
 	if o.BPFFS == "" {
 		o.BPFFS = "/sys/fs/bpf"
+	}
+	if o.CPUPort == 0 {
+		o.CPUPort = dataplane.CPUPort
+	}
+	if err := dataplane.CheckCPUPort(o.CPUPort); err != nil {
+		return err
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -94,7 +94,7 @@ func (p *Plane) PacketOut(frame []byte) error {
 	c.stats.rxBytes.Add(uint64(len(frame)))
 	c.out.Lock()
 	defer c.out.Unlock()
-	c.packet = exec.Packet{Port: dataplane.CPUPort, Data: frame}
+	c.packet = exec.Packet{Port: p.cpuPort, Data: frame}
 	p.run(m, &c.packet, &c.result, &c.stats, nil)
 	return nil
 }

@@ -28,7 +28,8 @@ import (
 
 // Options of Open.
 type Options struct {
-	Logger *slog.Logger
+	CPUPort uint32 // number of the port of controllers; 0 = 510 (D8)
+	Logger  *slog.Logger
 }
 
 // Plane is the simulator of one device.
@@ -40,6 +41,7 @@ type Plane struct {
 	mu      sync.Mutex                       // serialises changes of ports
 	cpu     atomic.Pointer[cpuPort]          // nil: not connected
 	cpuMu   sync.Mutex                       // serialises changes of cpu
+	cpuPort uint32
 }
 
 var _ dataplane.Plane = (*Plane)(nil)
@@ -49,7 +51,13 @@ func Open(o Options) (*Plane, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	p := &Plane{log: o.Logger}
+	if o.CPUPort == 0 {
+		o.CPUPort = dataplane.CPUPort
+	}
+	if err := dataplane.CheckCPUPort(o.CPUPort); err != nil {
+		return nil, err
+	}
+	p := &Plane{log: o.Logger, cpuPort: o.CPUPort}
 	p.ports.Store(&map[uint32]*port{})
 	return p, nil
 }
@@ -184,6 +192,9 @@ func (p *Plane) Attach(want dataplane.Port) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := *p.ports.Load()
+	if want.Number == p.cpuPort {
+		return fmt.Errorf("port number %d: that is the CPU port", want.Number)
+	}
 	if q := old[want.Number]; q != nil {
 		return fmt.Errorf("port %d is %s already", want.Number, q.spec.Netdev)
 	}
@@ -276,7 +287,7 @@ func (p *Plane) run(m *exec.Machine, in *exec.Packet, r *exec.Result, from *stat
 		switch to := (*p.ports.Load())[o.Port]; {
 		case o.Port == dataplane.HostPort && q != nil:
 			q.toHost(o.Data)
-		case o.Port == dataplane.CPUPort:
+		case o.Port == p.cpuPort:
 			p.toCPU(o.Data, from)
 		case to != nil:
 			to.transmit(o.Data, from)

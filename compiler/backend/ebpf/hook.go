@@ -119,7 +119,11 @@ func (g *gen) epilogue() {
 	} else {
 		g.branchImm(asm.JEq, g.outPort, portDrop, g.redirectToDrop(ssa.DropProgram))
 		cpu, host := g.newBlock(), g.newBlock()
-		g.branchImm(asm.JEq, g.outPort, portCPU, cpu)
+		cpuPort := int64(g.o.CPUPort)
+		if cpuPort == 0 {
+			cpuPort = portCPU
+		}
+		g.branchImm(asm.JEq, g.outPort, cpuPort, cpu)
 		g.branchImm(asm.JEq, g.outPort, portHost, host)
 		g.branchImm(asm.JGE, g.outPort, MaxPorts, g.redirectToDrop(ssa.DropPort))
 		g.redirect(ssa.DropPort)

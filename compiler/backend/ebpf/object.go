@@ -28,6 +28,8 @@ type Options struct {
 	// Harness: take the ingress port from MapResult, write the outcome there and
 	// return, instead of redirecting and counting.
 	Harness bool
+	// CPUPort is the number of the CPU port; 0 means 510 (D8).
+	CPUPort uint32
 	// Off names optimisations that are not done (see Optimisations).
 	Off map[string]bool
 }

@@ -4,7 +4,10 @@
 #include <core.p4>
 #include <v1model.p4>
 
-const bit<9> CPU = 510;
+#ifndef CPU_PORT
+#define CPU_PORT 510
+#endif
+const bit<9> CPU = CPU_PORT;
 
 @controller_header("packet_in")
 header packet_in_t {
