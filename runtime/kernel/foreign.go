@@ -96,19 +96,21 @@ func (p *Plane) foreign(dev netlink.Link, hook string, id ebpf.ProgramID, linkID
 		_ = prog.Close()
 	}
 	if f.LinkID == 0 && hook == "xdp" {
-		f.LinkID = uint32(xdpLinkOf(dev.Attrs().Index))
+		f.LinkID = uint32(xdpLinkOf(dev.Attrs().Index, id))
 	}
 	f.Pin, f.Instance = p.findPin(id, link.ID(f.LinkID))
 	f.PID, f.Command = findHolder(id, link.ID(f.LinkID))
 	return f
 }
 
-func xdpLinkOf(ifindex int) link.ID {
+// xdpLinkOf finds the link of a program on a device. Indices repeat in other
+// network namespaces, whose links are seen here too.
+func xdpLinkOf(ifindex int, id ebpf.ProgramID) link.ID {
 	it := new(link.Iterator)
 	defer it.Close()
 	for it.Next() {
 		info, err := it.Link.Info()
-		if err == nil && info.XDP() != nil && int(info.XDP().Ifindex) == ifindex {
+		if err == nil && info.XDP() != nil && int(info.XDP().Ifindex) == ifindex && info.Program == id {
 			return it.ID
 		}
 	}
