@@ -42,6 +42,13 @@ fuzz: ## every fuzz target for FUZZTIME (10s each)
 	  for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-10s} $$p || exit 1; done; done
 
+.PHONY: kernels
+kernels: ## tests and demo inside Linux 6.1 and 6.12, amd64 and arm64, emulated; KERNELS=flags
+	$(GO) run ./test/kernels $(KERNELS)
+
+.PHONY: nightly
+nightly: kernels ## what takes too long for every change
+
 .PHONY: corpus
 corpus: ## replay public programs (testdata/corpus) against the checkout P4C=DIR; UPDATE=1 records
 	@test -n '$(P4C)' || { echo 'make corpus P4C=DIR: a checkout of https://github.com/p4lang/p4c'; exit 2; }

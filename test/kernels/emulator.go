@@ -127,7 +127,7 @@ func (v vm) boot(ctx context.Context, limit time.Duration, see func(guest.Event)
 // find tells what is missing for an architecture.
 func (m machine) find() error {
 	if _, err := exec.LookPath(m.qemu); err != nil {
-		return fmt.Errorf("%s is missing: apt-get install --no-install-recommends %s", m.qemu, m.debian)
+		return fmt.Errorf("%w: %s is missing: apt-get install --no-install-recommends %s", errNoKernel, m.qemu, m.debian)
 	}
 	if _, err := exec.LookPath("nice"); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -66,5 +67,13 @@ func TestBoot(t *testing.T) {
 				t.Errorf("log %q", log.String())
 			}
 		})
+	}
+}
+
+func TestNoEmulator(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	err := machine{qemu: "qemu-system-x86_64", debian: "qemu-system-x86"}.find()
+	if !errors.Is(err, errNoKernel) || !strings.Contains(err.Error(), "apt-get install --no-install-recommends qemu-system-x86") {
+		t.Error(err)
 	}
 }

@@ -3,7 +3,8 @@
 // docs/howto-kernels.md.
 //
 // In: this module, packages of Debian's archive. Out: a table of results; exit
-// code 1 when anything failed, 2 when the tests could not be run.
+// code 1 when anything failed, 2 when the tests could not be run, 3 when that is
+// because a kernel or its emulator cannot be had here.
 // Must not import: any package of this module but test/kernels/guest.
 package main
 
@@ -136,9 +137,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(all) > 0 {
 		good = report(stdout, all, parseSkips(skipList))
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		fmt.Fprintln(stderr, "kernels:", err)
+	}
+	switch {
+	case errors.Is(err, errNoKernel) && len(all) == 0:
+		return 3
+	case err != nil:
 		return 2
 	case !good:
 		return 1

@@ -122,6 +122,9 @@ type tree struct {
 
 func (t tree) vmlinuz() string { return filepath.Join(t.dir, "boot", "vmlinuz-"+t.release) }
 
+// errNoKernel says that a kernel is neither in the archive nor in the cache.
+var errNoKernel = errors.New("no kernel")
+
 // fetch downloads and unpacks a kernel, or takes it from the cache. When the
 // archive cannot be reached, the newest cached one serves, and note says so.
 func fetch(ctx context.Context, cache, mirror string, k kernelSpec, arch string) (t tree, note string, err error) {
@@ -130,7 +133,7 @@ func fetch(ctx context.Context, cache, mirror string, k kernelSpec, arch string)
 	if err != nil {
 		old, e := os.ReadFile(latest)
 		if e != nil {
-			return tree{}, "", err
+			return tree{}, "", fmt.Errorf("%w: %w", errNoKernel, err)
 		}
 		name, note = string(old), fmt.Sprintf("the archive cannot be asked (%v); using the cached %s", err, old)
 	}
