@@ -14,8 +14,11 @@ import (
 	"net"
 	"time"
 
+	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/p4nic/p4nic/compiler/backend/bmv2"
 	"github.com/p4nic/p4nic/compiler/bundle"
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/internal/instance"
@@ -114,6 +117,13 @@ func Start(c Config, log *slog.Logger) (_ *Daemon, err error) {
 
 // loadProgram gives the core program of a stored configuration.
 func loadProgram(c store.Config) (*ir.Program, error) {
+	if json, is := bmv2.DeviceConfig(c.Device); is {
+		info := &p4configv1.P4Info{}
+		if err := proto.Unmarshal(c.P4Info, info); err != nil {
+			return nil, err
+		}
+		return bmv2.Import(json, info, "")
+	}
 	b, err := bundle.Read(c.Device)
 	if err != nil {
 		return nil, err

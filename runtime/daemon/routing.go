@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/p4nic/p4nic/compiler/backend/bmv2"
 	"github.com/p4nic/p4nic/compiler/bundle"
 	"github.com/p4nic/p4nic/proto/bindingspb"
 	"github.com/p4nic/p4nic/proto/routespb"
@@ -185,7 +186,7 @@ func (d *Daemon) startRouting() error {
 		}
 	}
 	m := routemap.New(routemap.Options{Store: d.store, RIB: r, Ports: ports, Log: d.log,
-		Bindings: func(c store.Config) (*bindingspb.Bindings, error) { return bundle.ReadBindings(c.Device) }})
+		Bindings: storedBindings})
 	// The kernel's view first: what an earlier nicd put into the tables for its
 	// sake must not go and come again.
 	follow := map[string]int{}
@@ -276,4 +277,13 @@ func (r *routing) close() error {
 		r.routes.Close()
 	}
 	return r.rib.Close()
+}
+
+// storedBindings are the bindings of a configuration's bundle. bmv2 JSON has no
+// place for any.
+func storedBindings(c store.Config) (*bindingspb.Bindings, error) {
+	if _, is := bmv2.DeviceConfig(c.Device); is {
+		return nil, nil
+	}
+	return bundle.ReadBindings(c.Device)
 }

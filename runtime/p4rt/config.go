@@ -3,11 +3,14 @@ package p4rt
 import (
 	"context"
 
+	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/p4nic/p4nic/compiler/backend/bmv2"
+	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/runtime/store"
 )
 
@@ -63,9 +66,9 @@ func (s *Server) compile(c *p4v1.ForwardingPipelineConfig) (*binding, error) {
 	case c.GetP4Info() == nil:
 		return nil, invalid("config.p4info is not set")
 	case len(c.GetP4DeviceConfig()) == 0:
-		return nil, invalid("config.p4_device_config is empty: it must be a p4nic bundle (nicctl build)")
+		return nil, invalid("config.p4_device_config is empty: it must be a p4nic bundle (nicctl build) or bmv2 JSON")
 	}
-	own, program, err := s.opts.Load(c.GetP4DeviceConfig())
+	own, program, err := s.load(c)
 	if err != nil {
 		return nil, invalid("config.p4_device_config: %w", err)
 	}
@@ -88,6 +91,16 @@ func (s *Server) compile(c *p4v1.ForwardingPipelineConfig) (*binding, error) {
 		return nil, within(err, "config.p4info")
 	}
 	return b, nil
+}
+
+// load reads the program: a bundle, or bmv2 JSON, whose P4Info is the Set's (D5,
+// Q4).
+func (s *Server) load(c *p4v1.ForwardingPipelineConfig) (own *p4configv1.P4Info, _ *ir.Program, _ error) {
+	if json, is := bmv2.DeviceConfig(c.GetP4DeviceConfig()); is {
+		p, err := bmv2.Import(json, c.GetP4Info(), "")
+		return nil, p, err
+	}
+	return s.opts.Load(c.GetP4DeviceConfig())
 }
 
 // GetForwardingPipelineConfig implements the RPC (p4rt:F10-F14, D-3).
