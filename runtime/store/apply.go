@@ -142,6 +142,10 @@ func (s *Store) apply(group []request) {
 		}
 		return
 	}
+	if s.stuck {
+		s.stuck = false
+		s.log.Info("the journal can be written again")
+	}
 	if p.perform() {
 		p.settle()
 	}
@@ -169,11 +173,15 @@ func (r *reply) set(n, i int, err error) {
 }
 
 // journalFailed stops all writing where the file disagrees with the content, or
-// may.
+// may. Of failures in a row, as when the disk is full, the log has the first.
 func (s *Store) journalFailed(err error, disagrees bool) {
-	s.log.Error("the journal cannot be written", "error", err)
 	var torn *tornError
-	if disagrees || errors.As(err, &torn) {
+	disagrees = disagrees || errors.As(err, &torn)
+	if !s.stuck || disagrees {
+		s.log.Error("the journal cannot be written", "error", err)
+	}
+	s.stuck = true
+	if disagrees {
 		s.fault = &entity.Error{Reason: entity.Unavailable, Msg: "the journal cannot be written, nothing is accepted until nicd is restarted: " + err.Error(), Err: err}
 	}
 }
@@ -202,7 +210,7 @@ func (s *Store) sum(table int, handle uint32) (entity.Counter, error) {
 // work: writers wait, readers do not.
 func (s *Store) compactIfLarge() {
 	j := s.journal
-	if s.fault != nil || j.size < s.opts.CompactBytes || j.size < 2*j.snapshot {
+	if s.fault != nil || j.size < max(s.opts.CompactBytes, 2*j.snapshot, j.retry) {
 		return
 	}
 	settle, err := j.rotate(s.image(), false)
@@ -210,6 +218,7 @@ func (s *Store) compactIfLarge() {
 		err = settle(true)
 	}
 	if err != nil {
+		j.retry = j.size + j.size/8
 		s.journalFailed(err, false)
 	}
 }

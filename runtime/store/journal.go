@@ -3,9 +3,11 @@ package store
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -21,6 +23,7 @@ type journal struct {
 	f        *os.File
 	size     int64 // good bytes
 	snapshot int64 // bytes of the snapshot it starts with
+	retry    int64 // after a snapshot that failed: not before the file has this size
 	power    bool
 	buf      []byte
 }
@@ -62,6 +65,10 @@ func (j *journal) append(payloads ...[]byte) error {
 		err = unix.Fdatasync(int(j.f.Fd()))
 	}
 	if err != nil {
+		// The file's own name is that of the snapshot it began as.
+		if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+			err = &fs.PathError{Op: pe.Op, Path: j.path(journalName), Err: pe.Err}
+		}
 		if e := j.f.Truncate(j.size); e != nil {
 			return &tornError{fmt.Errorf("journal: %w; and what was written cannot be taken back: %w", err, e)}
 		}
@@ -121,7 +128,7 @@ func (j *journal) rotate(img *image, keep bool) (settle func(ok bool) error, err
 		return undo(err)
 	}
 	old := *j
-	j.f, j.size, j.snapshot = f, size, size
+	j.f, j.size, j.snapshot, j.retry = f, size, size, 0
 	if err := j.syncDir(); err != nil {
 		return nil, &tornError{fmt.Errorf("journal: %w", err)}
 	}

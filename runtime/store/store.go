@@ -118,6 +118,7 @@ type Store struct {
 	birth uint64
 	owned []string // by table: what its owner keeps there, "" = P4Runtime writes it
 	fault error    // set when journal and content may differ: nothing is written any more
+	stuck bool     // the last write to the journal failed, which is in the log
 
 	watchers watchers
 
