@@ -1,6 +1,7 @@
 package nicctl
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"net"
@@ -286,6 +287,44 @@ func rival(t *testing.T, address string, id uint64) func() {
 	}
 }
 
+// TestDeviceConfig: what a device that is not nicd gets of a bundle.
+func TestDeviceConfig(t *testing.T) {
+	f := newFake(t, fakedevice.Limits{})
+	c, err := p4rtclient.Dial("p4rt://"+f.address, 1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	pack := func(names ...string) []byte {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for _, name := range names {
+			w, err := z.Create(name)
+			if err == nil {
+				_, err = w.Write([]byte("of " + name))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	const missing = " is not nicd, and the bundle has no bmv2.json for it: name its configuration with --device-config"
+	if got, err := deviceConfig(t.Context(), c, pack("another"), ""); err == nil || err.Error() != "p4rt://"+f.address+missing {
+		t.Errorf("got %q, %v", got, err)
+	}
+	bundle := pack("another", "bmv2.json")
+	if got, err := deviceConfig(t.Context(), c, bundle, ""); err != nil || string(got) != "of bmv2.json" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := deviceConfig(t.Context(), c, bundle, filepath.Join(f.dir, "nic.bin")); err != nil || string(got) != "what the vendor's compiler made" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 // TestTargetFlag: --target is an address of any device; D21 holds.
 func TestTargetFlag(t *testing.T) {
 	f := newFake(t, fakedevice.Limits{})
@@ -297,7 +336,6 @@ func TestTargetFlag(t *testing.T) {
 		{"status --target p4rt://" + f.address, 2, `nicctl: address "p4rt://ADDR": TCP has no certificate: add --insecure to talk to it in the clear` + "\nRun 'nicctl status --help' for usage.\n"},
 		{"status --insecure --target " + f.address, 2, "nicctl: --target ADDR: p4rt://HOST[:PORT] is wanted\nRun 'nicctl status --help' for usage.\n"},
 		{"status --insecure --target p4rt://a --address b:1", 2, "nicctl: give --target or --address, not both\nRun 'nicctl status --help' for usage.\n"},
-		{"load $TARGET $D/small.p4", 1, "nicctl: $D/small.p4: p4rt://ADDR is not nicd, and the bundle has no bmv2.json for it: name its configuration with --device-config\n"},
 		{"load $TARGET --device-config $D/nothing $D/small.p4", 1, "nicctl: $D/small.p4: open $D/nothing: no such file or directory\n"},
 	} {
 		f.run(c.command, c.code, "", c.stderr)

@@ -412,8 +412,10 @@ func TestQueueOrder(t *testing.T) {
 		t.Errorf("%s, %d packets, %d bytes left", order, packets, st.packets)
 	}
 	big := &p4v1.StreamMessageResponse{Update: &p4v1.StreamMessageResponse_Packet{Packet: &p4v1.PacketIn{Payload: make([]byte, maxBytesWaiting/2)}}}
-	if !st.pushPacket(big) || !st.pushPacket(big) || st.pushPacket(packet) {
-		t.Error("bytes that wait are not bounded")
+	for i, want := range []bool{true, true, false} {
+		if st.pushPacket(big) != want {
+			t.Errorf("packet %d: bytes that wait are not bounded", i)
+		}
 	}
 	st.push(st.answer(&store.Election{}, codes.AlreadyExists))
 	if q := st.take(); len(q) != 1 || st.take() != nil || st.packets != 0 {
