@@ -104,17 +104,25 @@ func run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer cleanup(&err, func() error { return os.RemoveAll(dir) })
-	if d.net, err = newNetwork(o.Sim); err != nil {
+	if err := d.router(ctx, dir); err != nil || ctx.Err() != nil {
+		return errors.Join(err, ctx.Err())
+	}
+	return d.paths(ctx, dir)
+}
+
+// router is the first act: a P4 program is the router between two hosts.
+func (d *story) router(ctx context.Context, dir string) (err error) {
+	if d.net, err = newNetwork(d.Sim); err != nil {
 		return fmt.Errorf("make the network: %w", err)
 	}
 	defer cleanup(&err, d.net.close)
 	engine := "eBPF in the kernel"
-	if o.Sim {
+	if d.Sim {
 		engine = "the simulator (ir/exec) as the switch"
 	}
 	d.say("two hosts and a router in network namespaces, joined by veth pairs; engine: %s", engine)
 	if d.nicd, err = startDaemon(ctx, d.Options, d.net.sw, dir, "router", portFlags(d.net.ports)); err != nil {
-		if !o.Sim {
+		if !d.Sim {
 			err = fmt.Errorf("%w\nwithout eBPF the simulator can be the switch: nicctl demo --sim", err)
 		}
 		return err

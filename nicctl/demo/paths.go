@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/p4nic/p4nic/docs/examples/sdwan/controller"
+	"github.com/p4nic/p4nic/nicctl/p4rtclient"
 	"github.com/p4nic/p4nic/proto/routespb"
 )
 
@@ -27,11 +28,11 @@ type secondAct struct {
 	*story
 	net  *sites
 	ctl  *controller.Controller
-	sent sentByA
+	tcp  *transfer
+	sent uint64 // packets that hA has put on its wire
+	// The controller's own connections: it knows nothing of ours.
+	toA, toB *p4rtclient.Client
 }
-
-// sentByA counts what host A has put on its wire.
-type sentByA struct{ packets uint64 }
 
 func (d *story) paths(ctx context.Context, dir string) (err error) {
 	act := &secondAct{story: d}
@@ -53,8 +54,19 @@ func (d *story) paths(ctx context.Context, dir string) (err error) {
 			return err
 		}
 	}
+	for s, c := range map[*site]**p4rtclient.Client{act.net.a: &act.toA, act.net.b: &act.toB} {
+		if *c, err = p4rtclient.Dial(s.nicd.client.Address, 1, false); err != nil {
+			return err
+		}
+		defer cleanup(&err, (*c).Close)
+	}
 	watch, stop := context.WithCancel(ctx)
 	defer stop()
+	defer func() {
+		if act.tcp != nil {
+			_ = act.tcp.close()
+		}
+	}()
 	for _, step := range []func(ctx context.Context) error{
 		func(context.Context) error { return act.control(watch) },
 		act.move, act.shutOut, act.account,
@@ -83,7 +95,7 @@ func (a *secondAct) control(ctx context.Context) (err error) {
 		})
 	}
 	a.ctl, err = controller.Start(ctx, controller.Config{
-		Near: a.net.a.nicd.client.Conn, Far: a.net.b.nicd.client.Conn, Election: 1, Prefix: lanB, Paths: paths,
+		Near: a.toA.Conn, Far: a.toB.Conn, Election: 1, Prefix: lanB, Paths: paths,
 		Interval: telemetryInterval, Window: 10, MaxLoss: 0.01, MinSent: 200, Log: a.say,
 	})
 	return err
@@ -100,7 +112,7 @@ func (a *secondAct) move(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("TCP from A to B: %w", err)
 	}
-	defer func() { _ = t.close() }()
+	a.tcp = t // closed when all is counted: closing sends segments too
 	defer context.AfterFunc(ctx, func() { _ = t.close() })()
 	finish := make(chan struct{})
 	done := make(chan error, 1)
@@ -157,7 +169,7 @@ func (a *secondAct) move(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.sent.packets += uint64(segs.client)
+	a.sent += uint64(segs.client)
 	a.say("TCP: %d MiB, digests equal, %d segments sent again where packets were lost", t.sent.Load()>>20, segs.retransmitted)
 	return nil
 }
@@ -234,7 +246,7 @@ func (a *secondAct) shutOut(ctx context.Context) error {
 		if err := p.send(); err != nil {
 			return err
 		}
-		a.sent.packets++
+		a.sent++
 		_, err = p.receive()
 		switch {
 		case wantReply && err != nil:
@@ -256,7 +268,7 @@ func (a *secondAct) shutOut(ctx context.Context) error {
 	if err := ping(a.net.a.host, hostB, 1); err != nil {
 		return fmt.Errorf("while %s is shut out: %w", guestA, err)
 	}
-	a.sent.packets++
+	a.sent++
 	if err := writeEntries(ctx, c, s, p4.Update_DELETE, rule); err != nil {
 		return err
 	}
@@ -267,24 +279,44 @@ func (a *secondAct) shutOut(ctx context.Context) error {
 	return nil
 }
 
-// account compares what gNMI says with what A's host has sent.
+// account compares what gNMI says with what was sent and received.
 func (a *secondAct) account(ctx context.Context) error {
 	if a.Sim {
-		return nil // its counters began again with the process that was killed
+		// A's counters began again with the process that was killed; B's did not,
+		// and without segmentation offload hB counts what B counts.
+		received, err := a.received()
+		if err != nil {
+			return err
+		}
+		return a.counted(ctx, a.net.b, a.toB, "out-pkts", received, "out of site B's LAN port, exactly what hB has received")
 	}
+	return a.counted(ctx, a.net.a, a.toA, "in-pkts", a.sent, "into site A's LAN port, exactly what hA has sent")
+}
+
+// counted waits until a counter of a LAN port has reached want, and not passed it.
+func (a *secondAct) counted(ctx context.Context, s *site, c *p4rtclient.Client, counter string, want uint64, what string) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*telemetryInterval)
 	defer cancel()
 	var last uint64
-	err := controller.Watch(ctx, a.net.a.nicd.client.Conn, a.net.a.netdev(lanPort), "in-pkts", telemetryInterval, func(r controller.Reading) {
-		if last = r.Packets; last == a.sent.packets {
+	err := controller.Watch(ctx, c.Conn, s.netdev(lanPort), counter, telemetryInterval, func(r controller.Reading) {
+		if last = r.Packets; last >= want {
 			cancel()
 		}
 	})
-	if last != a.sent.packets {
-		return fmt.Errorf("gNMI counts %d packets into site A's LAN port, hA has sent %d (%w)", last, a.sent.packets, err)
+	if last != want {
+		return fmt.Errorf("gNMI counts %d packets in %s of %s, want %d (%w)", last, counter, s.netdev(lanPort), want, err)
 	}
-	a.say("gNMI counts %d packets into site A's LAN port, exactly what hA has sent", last)
+	a.say("gNMI counts %d packets %s", last, what)
 	return nil
+}
+
+// received is what hB's interface has received.
+func (a *secondAct) received() (uint64, error) {
+	l, err := a.net.b.host.Netlink().LinkByName("eth0")
+	if err != nil {
+		return 0, err
+	}
+	return l.Attrs().Statistics.RxPackets, nil
 }
 
 // wait polls until cond, at most limit.

@@ -86,12 +86,22 @@ func (c *Controller) Current() string {
 // watch subscribes again when a device restarts.
 func (c *Controller) watch(ctx context.Context, conn *grpc.ClientConn, netdev, counter string, each func(Reading)) {
 	go func() {
+		lost := false
 		for ctx.Err() == nil {
-			err := Watch(ctx, conn, netdev, counter, c.cfg.Interval, each)
+			err := Watch(ctx, conn, netdev, counter, c.cfg.Interval, func(r Reading) {
+				if lost {
+					c.cfg.Log("controller: telemetry of %s is back", netdev)
+					lost = false
+				}
+				each(r)
+			})
 			if ctx.Err() != nil {
 				return
 			}
-			c.cfg.Log("controller: telemetry of %s: %v; subscribing again", netdev, err)
+			if !lost {
+				c.cfg.Log("controller: telemetry of %s ended (%v); subscribing again", netdev, err)
+				lost = true
+			}
 			select {
 			case <-ctx.Done():
 			case <-time.After(c.cfg.Interval):
@@ -100,21 +110,35 @@ func (c *Controller) watch(ctx context.Context, conn *grpc.ClientConn, netdev, c
 	}()
 }
 
-// reading keeps one and judges the path in use.
+// reading keeps one and judges the path in use when the far end has spoken.
 func (c *Controller) reading(ctx context.Context, of [][]Reading, path int, r Reading) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	list := append(of[path], r)
-	if n := len(list); n > 1 && list[n-1].Packets < list[n-2].Packets {
-		list = list[n-1:] // the device counts from zero again
-	}
-	if extra := len(list) - c.cfg.Window - 1; extra > 0 {
-		list = list[extra:]
-	}
-	of[path] = list
-	if path == c.current {
+	of[path] = keep(of[path], r, c.cfg.Window)
+	if path == c.current && &of[0] == &c.received[0] {
 		c.judge(ctx)
 	}
+}
+
+// keep appends a reading to the last window ones. Where the device began to count
+// again, or the rate changed by more than half, it begins afresh: the two ends
+// are read at different moments and can be compared only while traffic is even.
+func keep(list []Reading, r Reading, window int) []Reading {
+	list = append(list, r)
+	n := len(list)
+	if n > 1 && list[n-1].Packets < list[n-2].Packets {
+		return []Reading{r}
+	}
+	if n > 2 {
+		now, before := list[n-1].Packets-list[n-2].Packets, list[n-2].Packets-list[n-3].Packets
+		if now > 2*before || before > 2*now {
+			return []Reading{r}
+		}
+	}
+	if n > window+1 {
+		list = list[n-window-1:]
+	}
+	return list
 }
 
 // confirm is how many judgements in a row must agree before a path is left: one
@@ -123,7 +147,11 @@ const confirm = 3
 
 // judge moves the prefix when the path in use loses too much.
 func (c *Controller) judge(ctx context.Context) {
-	sent, received, ok := overlap(c.sent[c.current], c.received[c.current])
+	s, r := c.sent[c.current], c.received[c.current]
+	if len(s) <= c.cfg.Window/2 || len(r) <= c.cfg.Window/2 {
+		return
+	}
+	sent, received, ok := overlap(s, r)
 	if !ok || sent < float64(c.cfg.MinSent) {
 		return
 	}

@@ -36,3 +36,20 @@ func TestOverlap(t *testing.T) {
 		})
 	}
 }
+
+func TestKeep(t *testing.T) {
+	var list []Reading
+	for i, packets := range []uint64{0, 100, 200, 300, 900, 1500, 2100, 5} {
+		list = keep(list, Reading{Packets: packets, At: time.UnixMilli(int64(i))}, 3)
+		want := []int{1, 2, 3, 4, 1, 2, 3, 1}[i]
+		if len(list) != want || list[len(list)-1].Packets != packets {
+			t.Errorf("after %d: %d readings, want %d", packets, len(list), want)
+		}
+	}
+	for range 5 {
+		list = keep(list, Reading{Packets: 5}, 3)
+	}
+	if len(list) != 4 {
+		t.Errorf("%d readings are kept, want 4", len(list))
+	}
+}
