@@ -36,6 +36,21 @@ type stampedFlow struct {
 	versions map[uint16]uint64
 }
 
+// pinCPU keeps the calling thread on the first CPU that it may use.
+func pinCPU() {
+	var may, one unix.CPUSet
+	if unix.SchedGetaffinity(0, &may) != nil {
+		return
+	}
+	for i := 0; i < 1024; i++ {
+		if may.IsSet(i) {
+			one.Set(i)
+			_ = unix.SchedSetaffinity(0, &one)
+			return
+		}
+	}
+}
+
 // udpFrame is Ethernet, IPv4, UDP to port 7777, and the stamps_h of stamp.p4.
 func udpFrame(number uint64) []byte {
 	f := make([]byte, 14+20+8+16)
@@ -56,12 +71,7 @@ func startStamped(out, in *netns.Packets) *stampedFlow {
 		// A veth hands frames to the backlog of the CPU that sends: a sender that
 		// moves between CPUs would reorder them before they reach the switch.
 		runtime.LockOSThread()
-		var cpu unix.CPUSet
-		cpu.Set(0)
-		if err := unix.SchedSetaffinity(0, &cpu); err != nil {
-			f.done <- err
-			return
-		}
+		pinCPU()
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
 		start, n := time.Now(), uint64(0)
