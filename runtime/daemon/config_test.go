@@ -39,6 +39,8 @@ func TestConfigRefused(t *testing.T) {
 		{"CPU port as port", "cpu-port: 255\nports: [{number: 255, netdev: a}]", "port 255 (a): that is the CPU port"},
 		{"TCP", "listen: ['10.0.0.1:9559']", "--insecure"},
 		{"TCP on loopback", "listen: ['127.0.0.1:9559']", "on loopback too"},
+		{"metrics on TCP", "metrics: '127.0.0.1:9100'", "--insecure"},
+		{"metrics nowhere", "metrics: somewhere", "metrics: listen"},
 		{"no address", "listen: [somewhere]", "HOST:PORT"},
 		{"relative socket", "listen: ['unix:relative']", "absolute"},
 		{"long socket", "listen: ['/" + strings.Repeat("x", 107) + "']", "at most 107 bytes, this one 108"},
