@@ -20,6 +20,7 @@ import (
 //	    define NAME[=V]  a macro
 //	    include FILE     the sections of FILE come first, joined with those here
 //	    refused TEXT     only ir/exec runs it; the others refuse, saying TEXT
+//	    nojson TEXT      bmv2 JSON cannot say it; the export refuses, saying TEXT
 //	-- state --      what counters and registers read after the last packet, zeros
 //	                 left out; lines as State has them
 type Case struct {
@@ -28,6 +29,7 @@ type Case struct {
 	P4      string // path of the source
 	Defines []string
 	Refused string // what engines other than ir/exec say, "" when they run it
+	NoJSON  string // what the export says, "" when there is JSON
 	State   State  // nil without a section
 }
 
@@ -55,6 +57,8 @@ func LoadCase(root, path string) (*Case, error) {
 		case line[0] == "include":
 		case line[0] == "refused" && len(line) > 1:
 			c.Refused = strings.Join(line[1:], " ")
+		case line[0] == "nojson" && len(line) > 1:
+			c.NoJSON = strings.Join(line[1:], " ")
 		default:
 			return nil, fmt.Errorf("%s: program: unknown line %q", path, strings.Join(line, " "))
 		}

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 
+	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
+
 	"github.com/p4nic/p4nic/compiler/driver"
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/internal/packetcase"
@@ -25,6 +27,7 @@ type Program struct {
 	Name  string
 	Typed *ir.Program
 	Core  *ir.Program
+	Info  *p4configv1.P4Info
 }
 
 // Compile compiles the source file at path, or src under that name if it is not
@@ -47,7 +50,7 @@ func Compile(path string, src []byte, defines ...string) (*Program, error) {
 		return nil, errors.New(r.Diags.String())
 	}
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	return &Program{Name: name, Typed: r.Typed, Core: r.Core}, nil
+	return &Program{Name: name, Typed: r.Typed, Core: r.Core, Info: r.Control.Info}, nil
 }
 
 // Engine is one machine with a program and the content of its tables. Not for
@@ -83,6 +86,7 @@ type Kind struct {
 	Name   string
 	Kernel bool // needs CAP_BPF
 	Exec   bool // is ir/exec, which runs all that compiles
+	JSON   bool // runs what became bmv2 JSON and came back
 	New    func(*Program, []packetcase.Content) (Engine, error)
 }
 
@@ -97,6 +101,9 @@ func Kinds() []Kind {
 		{Name: "ssa-optimised", New: newSSA(false)},
 		{Name: "xdp", Kernel: true, New: newXDP},
 		{Name: "tc", Kernel: true, New: newTC},
+		{Name: "exec-json", Exec: true, JSON: true, New: viaJSON(newExecCore)},
+		{Name: "ssa-json", JSON: true, New: viaJSON(newSSA(false))},
+		{Name: "xdp-json", Kernel: true, JSON: true, New: viaJSON(newXDP)},
 	}
 }
 

@@ -369,7 +369,11 @@ func (im *importer) actionNode(id node) node {
 func (im *importer) action(id node) *ir.Action {
 	n := im.actionNode(id)
 	name := n.get("name").str()
-	key := im.block.Name + "\x00" + name + "\x00" + plainText(n.get("runtime_data").v) + plainText(n.get("primitives").v)
+	key := im.block.Name
+	if len(n.get("primitives").list()) == 0 {
+		key = "" // it needs no block
+	}
+	key += "\x00" + name + "\x00" + plainText(n.get("runtime_data").v) + plainText(n.get("primitives").v)
 	if a := im.made[key]; a != nil {
 		return a
 	}

@@ -166,9 +166,19 @@ func (p *parserCode) stmt(s ir.Stmt) {
 	case *ir.Verify:
 		p.op("verify", p.x.truth(s.Cond), p.x.data(s.Err))
 	case *ir.PacketLength:
-		p.x.fail(s.P, "packet_in.length", "bmv2 JSON does not have it")
+		p.length(s)
 	default:
 		p.primitives(s)
+	}
+}
+
+// length is the length of the packet, which standard_metadata has from the start.
+func (p *parserCode) length(s *ir.PacketLength) {
+	c := p.x.newCode()
+	c.pos = s.P
+	c.scalar(s.Dst, wrap(obj{{"type", "field"}, {"value", arr{metadataName, "packet_length"}}}, s.Dst.Type()))
+	for _, o := range c.prims {
+		p.op("set", o.(obj)[1].v.(arr)...)
 	}
 }
 
