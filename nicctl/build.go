@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/p4nic/p4nic/compiler/backend/bmv2"
+	"github.com/p4nic/p4nic/compiler/bindings"
 	"github.com/p4nic/p4nic/compiler/driver"
 	"github.com/p4nic/p4nic/compiler/p4info"
 	"github.com/p4nic/p4nic/compiler/pass"
@@ -25,6 +26,7 @@ type buildFlags struct {
 	output string
 	emit   []string
 	bind   string
+	info   string
 	time   bool
 	debug  []string
 }
@@ -32,10 +34,12 @@ type buildFlags struct {
 func newBuildCommand() *cobra.Command {
 	var f buildFlags
 	cmd := &cobra.Command{
-		Use:   "build PROG.p4",
+		Use:   "build PROG.p4 | PROG.json",
 		Short: "Compile a P4 program to a bundle",
 		Long: `Compile a P4 program to a bundle, PROG.nicpkg in the current folder unless -o says
 otherwise. The same source, options and compiler give the same bytes.
+
+The program may also be bmv2 JSON, as p4c makes it, with its P4Info.
 
 --emit KIND=FILE writes another form as well, "-" meaning stdout:
   p4info    P4Info; the name's ending chooses the form: .json, .bin or text
@@ -44,6 +48,7 @@ otherwise. The same source, options and compiler give the same bytes.
   bmv2      the JSON that simple_switch loads`,
 		Example: `  nicctl build router.p4
   nicctl build router.p4 -o edge.nicpkg -D ROUTED_DSCP=46 --time
+  nicctl build switch.json --p4info switch.p4info.txt
   nicctl build router.p4 --emit p4info=router.p4info.txtpb --emit ir=-`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
@@ -53,14 +58,19 @@ otherwise. The same source, options and compiler give the same bytes.
 	fl.StringVarP(&f.output, "output", "o", "", "write the bundle to `FILE`")
 	fl.StringArrayVar(&f.emit, "emit", nil, "also write `KIND=FILE` (repeatable)")
 	fl.StringVar(&f.bind, "bindings", "", "what tables mean for routing, in `FILE` (text proto, proto/bindings.proto), in the place of the program's @p4nic_bind annotations")
+	fl.StringVar(&f.info, "p4info", "", "P4Info `FILE` of a .json program")
 	fl.BoolVar(&f.time, "time", false, "print how long each phase took")
 	fl.StringArrayVarP(&f.debug, "debug", "d", nil, "`pass/NAME/{dump,off,time}`, for work on the compiler (repeatable)")
 	return cmd
 }
 
 func (f *buildFlags) run(cmd *cobra.Command, path string) error {
-	if ext := filepath.Ext(path); ext != ".p4" {
-		return usageError{fmt.Errorf("%s: a P4 program (.p4) is wanted", path)}
+	ext := filepath.Ext(path)
+	if ext != ".p4" && ext != ".json" {
+		return usageError{fmt.Errorf("%s: a P4 program (.p4) or bmv2 JSON (.json) is wanted", path)}
+	}
+	if (ext == ".json") != (f.info != "") {
+		return usageError{fmt.Errorf("%s: --p4info belongs to bmv2 JSON, which needs it", path)}
 	}
 	emits, err := parseEmits(f.emit)
 	if err != nil {
@@ -81,13 +91,19 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	if opts.Debug, err = pass.ParseDebug(f.debug); err != nil {
 		return usageError{err}
 	}
-	res, raw, err := compile(cmd, opts)
+	var res *driver.Result
+	var raw []byte
+	if ext == ".json" {
+		res, raw, err = f.fromJSON(path)
+	} else {
+		res, raw, err = compile(cmd, opts)
+	}
 	if err != nil {
 		return err
 	}
 	out := f.output
 	if out == "" {
-		out = strings.TrimSuffix(filepath.Base(path), ".p4") + ".nicpkg"
+		out = strings.TrimSuffix(filepath.Base(path), ext) + ".nicpkg"
 	}
 	if err := writeFile(out, raw); err != nil {
 		return err
@@ -111,6 +127,34 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 		return printTimes(cmd.ErrOrStderr(), res.Timings)
 	}
 	return nil
+}
+
+// fromJSON imports bmv2 JSON and packs it.
+func (f *buildFlags) fromJSON(path string) (*driver.Result, []byte, error) {
+	if len(f.debug) > 0 {
+		return nil, nil, usageError{fmt.Errorf("%s: --debug belongs to P4 source", path)}
+	}
+	p, info, err := importJSON(path, f.info)
+	if err != nil {
+		return nil, nil, err
+	}
+	res := &driver.Result{Core: p, Control: &p4info.Result{Info: info, Entries: bmv2.Entries(p, info)}}
+	if f.bind != "" {
+		text, err := os.ReadFile(f.bind)
+		if err != nil {
+			return nil, nil, err
+		}
+		b, err := bindings.Parse(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", f.bind, err)
+		}
+		var errs []bindings.Error
+		if res.Bindings, errs = bindings.Check(p, b); len(errs) > 0 {
+			return nil, nil, fmt.Errorf("%s: %s", f.bind, errs[0].Msg)
+		}
+	}
+	raw, err := res.Bundle(version.Version)
+	return res, raw, err
 }
 
 // compile compiles and packs; diagnostics are printed.

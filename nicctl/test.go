@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/p4nic/p4nic/compiler/backend/bmv2"
@@ -148,7 +149,7 @@ func (f *testFlags) load(cmd *cobra.Command, path string) (*ir.Program, error) {
 		core, typed = res.Core, res.Typed
 		info = func() ([]byte, error) { return p4info.Text(res.Control.Info), nil }
 	case ".json":
-		p, err := importJSON(path, f.p4info)
+		p, _, err := importJSON(path, f.p4info)
 		if err != nil {
 			return nil, err
 		}
@@ -193,25 +194,25 @@ func (f *testFlags) load(cmd *cobra.Command, path string) (*ir.Program, error) {
 }
 
 // importJSON reads bmv2 JSON and the P4Info that belongs to it.
-func importJSON(path, infoPath string) (*ir.Program, error) {
+func importJSON(path, infoPath string) (*ir.Program, *p4configv1.P4Info, error) {
 	if infoPath == "" {
-		return nil, usageError{fmt.Errorf("%s: --p4info is needed with bmv2 JSON", path)}
+		return nil, nil, usageError{fmt.Errorf("%s: --p4info is needed with bmv2 JSON", path)}
 	}
 	text, err := os.ReadFile(infoPath)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	info, err := p4info.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", infoPath, err)
+		return nil, nil, fmt.Errorf("%s: %w", infoPath, err)
 	}
 	js, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p, err := bmv2.Import(js, info, strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return p, nil
+	return p, info, nil
 }
