@@ -234,7 +234,7 @@ func playOne(ctx context.Context, o options, root, dir, arch string, k kernelSpe
 	started := time.Now()
 	v := vm{machine: machines()[arch], tree: t, initrd: initrd, memory: o.memory, cpus: o.cpus, log: log}
 	err = v.boot(ctx, time.Duration(len(p.jobs)*o.work.Seconds)*time.Second+time.Minute, c.see)
-	fmt.Fprintf(stdout, "%s: %.0f s from power-on to power-off\n", name, time.Since(started).Seconds())
+	fmt.Fprintf(stdout, "%s: %.0f s from power-on to power-off; %s\n", name, time.Since(started).Seconds(), c.summary(parseSkips(skipList)))
 	if err == nil && c.release != t.release {
 		err = fmt.Errorf("booted %q, not %s", c.release, t.release)
 	}

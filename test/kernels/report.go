@@ -48,6 +48,20 @@ func (c *collector) see(e guest.Event) {
 	}
 }
 
+// summary says in a line how the jobs went.
+func (c *collector) summary(allowed skips) string {
+	var bad []string
+	for _, r := range c.results {
+		if len(r.faults(allowed)) > 0 {
+			bad = append(bad, r.job)
+		}
+	}
+	if len(bad) > 0 {
+		return "FAIL: " + strings.Join(bad, ", ")
+	}
+	return fmt.Sprintf("%d jobs ok", len(c.results))
+}
+
 func (r *result) see(e guest.Event) {
 	switch e.Kind {
 	case guest.Done:

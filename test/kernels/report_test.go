@@ -46,6 +46,9 @@ func TestFaults(t *testing.T) {
 			if got := col.results[0].faults(allowed); !slices.Equal(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
+			if got, bad := col.summary(allowed), strings.HasPrefix(col.summary(allowed), "FAIL: "); bad != (len(c.want) > 0) {
+				t.Errorf("summary %q", got)
+			}
 			var out bytes.Buffer
 			if good := report(&out, col.results, allowed); good != (len(c.want) == 0) {
 				t.Errorf("report says %v:\n%s", good, out.String())
