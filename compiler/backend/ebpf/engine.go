@@ -76,7 +76,9 @@ func (l *Layout) chooseEngine(t *Table) (Engine, error) {
 		switch k.Kind {
 		case ir.MatchExact:
 		case ir.MatchLPM:
-			lpms++
+			if lpms++; lpms > 1 {
+				return nil, bad(k.Pos, fmt.Sprintf("key %s is its second of kind lpm: which of two entries is longer is not defined", k.Name), "make all but one ternary")
+			}
 		case ir.MatchTernary, ir.MatchRange, ir.MatchOptional:
 			others++
 		default:
@@ -87,7 +89,7 @@ func (l *Layout) chooseEngine(t *Table) (Engine, error) {
 	switch {
 	case bits == 0:
 		return noEngine{}, nil
-	case others > 0 || lpms > 1:
+	case others > 0:
 		return newLinear(l, t, kl)
 	case lpms == 1:
 		e := &lpmEngine{keyLayout: kl}

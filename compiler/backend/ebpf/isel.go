@@ -149,6 +149,10 @@ func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, err
 		}
 	}
 	obj.Maps = referenced(g.maps, obj.Insns)
+	if n := len(obj.Maps); n > maxMaps {
+		return nil, unsupported(l.Prog, ir.Pos{}, "program "+f.Name, fmt.Sprintf("its %d tables, its counters and its registers need %d kernel maps, a program can use %d", len(l.Prog.Tables), n, maxMaps),
+			"merge tables, or leave out direct counters")
+	}
 	return obj, nil
 }
 
@@ -187,6 +191,9 @@ func (g *gen) useMap(name string) string {
 	g.maps = append(g.maps, m)
 	return name
 }
+
+// maxMaps is MAX_USED_MAPS of the kernel's verifier.
+const maxMaps = 64
 
 // referenced are those of the maps that instructions refer to: what needed the
 // others was removed as dead.

@@ -47,7 +47,6 @@ func TestEngineChoice(t *testing.T) {
 		{"two exact", []ir.Key{key("a", 8, ex), key("b", 8, ex)}, KindHash},
 		{"lpm", []ir.Key{key("a", 32, lpm)}, KindLPM},
 		{"lpm and exact", []ir.Key{key("a", 128, lpm), key("b", 12, ex)}, KindLPM},
-		{"two lpm", []ir.Key{key("a", 32, lpm), key("b", 32, lpm)}, KindLinear},
 		{"ternary", []ir.Key{key("a", 9, ter)}, KindLinear},
 		{"range", []ir.Key{key("a", 9, rng)}, KindLinear},
 		{"optional", []ir.Key{key("a", 9, opt)}, KindLinear},
@@ -202,7 +201,9 @@ func TestRefusals(t *testing.T) {
 		want string
 	}{
 		{"linear size", &ir.Table{Name: "T", Size: 5000, Keys: []ir.Key{key("a", 8, ir.MatchTernary)}, Pos: ir.Pos{Line: 7}},
-			"a.p4:7: table T: size 5000: a table with ternary, range, optional or several lpm keys takes at most 1024 entries on eBPF (declare size = 1024 or less)"},
+			"a.p4:7: table T: size 5000: a table with ternary, range or optional keys takes at most 1024 entries on eBPF (declare size = 1024 or less)"},
+		{"two lpm", &ir.Table{Name: "T", Keys: []ir.Key{key("a", 8, ir.MatchLPM), {Name: "b", Kind: ir.MatchLPM, Expr: key("b", 8, 0).Expr, Pos: ir.Pos{Line: 4}}}},
+			"a.p4:4: table T: key b is its second of kind lpm: which of two entries is longer is not defined (make all but one ternary)"},
 		{"selector", &ir.Table{Name: "T", Keys: []ir.Key{{Name: "s", Kind: ir.MatchSelector, Expr: key("s", 8, 0).Expr, Pos: ir.Pos{Line: 3}}}},
 			"a.p4:3: table T: key s: match kind selector is not supported on eBPF"},
 		{"profile", &ir.Table{Name: "T", Implementation: &ir.Instance{Name: "ap"}},

@@ -59,7 +59,7 @@ type rangeKey struct {
 func newLinear(l *Layout, t *Table, kl keyLayout) (*Linear, error) {
 	if t.Size > maxLinearRows {
 		return nil, unsupported(l.Prog, t.IR.Pos, "table "+t.IR.Name,
-			fmt.Sprintf("size %d: a table with ternary, range, optional or several lpm keys takes at most %d entries on eBPF", t.Size, maxLinearRows),
+			fmt.Sprintf("size %d: a table with ternary, range or optional keys takes at most %d entries on eBPF", t.Size, maxLinearRows),
 			fmt.Sprintf("declare size = %d or less", maxLinearRows))
 	}
 	e := &Linear{keyLayout: kl, Capacity: int(t.Size)}

@@ -2,6 +2,10 @@ package ebpf
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -32,6 +36,45 @@ func TestVerifierWork(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestTooManyMaps: what the kernel would refuse is refused before, with the reason.
+func TestTooManyMaps(t *testing.T) {
+	var decls, applies strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&decls, "action a%d(bit<9> p) { s.egress_spec = p; } table t%d { key = { h.e.a: exact; } actions = { a%d; NoAction; } }\n", i, i, i)
+		fmt.Fprintf(&applies, "t%d.apply();\n", i)
+	}
+	path := filepath.Join(t.TempDir(), "wide.p4")
+	netnstest.Check(t, os.WriteFile(path, fmt.Appendf(nil, `
+#include <core.p4>
+#include <v1model.p4>
+header e_t { bit<32> a; }
+struct H { e_t e; }
+struct M { }
+parser P(packet_in p, out H h, inout M m, inout standard_metadata_t s) {
+    state start { p.extract(h.e); transition accept; }
+}
+control V(inout H h, inout M m) { apply { } }
+control I(inout H h, inout M m, inout standard_metadata_t s) {
+    %s
+    apply { s.egress_spec = 1; %s }
+}
+control E(inout H h, inout M m, inout standard_metadata_t s) { apply { } }
+control C(inout H h, inout M m) { apply { } }
+control D(packet_out p, in H h) { apply { p.emit(h.e); } }
+V1Switch(P(), V(), I(), E(), C(), D()) main;
+`, &decls, &applies), 0o644))
+	p := compileP4(t, path)
+	f, err := ssa.Lower(p, ssa.Options{})
+	netnstest.Check(t, err)
+	l, err := PlanLayout(p, 2)
+	netnstest.Check(t, err)
+	_, err = Compile(f, l, Options{})
+	want := regexp.MustCompile(`^program wide: its 40 tables, its counters and its registers need \d+ kernel maps, a program can use 64 \(merge tables, or leave out direct counters\)$`)
+	if err == nil || !want.MatchString(err.Error()) {
+		t.Errorf("%v", err)
 	}
 }
 

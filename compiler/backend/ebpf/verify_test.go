@@ -189,7 +189,6 @@ func TestEngines(t *testing.T) {
 		{"ternary", []ir.Key{key("a", 128, ter), key("b", 48, ter), key("c", 9, opt), key("d", 5, ex)}},
 		{"range", []ir.Key{key("a", 16, rng), key("b", 63, rng), key("c", 64, rng)}},
 		{"rangeWide", []ir.Key{key("a", 128, rng), key("b", 70, rng)}},
-		{"twoLPM", []ir.Key{key("a", 32, lpm), key("b", 32, lpm)}},
 		{"mixed", []ir.Key{key("a", 32, lpm), key("b", 16, rng), key("c", 8, ter), key("d", 128, opt)}},
 	} {
 		for _, h := range []Hook{XDP, TC} {
