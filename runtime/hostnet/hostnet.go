@@ -83,6 +83,7 @@ type Watcher struct {
 	o       Options
 	watched map[string]bool
 	byTable map[int]string
+	kernel  *netlink.Handle // of the namespace that Start was called in
 
 	// Of the goroutine that runs.
 	links  map[int]link
@@ -121,12 +122,18 @@ func Start(o Options) (*Watcher, error) {
 	for name, table := range o.Follow {
 		w.byTable[table] = name
 	}
+	var err error
+	if w.kernel, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return nil, err
+	}
 	s, err := w.subscribe()
 	if err != nil {
+		w.kernel.Close()
 		return nil, err
 	}
 	if err := w.readAll(); err != nil {
 		s.close()
+		w.kernel.Close()
 		return nil, err
 	}
 	w.done.Add(1)
@@ -138,6 +145,7 @@ func Start(o Options) (*Watcher, error) {
 func (w *Watcher) Close() {
 	close(w.stop)
 	w.done.Wait()
+	w.kernel.Close()
 }
 
 // subscription is what netlink says; failed gets a value when it has said too
@@ -269,23 +277,11 @@ func (w *Watcher) readAll() error {
 
 // readLinks learns which indices are watched, and reads what depends on them.
 func (w *Watcher) readLinks() error {
-	list, err := netlink.LinkList()
+	list, err := w.kernel.LinkList()
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return err
 	}
-	names := map[int]string{}
-	for _, l := range list {
-		names[l.Attrs().Index] = l.Attrs().Name
-	}
-	links := map[int]link{}
-	for _, l := range list {
-		a := l.Attrs()
-		if w.watched[a.Name] {
-			links[a.Index] = link{name: a.Name}
-		} else if v, ok := l.(*netlink.Vlan); ok && w.watched[names[a.ParentIndex]] {
-			links[a.Index] = link{names[a.ParentIndex], uint32(v.VlanId)}
-		}
-	}
+	links := w.linksOf(list)
 	same := len(links) == len(w.links)
 	for i, l := range links {
 		same = same && w.links[i] == l
@@ -304,8 +300,26 @@ func (w *Watcher) readLinks() error {
 	return w.readRoutes()
 }
 
+// linksOf are the watched interfaces and their VLANs by index.
+func (w *Watcher) linksOf(list []netlink.Link) map[int]link {
+	names := map[int]string{}
+	for _, l := range list {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	links := map[int]link{}
+	for _, l := range list {
+		a := l.Attrs()
+		if w.watched[a.Name] {
+			links[a.Index] = link{name: a.Name}
+		} else if v, ok := l.(*netlink.Vlan); ok && w.watched[names[a.ParentIndex]] {
+			links[a.Index] = link{names[a.ParentIndex], uint32(v.VlanId)}
+		}
+	}
+	return links
+}
+
 func (w *Watcher) readConnected() error {
-	list, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	list, err := w.kernel.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return err
 	}
@@ -338,7 +352,7 @@ func (w *Watcher) readConnected() error {
 const usable = netlink.NUD_REACHABLE | netlink.NUD_STALE | netlink.NUD_DELAY | netlink.NUD_PROBE | netlink.NUD_PERMANENT
 
 func (w *Watcher) readNeighbours() error {
-	list, err := netlink.NeighList(0, netlink.FAMILY_ALL)
+	list, err := w.kernel.NeighList(0, netlink.FAMILY_ALL)
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return err
 	}

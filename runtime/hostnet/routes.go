@@ -30,7 +30,7 @@ func (w *Watcher) instanceOf(r *netlink.Route) (string, bool) {
 
 func (w *Watcher) readRoutes() error {
 	for name, table := range w.o.Follow {
-		list, err := routesOf(table)
+		list, err := w.routesOf(table)
 		if err != nil {
 			return err
 		}
@@ -51,14 +51,14 @@ func (w *Watcher) readRoutes() error {
 	return nil
 }
 
-func routesOf(table int) ([]netlink.Route, error) {
+func (w *Watcher) routesOf(table int) ([]netlink.Route, error) {
 	tables := []int{table}
 	if table == unix.RT_TABLE_MAIN {
 		tables = append(tables, unix.RT_TABLE_LOCAL)
 	}
 	var out []netlink.Route
 	for _, t := range tables {
-		list, err := netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Table: t}, netlink.RT_FILTER_TABLE)
+		list, err := w.kernel.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Table: t}, netlink.RT_FILTER_TABLE)
 		if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 			return nil, err
 		}
