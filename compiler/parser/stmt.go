@@ -65,6 +65,11 @@ func (p *parser) stmt() ast.Stmt {
 		p.unexpected("a block, loop or declaration", "after the annotation")
 	}
 	switch p.kind() {
+	case scanner.Bit, scanner.IntType, scanner.Varbit, scanner.Bool, scanner.StringType, scanner.Tuple:
+		// Only a declaration begins so; here is where it goes wrong.
+		d := p.varDecl(lo, annots)
+		p.expect(scanner.Semi, "after the variable")
+		return &ast.DeclStmt{Span: p.from(lo), Decl: d}
 	case scanner.Semi:
 		p.advance()
 		return &ast.EmptyStmt{Span: p.from(lo)}

@@ -13,7 +13,7 @@ import (
 // maxLinearRows bounds the scan: the verifier walks every row.
 const maxLinearRows = 1024
 
-// Linear is the engine for ternary, range, optional and several lpm keys: an
+// Linear is the engine for ternary, range and optional keys, and lpm beside them: an
 // array of rows in order of precedence, scanned until one matches.
 //
 // Two maps: Rows, one value of two halves of Capacity rows each, and Control, one

@@ -6,6 +6,8 @@ control c(inout bit<8> x) {
         x = 2;                 // ERROR "syntax: expected `;` after the statement, found `x`"
         x + 1;                 // ERROR "expected an assignment or a call, found `\+`"
         x;                     // ERROR "expected an assignment or a call, found `;`"
+        bit<8> table = 3;      // ERROR "expected the name of the variable, found the keyword `table`"
+        bit<8 y = 2;           // ERROR "expected `>` after the width, found `y`"
         f(1, );                // ERROR "expected an expression, found `\)`"
         f(1 2);                // ERROR "expected `,` or `\)` in the arguments, found `2`"
         if x == 1 { x = 2; }   // ERROR "expected `\(` after `if`, found `x`"
@@ -18,7 +20,7 @@ control c(inout bit<8> x) {
         return x               // (continued)
         exit;                  // ERROR "expected `;` after `return`, found the keyword `exit`"
         table = 3;             // ERROR "expected a statement, found the keyword `table`"
-        bit<8> in = 3;         // ERROR "expected a statement, found the keyword `bit`"
+        bit<8> in = 3;         // ERROR "expected the name of the variable, found the keyword `in`"
         bit<8> ok = 3 $ 4;     // ERROR "bad-character: unexpected character `\$`"
         ok = 8w;               // ERROR "bad-integer: .*no digits after the width"
         ok = {1, 2 3};         // ERROR "in the list, found `3`"
