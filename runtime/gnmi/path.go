@@ -62,7 +62,8 @@ func query(prefix, path *gpb.Path) (telemetry.Query, error) {
 
 // deprecated tells whether a path is given as strings only.
 func deprecated(p *gpb.Path) bool {
-	return len(p.GetElem()) == 0 && len(p.GetElement()) > 0 //nolint:staticcheck // read to refuse it
+	//lint:ignore SA1019 it is read to refuse it
+	return len(p.GetElem()) == 0 && len(p.GetElement()) > 0
 }
 
 // unqualified takes the module off MODULE:NAME.

@@ -48,7 +48,7 @@ func instances(r RIB) *Source {
 		{"state/enabled", boolean, on, applied, nil},
 	})
 	s.events = []Event{RoutesChanged}
-	s.collect = func(string) ([]*Row, error) {
+	s.collect = func(string, *Frame) ([]*Row, error) {
 		var rows []*Row
 		if r != nil {
 			for _, c := range r.Instances() {
@@ -276,7 +276,7 @@ func aftSources(r RIB) []*Source {
 	} {
 		s := out[i]
 		s.events, s.Parted, s.Atomic = []Event{RoutesChanged}, true, true
-		s.collect = func(part string) ([]*Row, error) { return rd.read(part, pick) }
+		s.collect = func(part string, _ *Frame) ([]*Row, error) { return rd.read(part, pick) }
 	}
 	return out
 }

@@ -30,7 +30,7 @@ func component(name string, node uint64, engine string) *Source {
 		{"integrated-circuit/state/openconfig-p4rt:node-id", u64, nodeID, applied, nil},
 	})
 	row := &Row{Keys: []string{name}, Data: &deviceRow{name, node, "P4 device, engine " + engine}}
-	s.collect = func(string) ([]*Row, error) { return []*Row{{Keys: row.Keys, Data: row.Data}}, nil }
+	s.collect = func(string, *Frame) ([]*Row, error) { return []*Row{{Keys: row.Keys, Data: row.Data}}, nil }
 	return s
 }
 
@@ -48,7 +48,7 @@ func system(hostname func() (string, error), boot time.Time, version string, now
 		{"state/current-datetime", text, func(r *systemRow) (Value, bool) { return str(r.now.UTC().Format(time.RFC3339Nano)), true }, ticking, nil},
 		{"state/software-version", text, func(*systemRow) (Value, bool) { return str(version), true }, operational, nil},
 	})
-	s.collect = func(string) ([]*Row, error) {
+	s.collect = func(string, *Frame) ([]*Row, error) {
 		h, err := hostname()
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,20 +115,16 @@ func entries(st *store.Store) *Source {
 	})
 	s.events, s.Parted = []Event{StoreChanged}, true
 	s.length = func() int { return entryCount(st) }
-	s.collect = func(part string) ([]*Row, error) {
-		var rows []*Row
+	s.collect = func(part string, before *Frame) ([]*Row, error) {
+		l := newEntryList(before)
 		v := st.Snapshot(nil)
 		for _, t := range partTables(v, part) {
-			add := func(e *entity.Entry) {
-				m := matchText(t, e)
-				rows = append(rows, &Row{Keys: []string{t.Name, m}, Data: &entryRow{t: t, e: e, match: m}})
-			}
-			add(v.Default(t.Index))
+			l.add(t, v.Default(t.Index), entity.Counter{})
 			for e := range v.Entries(t.Index) {
-				add(e)
+				l.add(t, e, entity.Counter{})
 			}
 		}
-		return rows, nil
+		return l.rows(), nil
 	}
 	return s
 }
@@ -140,23 +137,75 @@ func entryCounts(st *store.Store) *Source {
 	})
 	s.Parted, s.Counts = true, true
 	s.length = func() int { return entryCount(st) }
-	s.collect = func(part string) ([]*Row, error) {
-		var rows []*Row
+	s.collect = func(part string, before *Frame) ([]*Row, error) {
+		l := newEntryList(before)
 		v := st.Snapshot(nil)
 		for _, t := range partTables(v, part) {
 			if t.Counter == "" {
 				continue
 			}
-			err := eachCounted(v, t, func(e *entity.Entry, c entity.Counter) {
-				rows = append(rows, &Row{Keys: []string{t.Name, matchText(t, e)}, Data: &entryRow{c: c}})
-			})
-			if err != nil {
+			if err := eachCounted(v, t, func(e *entity.Entry, c entity.Counter) { l.add(t, e, c) }); err != nil {
 				return nil, err
 			}
 		}
-		return rows, nil
+		return l.rows(), nil
 	}
 	return s
+}
+
+// entryList makes the rows of entries. Entries are immutable, so one that the
+// frame before had has its key and place from there: neither is made again.
+type entryList struct {
+	before []*Row
+	at     map[*entity.Entry]int // in before
+	kept   []*Row                // by place in before
+	fresh  []*Row
+}
+
+func newEntryList(f *Frame) *entryList {
+	l := &entryList{}
+	if f == nil {
+		return l
+	}
+	l.before, l.at, l.kept = f.Rows, make(map[*entity.Entry]int, len(f.Rows)), make([]*Row, len(f.Rows))
+	for i, r := range f.Rows {
+		l.at[r.Data.(*entryRow).e] = i
+	}
+	return l
+}
+
+func (l *entryList) add(t *entity.Table, e *entity.Entry, c entity.Counter) {
+	i, ok := l.at[e]
+	if !ok {
+		m := matchText(t, e)
+		l.fresh = append(l.fresh, &Row{Keys: []string{t.Name, m}, Data: &entryRow{t: t, e: e, match: m, c: c}})
+		return
+	}
+	old := l.before[i]
+	was := old.Data.(*entryRow)
+	if was.c == c && was.t == t {
+		l.kept[i] = old
+		return
+	}
+	l.kept[i] = &Row{Keys: old.Keys, Data: &entryRow{t: t, e: e, match: was.match, c: c}}
+}
+
+// rows merges what was kept, which is in order, and what is new.
+func (l *entryList) rows() []*Row {
+	slices.SortFunc(l.fresh, compareRows)
+	out := make([]*Row, 0, len(l.kept)+len(l.fresh))
+	fresh := l.fresh
+	for _, r := range l.kept {
+		if r == nil {
+			continue
+		}
+		for len(fresh) > 0 && compareRows(fresh[0], r) < 0 {
+			out = append(out, fresh[0])
+			fresh = fresh[1:]
+		}
+		out = append(out, r)
+	}
+	return append(out, fresh...)
 }
 
 // entryCount is the number of entries of all tables.

@@ -52,6 +52,7 @@ func Diff(old, new []*Row, yield func(o, n *Row)) {
 	for len(old) > 0 || len(new) > 0 {
 		order := 0
 		switch {
+		case len(old) > 0 && len(new) > 0 && old[0] == new[0]:
 		case len(old) == 0:
 			order = 1
 		case len(new) == 0:
@@ -86,6 +87,10 @@ func settle(s *Source, before *Frame, rows []*Row) []*Row {
 	}
 	old := before.Rows
 	for i, r := range rows {
+		if len(old) > 0 && old[0] == r {
+			old = old[1:]
+			continue
+		}
 		for len(old) > 0 && compareRows(old[0], r) < 0 {
 			old = old[1:]
 		}
@@ -134,14 +139,24 @@ type item struct {
 }
 
 func (l *Leaf) items(r *Row, buf []item) []item {
+	if l.read != nil {
+		if v, ok := l.read(r.Data); ok {
+			buf = append(buf, item{v: v})
+		}
+		return buf
+	}
 	l.each(r.Data, func(extra []string, v Value) { buf = append(buf, item{extra, v}) })
 	return buf
 }
 
 // same tells whether a leaf has the same values in two rows.
 func (l *Leaf) same(a, b *Row) bool {
-	var x, y [4]item
-	return slices.EqualFunc(l.items(a, x[:0]), l.items(b, y[:0]), func(p, q item) bool {
+	if l.read != nil {
+		v, has := l.read(a.Data)
+		w, have := l.read(b.Data)
+		return has == have && v.Equal(w)
+	}
+	return slices.EqualFunc(l.items(a, nil), l.items(b, nil), func(p, q item) bool {
 		return p.v.Equal(q.v) && slices.Equal(p.extra, q.extra)
 	})
 }

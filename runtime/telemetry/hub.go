@@ -78,10 +78,10 @@ func (h *Hub) Frame(ctx context.Context, s *Source, part string, after time.Time
 		return before, nil
 	}
 	start := h.clock.Now()
-	rows, err := s.collect(part)
+	rows, err := s.collect(part, before)
 	for try := 0; errors.Is(err, store.ErrPipelineChanged) && try < 4; try++ {
 		start = h.clock.Now()
-		rows, err = s.collect(part)
+		rows, err = s.collect(part, before)
 	}
 	if err != nil {
 		return nil, err

@@ -147,7 +147,7 @@ func interfaces(ports Ports, links Links, now func() time.Time) *Source {
 		since uint64
 	}
 	last := map[string]seen{}
-	s.collect = func(string) ([]*Row, error) {
+	s.collect = func(string, *Frame) ([]*Row, error) {
 		at := uint64(now().UnixNano())
 		all, err := links.List()
 		if err != nil {

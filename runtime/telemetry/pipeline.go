@@ -41,7 +41,7 @@ func pipelineState(st *store.Store, engine string) *Source {
 	s.events = []Event{StoreChanged}
 	var last *store.Pipeline // whose digest is known; collect runs under the hub's lock
 	var row *Row
-	s.collect = func(string) ([]*Row, error) {
+	s.collect = func(string, *Frame) ([]*Row, error) {
 		p := st.Pipeline()
 		if p == nil {
 			return nil, nil
@@ -77,7 +77,7 @@ func tables(st *store.Store) *Source {
 		}, operational, nil},
 	})
 	s.events, s.Parted = []Event{StoreChanged}, true
-	s.collect = func(part string) ([]*Row, error) {
+	s.collect = func(part string, _ *Frame) ([]*Row, error) {
 		var rows []*Row
 		v := st.Snapshot(nil)
 		for _, t := range partTables(v, part) {
@@ -111,7 +111,7 @@ func tableCounts(st *store.Store) *Source {
 		{"state/misses", u64, func(r *tableRow) (Value, bool) { return num(r.misses), r.counted }, counted, nil},
 	})
 	s.Parted, s.Counts = true, true
-	s.collect = func(part string) ([]*Row, error) {
+	s.collect = func(part string, _ *Frame) ([]*Row, error) {
 		var rows []*Row
 		v := st.Snapshot(nil)
 		for _, t := range partTables(v, part) {
@@ -206,7 +206,7 @@ func counters(st *store.Store) *Source {
 		{"state/size", Type{Kind: Uint64}, func(r *cellRow) (Value, bool) { return num(r.size), true }, operational, nil},
 	})
 	s.events, s.Parted = []Event{StoreChanged}, true
-	s.collect = func(part string) ([]*Row, error) {
+	s.collect = func(part string, _ *Frame) ([]*Row, error) {
 		var rows []*Row
 		for _, c := range indirectCounters(st.Pipeline(), part) {
 			rows = append(rows, &Row{Keys: []string{c.name}, Data: &c})
@@ -232,7 +232,7 @@ func cells(st *store.Store) *Source {
 		}
 		return int(n)
 	}
-	s.collect = func(part string) ([]*Row, error) {
+	s.collect = func(part string, _ *Frame) ([]*Row, error) {
 		var rows []*Row
 		v := st.Snapshot(nil)
 		for _, c := range indirectCounters(v.Pipeline, part) {
@@ -271,7 +271,7 @@ func drops(read func() ([]Drop, error)) *Source {
 		{"state/packets", u64, func(d *Drop) (Value, bool) { return num(d.Packets), true }, counted, nil},
 		{"state/octets", u64, func(d *Drop) (Value, bool) { return num(d.Bytes), true }, counted, nil},
 	})
-	s.collect = func(string) ([]*Row, error) {
+	s.collect = func(string, *Frame) ([]*Row, error) {
 		if read == nil {
 			return nil, nil
 		}

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,7 +39,9 @@ type Leaf struct {
 	Writable bool
 	index    int // in Source.Leaves
 	keys     int // number of list keys on the path
-	each     func(data any, yield func(extra []string, v Value))
+	// read gives the value of a row; each, of leaves that add list keys, the values.
+	read func(data any) (v Value, ok bool)
+	each func(data any, yield func(extra []string, v Value))
 }
 
 // Text is the schema path, such as /interfaces/interface[name]/state/mtu.
@@ -77,10 +80,12 @@ type Source struct {
 	// the same path, which alone tells that a row went.
 	Counts bool
 	// Parted: the first key can be given to Hub.Frame, which then reads less.
-	Parted  bool
-	events  []Event
-	keys    int
-	collect func(part string) ([]*Row, error)
+	Parted bool
+	events []Event
+	keys   int
+	// collect reads the rows. before is the frame before, nil when there is none:
+	// rows that did not change may be taken from it.
+	collect func(part string, before *Frame) ([]*Row, error)
 	length  func() int
 }
 
@@ -165,11 +170,7 @@ func newSource[T any](origin, path string, defs []def[T]) *Source {
 		if d.each != nil {
 			l.each = func(data any, yield func([]string, Value)) { d.each(data.(*T), yield) }
 		} else {
-			l.each = func(data any, yield func([]string, Value)) {
-				if v, ok := d.read(data.(*T)); ok {
-					yield(nil, v)
-				}
-			}
+			l.read = func(data any) (Value, bool) { return d.read(data.(*T)) }
 		}
 		l.index = len(s.Leaves)
 		s.Leaves = append(s.Leaves, l)
@@ -223,13 +224,13 @@ func (s *Source) Walk(r *Row, want func(*Leaf) bool, yield func(l *Leaf, keys []
 		if want != nil && !want(l) {
 			continue
 		}
-		l.each(r.Data, func(extra []string, v Value) {
-			keys := r.Keys
-			if len(extra) > 0 {
-				keys = append(append(make([]string, 0, len(keys)+len(extra)), keys...), extra...)
+		if l.read != nil {
+			if v, ok := l.read(r.Data); ok {
+				yield(l, r.Keys, v)
 			}
-			yield(l, keys, v)
-		})
+			continue
+		}
+		l.each(r.Data, func(extra []string, v Value) { yield(l, slices.Concat(r.Keys, extra), v) })
 	}
 }
 
