@@ -56,7 +56,7 @@ var rules = []rule{
 	{From: "runtime/telemetry", Not: "runtime/sim", Why: "telemetry knows engines as Ports only"},
 	{From: "runtime/telemetry", Not: "runtime/gnmi", Why: "gNMI and metrics are two ways to carry telemetry"},
 	{From: "runtime/telemetry", Not: "github.com/openconfig/gnmi", Why: "protobuf stops at the adapters"},
-	{From: "runtime/gribi", Not: "runtime/store", Allow: []string{"runtime/gribi/gribitest"}, Why: "gRIBI reaches the datapath through the RIB"},
+	{From: "runtime/gribi", Not: "runtime/store", Allow: []string{"runtime/gribitest"}, Why: "gRIBI reaches the datapath through the RIB"},
 	{From: "runtime/gribi", Not: "runtime/p4rt", Why: "adapters do not know each other"},
 	{From: "runtime/gribi", Not: "runtime/gnmi", Why: "adapters do not know each other"},
 	{From: "runtime/rib", Not: "runtime", Allow: []string{"runtime/rib"}, Why: "the RIB knows its FIB as an interface only"},

@@ -18,7 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/p4nic/p4nic/runtime/dataplane"
-	"github.com/p4nic/p4nic/runtime/gribi/gribitest"
+	"github.com/p4nic/p4nic/runtime/gribitest"
 	"github.com/p4nic/p4nic/runtime/routemap"
 	"github.com/p4nic/p4nic/runtime/store/storetest"
 )

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/p4nic/p4nic/internal/netnstest"
-	"github.com/p4nic/p4nic/runtime/gribi/gribitest"
+	"github.com/p4nic/p4nic/runtime/gribitest"
 	"github.com/p4nic/p4nic/runtime/rib"
 	"github.com/p4nic/p4nic/runtime/routemap"
 )

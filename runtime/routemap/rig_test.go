@@ -12,7 +12,7 @@ import (
 
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/runtime/dataplane"
-	"github.com/p4nic/p4nic/runtime/gribi/gribitest"
+	"github.com/p4nic/p4nic/runtime/gribitest"
 	"github.com/p4nic/p4nic/runtime/rib"
 	"github.com/p4nic/p4nic/runtime/routemap"
 	"github.com/p4nic/p4nic/runtime/store"

@@ -11,7 +11,7 @@ import (
 	"github.com/p4nic/p4nic/internal/netnstest"
 	"github.com/p4nic/p4nic/runtime/dataplane"
 	"github.com/p4nic/p4nic/runtime/entity"
-	"github.com/p4nic/p4nic/runtime/gribi/gribitest"
+	"github.com/p4nic/p4nic/runtime/gribitest"
 	"github.com/p4nic/p4nic/runtime/rib"
 	"github.com/p4nic/p4nic/runtime/routemap"
 	"github.com/p4nic/p4nic/runtime/store"

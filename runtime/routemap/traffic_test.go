@@ -17,7 +17,7 @@ import (
 	"github.com/p4nic/p4nic/internal/packetcase"
 	"github.com/p4nic/p4nic/runtime/dataplane"
 	"github.com/p4nic/p4nic/runtime/entity"
-	"github.com/p4nic/p4nic/runtime/gribi/gribitest"
+	"github.com/p4nic/p4nic/runtime/gribitest"
 	"github.com/p4nic/p4nic/runtime/kernel"
 	"github.com/p4nic/p4nic/runtime/routemap"
 	"github.com/p4nic/p4nic/runtime/sim"

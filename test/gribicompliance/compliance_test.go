@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/p4nic/p4nic/runtime/gribi/gribitest"
+	"github.com/p4nic/p4nic/runtime/gribitest"
 	"github.com/p4nic/p4nic/runtime/rib"
 )
 

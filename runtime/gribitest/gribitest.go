@@ -66,7 +66,7 @@ type Rig struct {
 // Root is the top folder of the source tree.
 func Root() string {
 	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..", "..")
+	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
 // Build compiles a program of the source tree; side is the text of a side file
