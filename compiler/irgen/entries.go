@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strconv"
 
 	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/diag"
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/types"
 )
@@ -39,8 +41,11 @@ func (g *gen) entries(e *env, t *ir.Table, d *ast.TableDecl, kts []types.Type) {
 func (g *gen) distinct(t *ir.Table, d *ast.TableDecl) {
 	seen := map[string]ir.Pos{}
 	for i, x := range d.Entries.List {
-		if x.Priority != nil {
-			g.errorf(codeBadPriority, span(x.Priority), "the keys of table %s need no priorities", t.Name)
+		if x.Priority != nil && d.Key != nil {
+			g.rep.Report(diag.Diagnostic{Code: codeBadPriority, Span: d.Key.Span,
+				Message: fmt.Sprintf("the keys of table %s need no priorities, and entries have some", t.Name),
+				Notes:   []diag.Note{{Span: span(x.Priority), Message: "a priority"}}})
+			return
 		}
 		if i >= len(t.Entries) {
 			return
@@ -98,6 +103,7 @@ func (g *gen) priorities(e *env, t *ir.Table, d *ast.TableDecl) {
 		for i := range t.Entries {
 			t.Entries[i].Priority = int32(n - i)
 		}
+		g.priorityAnnotations(t, d)
 		return
 	}
 	largest, delta := true, int64(1)
@@ -131,7 +137,9 @@ func (g *gen) priorities(e *env, t *ir.Table, d *ast.TableDecl) {
 			}
 		}
 		if next < 0 || next > math.MaxInt32 {
-			g.errorf(codeBadPriority, x.Span, "the priority %d of this entry is out of range", next)
+			g.rep.Report(diag.Diagnostic{Code: codeBadPriority, Span: d.Name.Span,
+				Message: fmt.Sprintf("the priorities of table %s go out of range: %d", t.Name, next),
+				Notes:   []diag.Note{{Span: x.Span, Message: "at this entry"}}})
 			return
 		}
 		prio[i] = next
@@ -152,5 +160,33 @@ func (g *gen) priorities(e *env, t *ir.Table, d *ast.TableDecl) {
 	}
 	for i := range prio {
 		t.Entries[i].Priority = int32(prio[i])
+	}
+}
+
+// priorityAnnotations applies @priority(n) to entries of a const table: the
+// smallest number wins, an entry without one has its position, from 1. It is no
+// part of the specification but p4c's, which P4Info does not show.
+func (g *gen) priorityAnnotations(t *ir.Table, d *ast.TableDecl) {
+	prio, top, any := make([]int64, len(t.Entries)), int64(0), false
+	for i, x := range d.Entries.List {
+		prio[i] = int64(i + 1)
+		for _, a := range x.Annotations {
+			if a.Name.Name != "priority" || len(a.Tokens) != 1 {
+				continue
+			}
+			v, err := strconv.ParseInt(a.Tokens[0].Text, 0, 32)
+			if err != nil || v < 0 || v == math.MaxInt32 {
+				g.errorf(codeBadPriority, a.Span, "@priority takes a number below 2147483647")
+				return
+			}
+			prio[i], any = v, true
+		}
+		top = max(top, prio[i])
+	}
+	if !any {
+		return
+	}
+	for i, p := range prio {
+		t.Entries[i].Priority = int32(top + 1 - p)
 	}
 }

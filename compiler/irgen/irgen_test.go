@@ -229,10 +229,11 @@ control ig(inout H h, inout M m, inout standard_metadata_t sm) {
 func TestPriorities(t *testing.T) {
 	for _, c := range []struct{ id, props, entries, want string }{
 		{"lang:P24 const", "", "const entries = { 1 : a(); 2 : a(); 3 : a(); }", "3 2 1"},
+		{"@priority: the smallest wins, else the position", "", "const entries = { 1 : a() @priority(3); 2 : a(); 3 : a() @priority(1); }", "1 2 3"},
 		{"lang:P25 derived", "", "entries = { 1 : a(); 2 : a(); 3 : a(); }", "3 2 1"},
 		{"lang:L137 explicit", "", "entries = { priority = 50 : 1 : a(); 2 : a(); priority = 10 : 3 : a(); }", "50 49 10"},
-		{"lang:L139 delta", "priority_delta = 10;", "entries = { 1 : a(); 2 : a(); priority = 7 : 3 : a(); }", "21 11 7"},
-		{"lang:L138 smallest", "largest_priority_wins = false;", "entries = { 1 : a(); 2 : a(); priority = 9 : 3 : a(); }", "9 8 1"},
+		{"lang:L139 delta", "priority_delta = 10;", "entries = { priority = 21 : 1 : a(); 2 : a(); priority = 7 : 3 : a(); }", "21 11 7"},
+		{"lang:L138 smallest", "largest_priority_wins = false;", "entries = { priority = 1 : 1 : a(); 2 : a(); priority = 9 : 3 : a(); }", "9 8 1"},
 	} {
 		t.Run(c.id, func(t *testing.T) {
 			p := must(t, `

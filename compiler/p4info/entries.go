@@ -14,10 +14,14 @@ func (g *generator) entries() *p4v1.WriteRequest {
 	w := &p4v1.WriteRequest{}
 	for _, t := range g.visibleTables() {
 		ids := g.keyIDs(t)
-		for _, e := range t.Entries {
+		for i, e := range t.Entries {
+			prio := e.Priority
+			if t.ConstEntries && t.NeedsPriority() {
+				prio = int32(len(t.Entries) - i) // P24, whatever annotations say
+			}
 			te := &p4v1.TableEntry{
 				TableId:  g.syms.id(prefixTable, t.Name),
-				Priority: e.Priority,
+				Priority: prio,
 				IsConst:  e.Const || t.ConstEntries,
 			}
 			for i, s := range e.Sets {

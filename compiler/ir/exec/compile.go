@@ -125,7 +125,7 @@ func (k *compiler) varAddr(v *ir.Var) int {
 
 // parserErrors are the values of the errors that the machine itself raises.
 type parserErrors struct {
-	noError, noMatch, tooShort, outOfBounds, headerTooShort, timeout uint64
+	noError, noMatch, tooShort, outOfBounds, headerTooShort, timeout, invalidArgument uint64
 }
 
 func newParserErrors(p *ir.Program) parserErrors {
@@ -148,6 +148,7 @@ func newParserErrors(p *ir.Program) parserErrors {
 	e.outOfBounds = find("StackOutOfBounds")
 	e.headerTooShort = find("HeaderTooShort")
 	e.timeout = find("ParserTimeout")
+	e.invalidArgument = find("ParserInvalidArgument")
 	return e
 }
 

@@ -260,6 +260,9 @@ func (k *compiler) extractVar(s *ir.Extract, l *loc, h *headerIO) stmt {
 		if c.pend != next {
 			return c.pending()
 		}
+		if v%8 != 0 { // as simple_switch has it; the specification leaves it open (12.8.2)
+			return c.reject(c.m.errs.invalidArgument)
+		}
 		if c.left() < h.bits+v {
 			return c.reject(c.m.errs.tooShort)
 		}
