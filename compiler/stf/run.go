@@ -90,6 +90,9 @@ func (p *player) do(c *Command) error {
 		}
 		clear(p.entries)
 	case SendPacket:
+		if len(c.Data) == 0 {
+			return nil // there is no such frame
+		}
 		out, err := p.e.Process(c.Port, c.Data)
 		if err != nil {
 			return err

@@ -46,6 +46,7 @@ type importer struct {
 	pos               ir.Pos
 	depth             int
 	labels, temps     int
+	work              int // operations made for the statement
 }
 
 // headerType is a header type of the JSON.

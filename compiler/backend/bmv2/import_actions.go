@@ -73,7 +73,7 @@ func (im *importer) body(n node) []ir.Stmt {
 			}
 			if op == "_jump_if_zero" {
 				im.position(p)
-				zero := im.compare(ir.Ne, im.number(p.get("parameters").list()[0]), im.constant(p, new(big.Int)))
+				zero := im.cond(&jx{at: p, sort: boolSort, op: "d2b", r: im.number(p.get("parameters").list()[0])})
 				fn.succ = []int{block[i+1], block[target(p, 1)]}
 				fn.code = branching(run, zero, im.smeta())
 				i++

@@ -29,6 +29,7 @@ func (im *importer) aliases() {
 
 // position reads source_info.
 func (im *importer) position(n node) {
+	im.work = 0
 	s := n.get("source_info")
 	if s.null() {
 		return

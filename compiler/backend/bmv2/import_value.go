@@ -65,8 +65,19 @@ func rangeType(lo, hi *big.Int) ir.Type {
 	return &ir.Int{W: max(w, hi.BitLen()) + 1}
 }
 
+// maxWork bounds what one statement becomes: a saturating cast needs its operand
+// more than once.
+const maxWork = 1 << 16
+
+func (im *importer) spend(x *jx) {
+	if im.work++; im.work > maxWork {
+		x.at.fail("an expression", "it becomes more than %d operations", maxWork)
+	}
+}
+
 // low is x mod 2^n as bit<n>.
 func (im *importer) low(x *jx, n int) ir.Expr {
+	im.spend(x)
 	t := &ir.Bit{W: n}
 	switch x.op {
 	case opConst:
@@ -164,7 +175,12 @@ func (im *importer) slice(x *jx, n int) ir.Expr {
 	if k >= w {
 		return im.num(new(big.Int), n)
 	}
-	e := im.low(x.l, w)
+	var e ir.Expr
+	if x.l.op == opLeaf && !signed(x.l.e.Type()) && ir.Width(x.l.e.Type()) >= w {
+		e = x.l.e
+	} else {
+		e = im.low(x.l, w)
+	}
 	if k > 0 {
 		e = &ir.Slice{Meta: im.meta(&ir.Bit{W: w - k}), X: e, Hi: w - 1, Lo: k}
 	}
@@ -173,6 +189,7 @@ func (im *importer) slice(x *jx, n int) ir.Expr {
 
 // value is x whole, of a type that its range fits.
 func (im *importer) value(x *jx) ir.Expr {
+	im.spend(x)
 	if x.op == opLeaf {
 		return x.e
 	}
