@@ -98,6 +98,9 @@ type key struct {
 	code Code
 	file string
 	line int
+	// note is the line of the first note: what is said of a whole because of
+	// different parts is not the same.
+	note int
 	// msg distinguishes diagnostics without a position.
 	msg string
 }
@@ -119,6 +122,9 @@ func (l *List) Set() *source.Set { return l.set }
 func (l *List) Report(d Diagnostic) {
 	pos := l.set.Position(d.Span.Lo)
 	k := key{code: d.Code, file: pos.File, line: pos.Line}
+	if len(d.Notes) > 0 {
+		k.note = l.set.Position(d.Notes[0].Span.Lo).Line
+	}
 	if pos.Line == 0 {
 		k.msg = d.Message
 	}

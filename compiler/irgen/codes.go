@@ -4,6 +4,7 @@ import "github.com/p4nic/p4nic/compiler/diag"
 
 // Codes of this package's diagnostics; Codes documents them.
 const (
+	codeBadData       diag.Code = "bad-action-data"
 	codeBadEntry      diag.Code = "entry-key"
 	codeBadMain       diag.Code = "bad-main"
 	codeBadPriority   diag.Code = "bad-priority"

@@ -340,6 +340,9 @@ func (g *gen) construct(e *env, call *types.Call, name string, annos []*ast.Anno
 func (g *gen) claim(kind, name string, at source.Span) bool {
 	key := kind + " " + name
 	if old, dup := g.names[key]; dup {
+		if set := g.rep.Set(); set.Position(at.Lo).File == set.Position(old.Lo).File && at.Lo < old.Lo {
+			at, old = old, at // the later one is the duplicate
+		}
 		g.rep.Report(diag.Diagnostic{Code: codeDuplicateName, Span: at,
 			Message: fmt.Sprintf("two objects have the control-plane name %s", name),
 			Notes:   []diag.Note{{Span: old, Message: "the other one"}}})

@@ -89,6 +89,12 @@ func (g *gen) actionRef(e *env, t *ir.Table, r *ast.ActionRef) {
 			ref.Bound = append(ref.Bound, g.expr(e, arg, nil))
 		}
 	}
+	for _, p := range use.Func.Params {
+		if s, ok := g.conv(p.Type).(*ir.Struct); ok && p.Dir == ast.DirNone && p.Decl != nil {
+			g.errorf(codeBadData, p.Decl.Span, "parameter %s of action %s has type %s, which the control plane cannot supply", p.Name, a.Name, s)
+			return
+		}
+	}
 	for _, p := range a.DataParams() {
 		if en, ok := p.Type.(*ir.Enum); ir.Width(p.Type) < 0 || ok && en.Underlying == nil {
 			g.errorf(codeUnsupported, r.Span, "parameter %s of action %s has type %s, which the control plane cannot supply", p.Name, a.Name, p.Type)

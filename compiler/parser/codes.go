@@ -15,7 +15,7 @@ func Codes() []diag.CodeInfo {
 			Example: "const bit<8> x = 1 $ 2;\n"},
 		{Code: CodeNesting, Summary: "Constructs are nested more deeply, or chained longer, than the compiler supports.",
 			Example: "const bit<8> x = " + strings.Repeat("(", 1000) + "1" + strings.Repeat(")", 1000) + ";\n"},
-		{Code: CodeDuplicate, Summary: "A table has the same property twice.",
+		{Code: CodeDuplicate, Summary: "A table has the same property, or a struct expression the same field, twice.",
 			Example: "control c() { table t { size = 1; size = 2; } apply { } }\n"},
 	}
 }

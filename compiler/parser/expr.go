@@ -2,6 +2,7 @@ package parser
 
 import (
 	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/diag"
 	"github.com/p4nic/p4nic/compiler/scanner"
 	"github.com/p4nic/p4nic/compiler/source"
 )
@@ -337,7 +338,15 @@ func (p *parser) braces() ast.Expr {
 				}
 				return
 			}
-			s.Fields = append(s.Fields, p.namedExpr())
+			f := p.namedExpr()
+			for _, g := range s.Fields {
+				if g.Name.Name == f.Name.Name {
+					p.report(diag.Diagnostic{Code: CodeDuplicate, Span: f.Name.Span,
+						Message: "field " + f.Name.Name + " is given twice",
+						Notes:   []diag.Note{{Span: g.Name.Span, Message: "first"}}})
+				}
+			}
+			s.Fields = append(s.Fields, f)
 		})
 		s.Span = p.from(lo)
 		return s

@@ -17,15 +17,18 @@ func (c *checker) annotations(prog *ast.Program) {
 }
 
 func (c *checker) annotationList(list []*ast.Annotation) {
-	structured := map[string]*ast.Annotation{}
+	seen := map[string]*ast.Annotation{}
 	for _, a := range list {
-		if a.Kind == ast.AnnotExprs || a.Kind == ast.AnnotKV {
-			if old := structured[a.Name.Name]; old != nil {
+		old := seen[a.Name.Name]
+		if isStructured(a) {
+			if old != nil {
 				c.note(codeBadAnnot, a.Span, declaredHere(old), "the structured annotation @%s is given twice", a.Name.Name)
 			}
-			structured[a.Name.Name] = a
 			c.structured(a)
+		} else if old != nil && isStructured(old) {
+			c.note(codeBadAnnot, a.Span, declaredHere(old), "annotation @%s is structured in one place and not in another", a.Name.Name)
 		}
+		seen[a.Name.Name] = a
 		switch a.Name.Name {
 		case "name", "deprecated":
 			if a.Kind == ast.AnnotNone && a.Name.Name == "deprecated" {
@@ -34,8 +37,50 @@ func (c *checker) annotationList(list []*ast.Annotation) {
 			if !oneString(a) {
 				c.errorf(codeBadAnnot, a, "@%s needs one string", a.Name.Name)
 			}
+		case "pkginfo":
+			if a.Kind == ast.AnnotNone {
+				c.errorf(codeBadAnnot, a, "@pkginfo needs a body of key-value pairs")
+			}
+		case "p4runtime_translation":
+			if !translation(a) {
+				c.errorf(codeBadAnnot, a, "@p4runtime_translation needs a string and one of `string`, a width in bits or `bit<W>` with a literal W")
+			}
+		case "match":
+			c.matchAnnot(a)
 		}
 	}
+}
+
+func isStructured(a *ast.Annotation) bool {
+	return a.Kind == ast.AnnotExprs || a.Kind == ast.AnnotKV
+}
+
+// translation checks the form that the P4Runtime specification gives
+// @p4runtime_translation (section "Translation of Port Numbers" and after).
+func translation(a *ast.Annotation) bool {
+	t := a.Tokens
+	if a.Kind != ast.AnnotUnstructured || len(t) < 3 || t[0].Kind != ast.TokenString || t[1].Text != "," {
+		return false
+	}
+	switch t = t[2:]; len(t) {
+	case 1:
+		return t[0].Kind == ast.TokenInt || t[0].Text == "string"
+	case 4:
+		return t[0].Text == "bit" && t[1].Text == "<" && t[2].Kind == ast.TokenInt && t[3].Text == ">"
+	}
+	return false
+}
+
+// matchAnnot checks that @match names a match kind.
+func (c *checker) matchAnnot(a *ast.Annotation) {
+	if len(a.Exprs) == 1 {
+		if p, ok := a.Exprs[0].(*ast.PathExpr); ok {
+			if _, ok := c.matchKinds[p.Path.Name.Name]; ok {
+				return
+			}
+		}
+	}
+	c.errorf(codeBadAnnot, a, "@match needs the name of a match kind")
 }
 
 func oneString(a *ast.Annotation) bool {

@@ -158,17 +158,20 @@ func (c *checker) finishCall(e *ast.CallExpr, call *Call, m map[*Var]Type, bound
 			return false
 		}
 		switch x := t.(type) {
-		case *Extern, *Block:
+		case *Extern:
+			if len(e.TypeArgs) > 0 || runTime(f, v) {
+				c.errorf(codeTypeArgs, e, "%s cannot be a type argument", x)
+				return false
+			}
+		case *Block:
 			c.errorf(codeTypeArgs, e, "%s cannot be a type argument", x)
 			return false
 		case *Record:
-			if !f.IsExtern {
-				c.errorf(codeCannotInfer, e, "the type argument %s of %s cannot be inferred from a struct expression without type", v.Name, f.Name)
-				return false
-			}
+			c.errorf(codeCannotInfer, e, "the type argument %s of %s cannot be inferred from a struct expression without type", v.Name, f.Name)
+			return false
 		case *Basic:
 			if x.Kind == String && runTime(f, v) {
-				c.errorf(codeTypeArgs, e, "a string cannot be given to the parameter of %s, which has a direction", f.Name)
+				c.blame(codeTypeArgs, span(headOf(f.Decl)), e.Span, "a string cannot be given to the parameter of %s, which has a direction", f.Name)
 				return false
 			}
 		}

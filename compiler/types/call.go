@@ -2,6 +2,7 @@ package types
 
 import (
 	"math/big"
+	"slices"
 
 	"github.com/p4nic/p4nic/compiler/ast"
 )
@@ -123,7 +124,31 @@ func (c *checker) callFunc(e *ast.CallExpr, o *Object) TypeAndValue {
 	if call.Kind == ExternCall && f.Name == "static_assert" {
 		return c.staticAssert(e, call)
 	}
+	if call.Kind == ExternCall && c.atCompileTime(call) {
+		return TypeAndValue{Mode: Compile, Type: call.Result}
+	}
 	return TypeAndValue{Mode: resultMode(call.Result), Type: call.Result}
+}
+
+// atCompileTime tells whether the architecture can evaluate a call while it
+// builds the program: it makes an object or is @pure, and all it gets is known.
+func (c *checker) atCompileTime(call *Call) bool {
+	_, object := deref(call.Result).(*Extern)
+	d, ok := call.Func.Decl.(*ast.FuncDecl)
+	if !object && !(ok && has(d.Annotations, "pure")) || isKind(call.Result, Void) {
+		return false
+	}
+	for _, a := range call.Args {
+		if a == nil {
+			continue
+		}
+		switch c.info.Types[a].Mode {
+		case Constant, Compile, Object_:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // closed drops the functions whose bodies are being checked where others of the
@@ -248,15 +273,22 @@ func (c *checker) packetCall(e *ast.CallExpr, call *Call) {
 			return
 		}
 		n := 0
+		var first ast.Node = h.Decl.Name
 		for _, f := range h.Fields {
 			if b, ok := deref(f.Type).(*Bits); ok && b.Var {
-				n++
+				if n++; n == 1 {
+					first = f.Decl
+				}
 			}
 		}
 		if len(call.Args) == 1 && n > 0 {
 			c.note(codeBadArg, span(e), declaredHere(h.Decl.Name), "header %s has a varbit field; give its size as a second argument", h)
 		}
 		if len(call.Args) == 2 && n != 1 {
+			if n > 1 {
+				c.blame(codeBadArg, span(first), e.Span, "extract with a size needs a header with one varbit field, %s has %d", h, n)
+				return
+			}
 			c.note(codeBadArg, span(e), declaredHere(h.Decl.Name), "extract with a size needs a header with one varbit field, %s has %d", h, n)
 		}
 	case "lookahead":
@@ -429,6 +461,15 @@ func hasVar(t Type) bool {
 func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 	call := &Call{Kind: Constructor, Type: t, Result: t}
 	t = deref(t)
+	if s, ok := t.(*Stack); ok {
+		elem := c.construct(s.Elem, args, at)
+		if elem == nil {
+			return nil
+		}
+		elem.Type = &Stack{Elem: elem.Type, Size: s.Size}
+		elem.Result = elem.Type
+		return elem
+	}
 	if isBad(t) {
 		c.checkArgsOnly(args)
 		return nil
@@ -480,6 +521,17 @@ func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 		c.checkArgsOnly(args)
 		return nil
 	}
+	pkg, _ := t.(*Block)
+	if pkg != nil && pkg.Kind != Package {
+		pkg = nil
+	}
+	if pkg != nil && len(cands) == 1 {
+		if _, problem, _ := bindArgs(cands[0], args); problem != "" {
+			c.blame(codeArgCount, span(pkg.Decl.DeclName()), span(at), "%s", problem)
+			c.checkArgsOnly(args)
+			return nil
+		}
+	}
 	fn, bound, ok := c.pick(name, cands, args, at)
 	if !ok {
 		c.checkArgsOnly(args)
@@ -503,7 +555,11 @@ func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 			continue
 		}
 		if !unify(p.Type, tv.Type, true) {
-			c.note(codeMismatch, span(bound[i]), paramHere(p), "cannot give %s to parameter %s of type %s", c.describeArg(tv), p.Name, p.Type)
+			if _, value := deref(p.Type).(*Block); pkg != nil && tv.Mode != TypeName && (value || isBlock(tv.Type)) {
+				c.blame(codeMismatch, span(pkg.Decl.DeclName()), span(bound[i]), "cannot give %s to parameter %s of type %s", c.describeArg(tv), p.Name, p.Type)
+			} else {
+				c.note(codeMismatch, span(bound[i]), paramHere(p), "cannot give %s to parameter %s of type %s", c.describeArg(tv), p.Name, p.Type)
+			}
 			good = false
 			continue
 		}
@@ -521,11 +577,15 @@ func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 	for i, v := range vars {
 		if targs[i].(*infer).bound == nil {
 			_, object := t.(*Extern)
-			if optionalOnly(fn, v, bound) || !object && !inParams(fn, v) {
+			if !(pkg != nil && c.defaultOf(pkg, v)) && (optionalOnly(fn, v, bound) || !object && !inParams(fn, v)) {
 				targs[i].(*infer).bound = basic(DontCare)
 				continue
 			}
 			c.errorf(codeCannotInfer, at, "the type argument %s of %s cannot be inferred; write it", v.Name, name)
+			return nil
+		}
+		if x, ok := deref(targs[i]).(*Var); ok && slices.Contains(vars, x) {
+			c.errorf(codeCannotInfer, at, "the type argument %s of %s cannot be inferred from a default value; write it", v.Name, name)
 			return nil
 		}
 		if isInteger(targs[i]) {
@@ -537,6 +597,26 @@ func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 	call.Result = call.Type
 	call.Params = substParams(call.Params, nil)
 	return call
+}
+
+// defaultOf tells whether a parameter of a package with a default value
+// mentions v.
+func (c *checker) defaultOf(pkg *Block, v *Var) bool {
+	o := c.info.Defs[pkg.Decl]
+	if o == nil {
+		return false
+	}
+	for _, p := range o.Type.(*Block).Ctor {
+		if p.Default != nil && mentions(p.Type, v) {
+			return true
+		}
+	}
+	return false
+}
+
+func isBlock(t Type) bool {
+	_, ok := deref(t).(*Block)
+	return ok
 }
 
 // blockArgs maps the type parameters of a block to its arguments.

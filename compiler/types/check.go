@@ -41,6 +41,9 @@ type checker struct {
 	// being checked: a use of one of them inside is recursion.
 	open  map[*Object]bool
 	depth int
+	// objects is set where a type is that of an instantiation: there may be
+	// arrays of externs.
+	objects bool
 	// calling is the member that the call being checked calls.
 	calling *ast.MemberExpr
 }
@@ -233,6 +236,18 @@ func (c *checker) errorf(code diag.Code, at ast.Node, format string, args ...any
 
 func (c *checker) note(code diag.Code, at source.Span, notes []diag.Note, format string, args ...any) {
 	c.rep.Report(diag.Diagnostic{Code: code, Span: at, Message: fmt.Sprintf(format, args...), Notes: notes})
+}
+
+// blame reports what is wrong with the declaration at decl, which a use shows.
+// Where decl is in a file of its own, an architecture's as a rule, the user has
+// to change the use: that is then the place, and decl a note.
+func (c *checker) blame(code diag.Code, decl, use source.Span, format string, args ...any) {
+	set := c.rep.Set()
+	if decl.IsValid() && set.Position(decl.Lo).File == set.Position(use.Lo).File {
+		c.note(code, decl, []diag.Note{{Span: use, Message: "used here"}}, format, args...)
+		return
+	}
+	c.note(code, use, []diag.Note{{Span: decl, Message: "declared here"}}, format, args...)
 }
 
 func (c *checker) warnf(code diag.Code, at ast.Node, format string, args ...any) {

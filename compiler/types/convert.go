@@ -18,6 +18,12 @@ func (c *checker) assignTo(t Type, e ast.Expr, what string) bool {
 		c.errorf(codeMismatch, e, "%s is not a value", c.describe(e, tv))
 		return false
 	}
+	if n, ok := deref(t).(*Newtype); ok && tv.Mode == Constant && isInteger(tv.Type) && asBits(Underlying(n)) != nil {
+		// As p4c has it, against the specification: a value without width becomes
+		// one of a new type without a cast (docs/p4c-differences.md).
+		c.warnOverflow(Underlying(n), e)
+		return true
+	}
 	if !unify(t, tv.Type, true) {
 		c.errorf(codeMismatch, e, "cannot give a value of type %s to %s of type %s", tv.Type, what, t)
 		return false

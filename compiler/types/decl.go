@@ -88,6 +88,13 @@ func (c *checker) varDecl(d *ast.VarDecl) {
 	if d.Init != nil {
 		c.rvalue(d.Init)
 		c.assignTo(t, d.Init, "variable "+d.Name.Name)
+		if p, ok := d.Init.(*ast.PathExpr); ok && p.Path.Name.Name == d.Name.Name && !p.Path.Absolute {
+			if old := c.info.Uses[p.Path]; old != nil && old.Kind == ParamObj {
+				if _, same := c.scope.names[d.Name.Name]; !same {
+					c.note(codeShadow, d.Name.Span, declaredHere(old.Node), "%s hides the parameter that it is initialised with", d.Name.Name)
+				}
+			}
+		}
 	}
 	c.declare(&Object{Kind: VarObj, Name: d.Name.Name, Type: t, Node: d, Span: d.Name.Span})
 }
@@ -191,7 +198,7 @@ func (c *checker) typedefDecl(d *ast.TypedefDecl) {
 			}
 		case *Newtype:
 		case *Basic:
-			if x.Kind != Bool && x.Kind != Bad && x.Kind != Error && x.Kind != Integer {
+			if x.Kind != Bool && x.Kind != Bad && x.Kind != Error {
 				c.errorf(codeNesting, d, "`type` needs a bit<W>, int<W>, bool or another such type, not %s", t)
 				t = bad()
 			}
@@ -330,7 +337,15 @@ func (c *checker) externDecl(d *ast.ExternDecl) {
 			}
 		}
 		f.Params = c.params(m.Params)
+		if m.IsConstructor {
+			c.noBlocks(f.Params)
+		}
 		c.pop()
+		for _, p := range f.Params {
+			if x, ok := deref(p.Type).(*Extern); ok && x.Base() == e && len(e.Params) == 0 {
+				c.errorf(codeBadParam, p.Decl, "a method of %s cannot take a %s: types that contain themselves are not supported", e.Name, e.Name)
+			}
+		}
 		list := &e.Methods
 		if m.IsConstructor {
 			list = &e.Ctors
@@ -381,8 +396,9 @@ func (c *checker) funcBody(o *Object, f *Func, b *ast.BlockStmt, this Type) {
 	c.body = &body{kind: funcBody, result: f.Result, this: this}
 	c.open[o] = true
 	c.declareParams(f.Params, ParamObj)
+	before := c.rep.Errors()
 	c.outerBlock(b)
-	if !isKind(f.Result, Void) && !isBad(f.Result) && !terminates(b.Stmts) {
+	if c.rep.Errors() == before && !isKind(f.Result, Void) && !isBad(f.Result) && !terminates(b.Stmts) {
 		c.errorf(codeBadReturn, b, "function %s does not return a value on all paths", f.Name)
 	}
 	delete(c.open, o)
@@ -427,6 +443,9 @@ func (c *checker) blockType(k BlockKind, d ast.Decl, name *ast.Ident, vars []*as
 	c.push()
 	b.TypeParams = c.typeParams(vars)
 	b.Params = c.params(params)
+	if k != Package {
+		b.Params = c.noBlocks(b.Params)
+	}
 	c.pop()
 	if k == Package {
 		for _, p := range b.Params {
@@ -451,6 +470,12 @@ func (c *checker) openBlock(k BlockKind, d ast.Decl, name *ast.Ident, vars []*as
 	b.Params = c.noBlocks(c.params(params))
 	b.Ctor = c.params(ctor)
 	c.noOptional(b.Ctor)
+	for _, p := range b.Ctor {
+		if x, ok := deref(p.Type).(*Block); ok && x.Kind != k {
+			c.errorf(codeBadParam, p.Decl, "a %s cannot use a %s", k, x.Kind)
+			p.Type = bad()
+		}
+	}
 	for _, p := range b.Ctor {
 		if p.Dir != ast.DirNone {
 			c.errorf(codeBadParam, p.Decl, "constructor parameters have no direction")
@@ -485,7 +510,9 @@ func (c *checker) controlDecl(d *ast.ControlDecl) {
 // instantiation checks `T(args) name;`.
 func (c *checker) instantiation(d *ast.Instantiation) {
 	o := &Object{Kind: InstObj, Name: d.Name.Name, Type: bad(), Node: d, Span: d.Name.Span, ReadOnly: true}
+	c.objects = true
 	t := c.typeOrGeneric(d.Type)
+	c.objects = false
 	if c.body != nil && (c.body.kind == actionBody || c.body.kind == funcBody && c.body.this == nil) {
 		c.errorf(codeBadInst, d, "objects cannot be instantiated in a %s", c.body.kind)
 	}
@@ -508,7 +535,7 @@ func (c *checker) instantiation(d *ast.Instantiation) {
 	}
 	if e, ok := deref(o.Type).(*Extern); ok {
 		c.abstractMethods(d, o, e)
-	} else if d.Init != nil && !isBad(o.Type) {
+	} else if d.Init != nil && !isBad(o.Type) && c.initTypes(d.Init) {
 		c.errorf(codeBadInst, d.Init, "only extern objects with abstract methods take an initializer")
 	}
 	c.declare(o)
@@ -527,6 +554,7 @@ func (c *checker) abstractMethods(d *ast.Instantiation, o *Object, e *Extern) {
 			need[f.Name] = subst(f, m).(*Func)
 		}
 	}
+	before := c.rep.Errors()
 	if d.Init != nil {
 		c.push()
 		for _, x := range d.Init.Decls {
@@ -540,8 +568,8 @@ func (c *checker) abstractMethods(d *ast.Instantiation, o *Object, e *Extern) {
 				continue
 			}
 			want := all[fd.Name.Name]
-			if want == nil {
-				c.note(codeBadInst, fd.Name.Span, declaredHere(e.Base().Decl), "%s has no abstract method %s", e.Name, fd.Name.Name)
+			if want == nil && len(all) > 0 {
+				c.note(codeBadInst, fd.Name.Span, declaredHere(e.Base().Decl.Name), "%s has no abstract method %s", e.Name, fd.Name.Name)
 				continue
 			}
 			delete(need, fd.Name.Name)
@@ -550,21 +578,47 @@ func (c *checker) abstractMethods(d *ast.Instantiation, o *Object, e *Extern) {
 			f.TypeParams = c.typeParams(fd.TypeParams)
 			f.Result = c.typ(fd.Result)
 			f.Params = c.params(fd.Params)
-			if !sameParams(want, f) {
-				c.note(codeBadInst, fd.Name.Span, declaredHere(want.Decl), "%s does not match the abstract method %s", f, want)
+			if want == nil {
+				c.pop()
+				continue
 			}
 			fo := &Object{Kind: FuncObj, Name: f.Name, Type: f, Node: fd, Span: fd.Name.Span}
 			c.info.Defs[fd] = fo
 			if fd.Body != nil {
 				c.funcBody(fo, f, fd.Body, o.Type)
 			}
+			if c.rep.Errors() == before && !sameParams(want, f) {
+				c.note(codeBadInst, d.Name.Span, []diag.Note{{Span: fd.Name.Span, Message: "here"}, {Span: span(headOf(want.Decl)), Message: "declared here"}}, "%s does not match the abstract method %s", f, want)
+			}
 			c.pop()
 		}
 		c.pop()
+		if len(all) == 0 && c.rep.Errors() == before {
+			c.note(codeBadInst, d.Name.Span, declaredHere(e.Base().Decl.Name), "%s has no abstract methods that an initializer could implement", e.Name)
+		}
+	}
+	if c.rep.Errors() != before {
+		return // what is missing may be what is wrong
 	}
 	for _, name := range sortedKeys(need) {
 		c.note(codeBadInst, d.Name.Span, declaredHere(need[name].Decl), "the abstract method %s of %s has no body", name, e.Name)
 	}
+}
+
+// initTypes resolves the types of an initializer that has no place, false when
+// they are wrong too.
+func (c *checker) initTypes(b *ast.ObjectInit) bool {
+	before := c.rep.Errors()
+	for _, x := range b.Decls {
+		if fd, ok := x.(*ast.FuncDecl); ok {
+			c.push()
+			c.typeParams(fd.TypeParams)
+			c.typ(fd.Result)
+			c.params(fd.Params)
+			c.pop()
+		}
+	}
+	return c.rep.Errors() == before
 }
 
 // sameParams tells whether the body b fits the abstract method a; b may leave

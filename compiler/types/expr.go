@@ -208,7 +208,7 @@ func (c *checker) index(e *ast.IndexExpr) TypeAndValue {
 			c.errorf(codeBadIndex, e.Index, "an index must be an integer, not %s", i.Type)
 			return TypeAndValue{Type: bad()}
 		}
-		if i.Mode == Constant && (i.Value.Int.Sign() < 0 || i.Value.Int.Cmp(big.NewInt(int64(t.Size))) >= 0) {
+		if i.Mode == Constant && !(t.Size == 0 && i.Value.Int.Sign() == 0) && (i.Value.Int.Sign() < 0 || i.Value.Int.Cmp(big.NewInt(int64(t.Size))) >= 0) {
 			c.errorf(codeBadIndex, e.Index, "index %s is outside of the %d elements of the stack", i.Value.Int, t.Size)
 			return TypeAndValue{Type: bad()}
 		}
@@ -450,14 +450,8 @@ func (c *checker) record(e *ast.StructExpr) TypeAndValue {
 	t := &Record{Dots: e.Dots != nil}
 	v := &Const{Type: t, Elems: []*Const{}}
 	mode := Constant
-	seen := map[string]*ast.NamedExpr{}
-	for _, f := range e.Fields {
+	for _, f := range e.Fields { // the parser saw to it that names are distinct
 		tv := c.rvalue(f.Value)
-		if old := seen[f.Name.Name]; old != nil {
-			c.note(codeRedeclared, f.Name.Span, declaredHere(old.Name), "field %s is given twice", f.Name.Name)
-			continue
-		}
-		seen[f.Name.Name] = f
 		t.Fields = append(t.Fields, &Field{Name: f.Name.Name, Type: tv.Type})
 		mode = join(mode, tv.Mode)
 		v.Elems = append(v.Elems, tv.Value)

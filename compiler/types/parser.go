@@ -2,6 +2,7 @@ package types
 
 import (
 	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/diag"
 )
 
 func (c *checker) parserDecl(d *ast.ParserDecl) {
@@ -11,10 +12,12 @@ func (c *checker) parserDecl(d *ast.ParserDecl) {
 	for _, l := range d.Locals {
 		c.decl(l)
 	}
+	reserved := false
 	for _, s := range d.States {
 		name := s.Name.Name
 		switch {
 		case name == "accept" || name == "reject":
+			reserved = true
 			c.errorf(codeBadState, s.Name, "state %s exists already in every parser", name)
 		case c.body.states[name] != nil:
 			c.note(codeRedeclared, s.Name.Span, declaredHere(c.body.states[name].Name), "state %s is declared twice", name)
@@ -22,14 +25,59 @@ func (c *checker) parserDecl(d *ast.ParserDecl) {
 			c.body.states[name] = s
 		}
 	}
-	if c.body.states["start"] == nil {
+	// A parser of reserved names alone has no start for that reason.
+	if c.body.states["start"] == nil && !(reserved && len(c.body.states) == 0) {
 		c.errorf(codeBadState, d.Name, "parser %s has no state start", d.Name.Name)
 	}
 	for _, s := range d.States {
 		c.state(s)
 	}
+	c.ends(d)
 	c.body = old
 	c.closeBlock(o)
+}
+
+// ends refuses a parser that no path leaves: one without a loop over packet
+// data could only run out of time.
+func (c *checker) ends(d *ast.ParserDecl) {
+	first := c.body.states["start"]
+	if first == nil {
+		return
+	}
+	seen := map[*ast.StateDecl]bool{}
+	var leaves func(s *ast.StateDecl) bool
+	leaves = func(s *ast.StateDecl) bool {
+		if s == nil {
+			return true // accept, reject, or a name without state, reported
+		}
+		if seen[s] {
+			return false
+		}
+		seen[s] = true
+		t := s.Transition
+		if t == nil {
+			return true
+		}
+		if t.Select == nil {
+			return t.Next == nil || leaves(c.body.states[t.Next.Name])
+		}
+		total := false
+		for _, k := range t.Select.Cases {
+			if k.State == nil || leaves(c.body.states[k.State.Name]) {
+				return true
+			}
+			if len(k.Keys) == 1 {
+				switch k.Keys[0].(type) {
+				case *ast.DefaultExpr, *ast.DontCareExpr:
+					total = true
+				}
+			}
+		}
+		return !total // no case applies: error.NoMatch
+	}
+	if !leaves(first) {
+		c.errorf(codeBadState, d.Name, "parser %s never reaches accept or reject", d.Name.Name)
+	}
 }
 
 func (c *checker) state(s *ast.StateDecl) {
@@ -63,7 +111,7 @@ func (c *checker) state(s *ast.StateDecl) {
 		c.warnf(codeUnreachable, t.Select, "a select without cases always rejects")
 	}
 	for i, k := range t.Select.Cases {
-		c.keyset(k.Keys, keys, "selected value")
+		c.keyset(k.Keys, keys, "selected value", t.Select)
 		c.target(k.State)
 		if i < len(t.Select.Cases)-1 && len(k.Keys) == 1 {
 			switch k.Keys[0].(type) {
@@ -140,8 +188,9 @@ func (c *checker) target(id *ast.Ident) {
 }
 
 // keyset checks the sets of a select case or table entry against the types of
-// the keys.
-func (c *checker) keyset(sets []ast.Expr, keys []Type, what string) {
+// the keys. What does not fit is reported at whole, which both belong to, with a
+// note at the set; nil means at the set.
+func (c *checker) keyset(sets []ast.Expr, keys []Type, what string, whole ast.Node) {
 	if len(sets) == 1 {
 		switch s := sets[0].(type) {
 		case *ast.DefaultExpr, *ast.DontCareExpr:
@@ -154,25 +203,33 @@ func (c *checker) keyset(sets []ast.Expr, keys []Type, what string) {
 		case *ast.ListExpr:
 			if len(keys) != 1 || len(s.Elems) == len(keys) {
 				c.expr(s)
-				c.keyset(s.Elems, keys, what)
+				c.keyset(s.Elems, keys, what, whole)
 				return
 			}
 		}
 	}
 	if len(sets) != len(keys) {
-		at := sets[0]
-		c.errorf(codeBadKeyset, at, "%s for %s", plural(len(sets), "set"), plural(len(keys), what))
+		c.misfit(codeBadKeyset, whole, sets[0], "%s for %s", plural(len(sets), "set"), plural(len(keys), what))
 		for _, s := range sets {
 			c.expr(s)
 		}
 		return
 	}
 	for i, s := range sets {
-		c.keysetElem(s, keys[i])
+		c.keysetElem(s, keys[i], whole)
 	}
 }
 
-func (c *checker) keysetElem(s ast.Expr, key Type) {
+// misfit reports that the part at does not go with the whole it stands in.
+func (c *checker) misfit(code diag.Code, whole, at ast.Node, format string, args ...any) {
+	if whole == nil {
+		c.errorf(code, at, format, args...)
+		return
+	}
+	c.note(code, span(whole), []diag.Note{{Span: span(at), Message: "here"}}, format, args...)
+}
+
+func (c *checker) keysetElem(s ast.Expr, key Type, whole ast.Node) {
 	switch x := s.(type) {
 	case *ast.DefaultExpr, *ast.DontCareExpr:
 		c.expr(x)
@@ -185,7 +242,7 @@ func (c *checker) keysetElem(s ast.Expr, key Type) {
 	if parts := flatten(key); len(parts) > 1 {
 		if l, ok := s.(*ast.ListExpr); ok {
 			c.expr(l)
-			c.keyset(l.Elems, parts, "part of the key")
+			c.keyset(l.Elems, parts, "part of the key", whole)
 			return
 		}
 	}
@@ -205,12 +262,25 @@ func (c *checker) keysetElem(s ast.Expr, key Type) {
 		c.warnOverflow(key, s)
 	}
 	if !unify(key, elem, true) && !(isSet && unify(Underlying(key), elem, true)) && !enumKey(key, elem) {
-		c.errorf(codeMismatch, s, "a value of type %s cannot match a key of type %s", elem, key)
+		c.misfit(codeMismatch, whole, s, "a value of type %s cannot match a key of type %s", elem, key)
+		return
+	}
+	if b, ok := s.(*ast.BinaryExpr); ok && isSet && whole != nil && !(c.static(b.X) && c.static(b.Y)) {
+		c.errorf(codeNotConstant, s, "the masks and ranges of a select must be known at compile time")
 		return
 	}
 	if b, ok := s.(*ast.BinaryExpr); ok && b.Op == ast.OpMask {
 		c.maskBits(b)
 	}
+}
+
+// static tells whether e is known when the program is compiled.
+func (c *checker) static(e ast.Expr) bool {
+	switch c.info.Types[e].Mode {
+	case Constant, Compile:
+		return true
+	}
+	return false
 }
 
 // enumKey allows the representation where the key is a serializable enum.

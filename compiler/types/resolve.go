@@ -50,7 +50,12 @@ func (c *checker) resolve(t ast.Type) Type {
 		args := make([]Type, len(t.Args))
 		for i, a := range t.Args {
 			args[i] = c.typ(a)
-			switch x := args[i].(type) {
+			switch x := deref(args[i]).(type) {
+			case *Struct:
+				if b, ok := deref(base).(*Struct); ok && x.Decl == b.Decl {
+					c.errorf(codeTypeArgs, t, "%s cannot be its own type argument", b.Name)
+					args[i] = bad()
+				}
 			case *Extern, *Block:
 				c.errorf(codeTypeArgs, a, "%s cannot be a type argument", x)
 				args[i] = bad()
@@ -74,14 +79,19 @@ func (c *checker) resolve(t ast.Type) Type {
 			}
 			for _, f := range s.Fields {
 				if !c.nestable(f.Type, containerOf(s.Kind)) {
-					c.note(codeNesting, t.Span, declaredHere(f.Decl), "with these type arguments field %s has type %s, which cannot be a field of a %s", f.Name, f.Type, s.Kind)
+					c.blame(codeNesting, span(f.Decl), t.Span, "with the type arguments of %s field %s has type %s, which cannot be a field of a %s", s, f.Name, f.Type, s.Kind)
 					return bad()
 				}
 			}
 		}
 		return out
 	case *ast.StackType:
-		elem := c.typ(t.Elem)
+		elem := c.typeOrGeneric(t.Elem)
+		if x, ok := deref(elem).(*Extern); !ok || !c.objects {
+			elem = c.typ(t.Elem)
+		} else if n, ok := c.constInt(t.Size, "the size of an array"); ok && n >= 0 && n <= maxWidth {
+			return &Stack{Elem: x, Size: n}
+		}
 		n, ok := c.constInt(t.Size, "the size of a stack")
 		if !ok {
 			return bad()
@@ -121,6 +131,10 @@ func (c *checker) basicType(t *ast.BasicType) Type {
 	case ast.Bool:
 		return basic(Bool)
 	case ast.ErrorType:
+		if len(c.errors) == 0 {
+			c.errorf(codeUnknownName, t, "no error is declared; the usual ones are in core.p4")
+			return bad()
+		}
 		return basic(Error)
 	case ast.MatchKind:
 		return basic(MatchKind)
@@ -328,8 +342,10 @@ func (c *checker) nestable(t Type, in container) bool {
 			return in != inUnion
 		case Error:
 			return in == inStruct || in == inTuple || in == inStack
-		case String, Integer:
+		case Integer:
 			return in == inStruct || in == inTuple
+		case String:
+			return in == inTuple
 		case DontCare:
 			return in == inTuple
 		case MatchKind:

@@ -2,6 +2,7 @@ package types
 
 import (
 	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/diag"
 	"github.com/p4nic/p4nic/compiler/source"
 )
 
@@ -269,17 +270,17 @@ func (c *checker) switchStmt(s *ast.SwitchStmt) {
 	for i, k := range s.Cases {
 		if _, isDef := k.Label.(*ast.DefaultExpr); isDef {
 			if def != nil {
-				c.note(codeDuplicateCase, k.Span, declaredHere(def.Label), "a second default label")
+				c.note(codeDuplicateCase, s.Span, []diag.Note{{Span: span(def.Label), Message: "first"}, {Span: span(k.Label), Message: "second"}}, "a switch has at most one default label")
 			}
 			def = k
 			c.info.Switches[k] = -1
 			if i != len(s.Cases)-1 {
-				c.errorf(codeBadSwitch, s.Cases[i+1].Label, "no label can follow default")
+				c.misfit(codeBadSwitch, s, s.Cases[i+1].Label, "no label can follow default")
 			}
 		} else if onAction {
 			c.actionLabel(k, run.Decl, seen)
 		} else {
-			c.valueLabel(k, tag.Type, seen)
+			c.valueLabel(s, k, tag.Type, seen)
 		}
 		if k.Body != nil {
 			c.block(k.Body)
@@ -312,9 +313,13 @@ func (c *checker) actionLabel(k *ast.SwitchCase, t *ast.TableDecl, seen map[stri
 	c.note(codeBadSwitch, p.Span, declaredHere(t.Name), "%s is not an action of table %s", o.Name, t.Name)
 }
 
-func (c *checker) valueLabel(k *ast.SwitchCase, tag Type, seen map[string]*ast.SwitchCase) {
+func (c *checker) valueLabel(s *ast.SwitchStmt, k *ast.SwitchCase, tag Type, seen map[string]*ast.SwitchCase) {
 	tv := c.rvalue(k.Label)
 	if isBad(tag) || isBad(tv.Type) {
+		return
+	}
+	if !unify(tag, tv.Type, true) {
+		c.misfit(codeMismatch, s, k.Label, "a label of type %s cannot be compared with a value of type %s", tv.Type, tag)
 		return
 	}
 	if !c.assignTo(tag, k.Label, "the label") {

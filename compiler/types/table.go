@@ -1,21 +1,29 @@
 package types
 
 import (
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/diag"
 )
 
 func andNot(a, b *big.Int) bool { return new(big.Int).AndNot(a, b).Sign() != 0 }
 
 func (c *checker) tableDecl(d *ast.TableDecl) {
 	o := &Object{Kind: TableObj, Name: d.Name.Name, Type: &TableType{Decl: d}, Node: d, Span: d.Name.Span, ReadOnly: true}
+	before := c.rep.Errors()
 	var keys []Type
 	var kinds []string
 	if d.Key != nil {
 		for _, k := range d.Key.Elems {
+			if p, ok := k.Expr.(*ast.PathExpr); ok && !p.Path.Absolute && p.Path.Name.Name == d.Name.Name {
+				c.errorf(codeBadKey, k.Expr, "%s is the table itself here", d.Name.Name)
+				keys, kinds = append(keys, bad()), append(kinds, "")
+				continue
+			}
 			t, kind := c.keyElem(k)
 			keys = append(keys, t)
 			kinds = append(kinds, kind)
@@ -31,9 +39,13 @@ func (c *checker) tableDecl(d *ast.TableDecl) {
 		c.errorf(codeBadTable, d.Entries, "the entries of a table must follow its key")
 	}
 	if p := d.Prop("default_action"); p == nil {
-		c.needNoAction(d)
+		defer func() {
+			if c.rep.Errors() == before {
+				c.needNoAction(d)
+			}
+		}()
 	} else if d.Actions != nil && p.Pos() < d.Actions.Pos() {
-		c.errorf(codeBadTable, p, "the default action of a table must follow its actions")
+		c.note(codeBadTable, d.Name.Span, []diag.Note{{Span: p.Span, Message: "default action"}}, "the default action of table %s must follow its actions", d.Name.Name)
 	}
 	for _, p := range d.Props {
 		if old := seen[p.Name.Name]; old != nil {
@@ -60,7 +72,7 @@ func (c *checker) needNoAction(d *ast.TableDecl) {
 		c.errorf(codeBadTable, d.Name, "table %s has no default_action, and the action NoAction of core.p4 is not declared", d.Name.Name)
 		return
 	}
-	c.note(codeBadTable, d.Name.Span, declaredHere(o.Span), "table %s has no default_action, and NoAction is not an action without parameters", d.Name.Name)
+	c.blame(codeBadTable, o.Span, d.Name.Span, "NoAction is not an action without parameters, and table %s has no default_action", d.Name.Name)
 }
 
 func (c *checker) keyElem(k *ast.KeyElem) (Type, string) {
@@ -179,6 +191,9 @@ func (c *checker) bindAction(use *ActionUse, args []*ast.Arg, at ast.Node, inLis
 			}
 		}
 		use.Args[j] = a.Value
+		if inList && c.applies(a.Value) {
+			continue
+		}
 		if c.argument(f.Params[j], a.Value, &Call{Kind: ActionCall}) {
 			c.warnOverflow(f.Params[j].Type, a.Value)
 			if tv := c.info.Types[a.Value]; data && f.Params[j].Dir == ast.DirNone && tv.Mode != Constant && tv.Mode != Compile {
@@ -193,6 +208,22 @@ func (c *checker) bindAction(use *ActionUse, args []*ast.Arg, at ast.Node, inLis
 			}
 		}
 	}
+}
+
+// applies refuses a table application in e, a bound argument of an action list:
+// when it would happen is not defined.
+func (c *checker) applies(e ast.Expr) bool {
+	found := false
+	ast.Inspect(e, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok && !found {
+			if m, ok := call.Fun.(*ast.MemberExpr); ok && m.Member.Name == "apply" {
+				c.errorf(codeCallPlace, call, "a table cannot be applied in an argument of an action list")
+				found = true
+			}
+		}
+		return true
+	})
+	return found
 }
 
 // missing tells whether a parameter that gets no argument has no default.
@@ -315,8 +346,18 @@ func (c *checker) defaultAction(d *ast.TableDecl, p *ast.Property) {
 
 func (c *checker) entries(d *ast.TableDecl, keys []Type, kinds []string) {
 	if len(keys) == 0 && len(d.Entries.List) > 0 {
-		c.errorf(codeBadEntry, d.Entries, "a table without key cannot have entries")
+		c.note(codeBadEntry, d.Name.Span, []diag.Note{{Span: d.Entries.Span, Message: "entries"}}, "table %s has no key and cannot have entries", d.Name.Name)
 	}
+	before := c.rep.Errors()
+	for _, e := range d.Entries.List {
+		if e.Action != nil {
+			c.actionOf(e.Action.Path)
+		}
+	}
+	if c.rep.Errors() != before {
+		return // names come first
+	}
+	c.mixedPriorities(d)
 	for _, e := range d.Entries.List {
 		if e.Priority != nil {
 			tv := c.rvalue(e.Priority)
@@ -331,7 +372,7 @@ func (c *checker) entries(d *ast.TableDecl, keys []Type, kinds []string) {
 			}
 		}
 		if len(keys) > 0 {
-			c.keyset(e.Keys, keys, "key")
+			c.keyset(e.Keys, keys, "key", nil)
 			c.entryKinds(e, kinds)
 		} else {
 			for _, k := range e.Keys {
@@ -359,6 +400,52 @@ func (c *checker) entries(d *ast.TableDecl, keys []Type, kinds []string) {
 		if r != nil {
 			c.sameBound(use, r)
 		}
+	}
+	if len(keys) > 0 && c.rep.Errors() == before {
+		c.distinct(d, keys, kinds)
+	}
+}
+
+// mixedPriorities demands a priority of the first entry where any has one: those
+// without take theirs from the entry before (L139).
+func (c *checker) mixedPriorities(d *ast.TableDecl) {
+	if len(d.Entries.List) == 0 || d.Entries.IsConst {
+		return
+	}
+	first := d.Entries.List[0]
+	for _, e := range d.Entries.List {
+		if e.Priority != nil && first.Priority == nil {
+			c.note(codeBadEntry, first.Span, []diag.Note{{Span: span(e.Priority), Message: "this one has a priority"}}, "the first entry needs a priority, as others have one")
+			return
+		}
+	}
+}
+
+// distinct refuses a second entry with the values of an earlier one in a table
+// where all keys are exact.
+func (c *checker) distinct(d *ast.TableDecl, keys []Type, kinds []string) {
+	for _, k := range kinds {
+		if k != "exact" {
+			return
+		}
+	}
+	seen := map[string]*ast.Entry{}
+	for _, e := range d.Entries.List {
+		if len(e.Keys) != len(keys) {
+			return
+		}
+		var id strings.Builder
+		for i, k := range e.Keys {
+			tv := c.info.Types[k]
+			if tv.Mode != Constant || tv.Value == nil || tv.Value.Int == nil {
+				return
+			}
+			fmt.Fprintf(&id, "%s ", convertConst(tv.Value, keys[i]).Int)
+		}
+		if old := seen[id.String()]; old != nil {
+			c.note(codeBadEntry, e.Span, declaredHere(old), "an earlier entry has the same key")
+		}
+		seen[id.String()] = e
 	}
 }
 
