@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -73,7 +74,25 @@ func Root() string {
 // of bindings, nil = annotations.
 func Build(t testing.TB, path string, side []byte) []byte {
 	t.Helper()
-	res, err := driver.Compile(driver.Options{Path: filepath.Join(Root(), path), Bindings: side, BindingsName: "bindings"})
+	return build(t, driver.Options{Path: filepath.Join(Root(), path), Bindings: side, BindingsName: "bindings"})
+}
+
+// BuildText compiles a program of the source tree after an edit.
+func BuildText(t testing.TB, path string, edit func(string) string) []byte {
+	t.Helper()
+	path = filepath.Join(Root(), path)
+	return build(t, driver.Options{Path: path, ReadFile: func(name string) ([]byte, error) {
+		b, err := os.ReadFile(name)
+		if name == path {
+			b = []byte(edit(string(b)))
+		}
+		return b, err
+	}})
+}
+
+func build(t testing.TB, o driver.Options) []byte {
+	t.Helper()
+	res, err := driver.Compile(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -198,11 +198,26 @@ func (p *Plane) open() error {
 // Name is "kernel".
 func (p *Plane) Name() string { return "kernel" }
 
-// AppliedSequence reads the cell that MarkApplied wrote, also by an earlier process.
-func (p *Plane) AppliedSequence() uint64 { return p.applied.load(0, 0) }
+// AppliedSequence reads the cell that MarkApplied wrote, also by an earlier
+// process; 0 once the plane is closed.
+func (p *Plane) AppliedSequence() uint64 {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.closed {
+		return 0
+	}
+	return p.applied.load(0, 0)
+}
 
-// MarkApplied stores the journal's applied sequence.
-func (p *Plane) MarkApplied(seq uint64) { p.applied.store(0, 0, seq) }
+// MarkApplied stores the journal's applied sequence. After Close, which a batch
+// that was on its way may not have seen, it does nothing.
+func (p *Plane) MarkApplied(seq uint64) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if !p.closed {
+		p.applied.store(0, 0, seq)
+	}
+}
 
 // Close ends this process's part. The datapath runs on; generations that wait
 // for their grace period are left to the next Open.

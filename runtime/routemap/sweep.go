@@ -14,6 +14,9 @@ type trash struct {
 	release func() // nil = nothing to give back
 }
 
+// passing is longer than any packet takes through a program.
+const passing = 10 * time.Millisecond
+
 func (f *fib) throw(us []entity.Update, release func()) {
 	f.trash = append(f.trash, trash{us, release})
 }
@@ -102,6 +105,9 @@ func (f *fib) sweepNow() bool {
 		return false
 	}
 	list := f.trash[:f.settled:f.settled]
+	// The store's grace covers what was deleted. Packets that found an entry
+	// before it was changed need only the time of one packet.
+	<-time.After(passing)
 	if !f.sweep(list) {
 		return false
 	}
