@@ -36,7 +36,7 @@ type router struct {
 	sent uint64
 }
 
-func newRouter(t *testing.T, open func(t *testing.T) (dataplane.Plane, error)) *router {
+func newRouter(t *testing.T, open func() (dataplane.Plane, error)) *router {
 	t.Helper()
 	host := netnstest.NS(t)
 	r := &router{t: t}
@@ -57,7 +57,7 @@ func newRouter(t *testing.T, open func(t *testing.T) (dataplane.Plane, error)) *
 	in := func(f func() error) error { return host.Do(f) }
 	r.rig = gribitest.New(t, gribitest.Options{Ports: ports, Plane: func() dataplane.Plane {
 		var p dataplane.Plane
-		netnstest.Check(t, in(func() (err error) { p, err = open(t); return err }))
+		netnstest.Check(t, in(func() (err error) { p, err = open(); return err }))
 		return p
 	}})
 	netnstest.Check(t, r.rig.Store.Do(func(p dataplane.Plane) error {
@@ -133,18 +133,17 @@ func TestAcknowledgedMeansForwarded(t *testing.T) {
 	for _, e := range []struct {
 		name string
 		n    int
-		open func(t *testing.T) (dataplane.Plane, error)
+		open func(fs string) (dataplane.Plane, error)
 	}{
-		{"kernel", 1000, func(t *testing.T) (dataplane.Plane, error) {
-			return kernel.Open(kernel.Options{BPFFS: netnstest.BPFFS(t)})
-		}},
-		{"sim", 200, func(*testing.T) (dataplane.Plane, error) { return sim.Open(sim.Options{}) }},
+		{"kernel", 1000, func(fs string) (dataplane.Plane, error) { return kernel.Open(kernel.Options{BPFFS: fs}) }},
+		{"sim", 200, func(string) (dataplane.Plane, error) { return sim.Open(sim.Options{}) }},
 	} {
 		t.Run(e.name, func(t *testing.T) {
+			fs := ""
 			if e.name == "kernel" {
-				netnstest.NeedBPF(t)
+				fs = netnstest.BPFFS(t)
 			}
-			r := newRouter(t, e.open)
+			r := newRouter(t, func() (dataplane.Plane, error) { return e.open(fs) })
 			rnd := rand.New(rand.NewPCG(3, 4))
 			for i, p := range fullTable(e.n) {
 				a := p.Addr()
@@ -168,6 +167,23 @@ func TestAcknowledgedMeansForwarded(t *testing.T) {
 			r.do(ofGroup(0, 1, 1, 2))
 			if got := r.takes(netip.MustParseAddr("203.0.113.77")); got != 2 {
 				t.Errorf("after the group's change the packet left by port %d", got+1)
+			}
+			if e.name != "kernel" {
+				return
+			}
+			// gribi:GR68, principle 5: the daemon goes and comes, packets do not care.
+			r.rig.Stop()
+			if got := r.takes(netip.MustParseAddr("203.0.113.77")); got != 2 {
+				t.Errorf("without nicd the packet left by port %d", got+1)
+			}
+			r.rig.Start()
+			if got := r.takes(netip.MustParseAddr("203.0.113.77")); got != 2 {
+				t.Errorf("after a restart the packet left by port %d", got+1)
+			}
+			r.st, r.next = session(t, r.rig, 1), 0
+			r.do(ofGroup(0, 1, 1, 1))
+			if got := r.takes(netip.MustParseAddr("203.0.113.77")); got != 1 {
+				t.Errorf("after a restart and a change the packet left by port %d", got+1)
 			}
 		})
 	}
