@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,6 +23,7 @@ import (
 	"github.com/p4nic/p4nic/internal/gnmipath"
 	"github.com/p4nic/p4nic/internal/netns"
 	"github.com/p4nic/p4nic/internal/netnstest"
+	"github.com/p4nic/p4nic/proto/routespb"
 )
 
 // TestTelemetry: on every engine gNMI's counters are the packets sent within two
@@ -276,4 +279,53 @@ func services(ctx context.Context, t testing.TB, conn *grpc.ClientConn) {
 	if err != nil || h.GetStatus() != healthpb.HealthCheckResponse_SERVING {
 		t.Errorf("health: %v, %v", h.GetStatus(), err)
 	}
+}
+
+// TestRoutesTelemetry: gribi:GR66, GR67: network instances made over gNMI survive a
+// restart; routes are in the AFT of their instance once they are in the datapath,
+// and leave it.
+func TestRoutesTelemetry(t *testing.T) {
+	net := newWires(t)
+	file := filepath.Join(t.TempDir(), "nicd.yaml")
+	netnstest.Check(t, os.WriteFile(file, []byte("network-instances: [{name: DEFAULT, id: 0}]\n"), 0o600))
+	d := newNicd(t, net.sw, "--config", file, "--engine", "sim", "--port", "1=s1", "--port", "2=s2")
+	d.start()
+	c := d.client()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	router := bundleOf(t, compileFile(t, "../../p4src/router.p4"))
+	netnstest.Check(t, d.load(c, router, p4.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT))
+
+	_, err := gpb.NewGNMIClient(c.Conn).Set(ctx, &gpb.SetRequest{Update: []*gpb.Update{{Path: parsePath(t, "/network-instances/network-instance[name=red]/config"),
+		Val: &gpb.TypedValue{Value: &gpb.TypedValue_JsonIetfVal{JsonIetfVal: []byte(`{"name":"red","type":"L3VRF"}`)}}}}})
+	netnstest.Check(t, err)
+	netnstest.Check(t, c.Close())
+	d.kill()
+	d.start()
+	c = d.client()
+
+	const entry = "/network-instances/network-instance[name=red]/afts/ipv4-unicast/ipv4-entry[prefix=198.51.100.0/24]"
+	s := follow(t, c.Conn, gpb.SubscriptionMode_ON_CHANGE, 0, "/network-instances/network-instance[name=red]/afts/ipv4-unicast", "/network-instances/network-instance/config/name")
+	s.until("/network-instances/network-instance[name=red]/config/name", func(_ time.Time, v *gpb.TypedValue) bool { return v.GetStringVal() == "red" })
+	routes := routespb.NewRoutesClient(c.Conn)
+	added, err := routes.Add(ctx, &routespb.AddRequest{Routes: []*routespb.StaticRoute{{Instance: "red", Prefix: "198.51.100.0/24", Target: routespb.Target_DROP}}})
+	netnstest.Check(t, err)
+	if len(added.GetFailed()) > 0 {
+		t.Fatal(added)
+	}
+	s.until(entry+"/state/origin-protocol", func(_ time.Time, v *gpb.TypedValue) bool { return v.GetStringVal() == "STATIC" })
+	_, err = routes.Delete(ctx, &routespb.DeleteRequest{Routes: []*routespb.RouteKey{{Instance: "red", Prefix: "198.51.100.0/24"}}})
+	netnstest.Check(t, err)
+	for {
+		m, err := s.g.Recv()
+		netnstest.Check(t, err)
+		if ds := m.GetUpdate().GetDelete(); len(ds) > 0 {
+			if got := gnmipath.Format(m.GetUpdate().GetPrefix(), ds[0]); got != entry {
+				t.Errorf("deleted %s", got)
+			}
+			break
+		}
+	}
+	netnstest.Check(t, c.Close())
+	d.detach()
 }

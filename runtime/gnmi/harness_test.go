@@ -135,8 +135,7 @@ func (s *viewer) want(lines ...string) {
 	same(s.r.t, s.next(), lines...)
 }
 
-// quiet proves that nothing is waiting: what a poll or marker after it gives must
-// be the next message. It makes a change that the stream tells of.
+// same compares lines.
 func same(t testing.TB, got []string, want ...string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
