@@ -192,6 +192,7 @@ func (p *lineParser) add(c *Command) (err error) {
 		if c.ID, err = p.name("the entry's name"); err != nil {
 			return err
 		}
+		c.ID = strings.TrimPrefix(c.ID, "$")
 	}
 	return nil
 }
