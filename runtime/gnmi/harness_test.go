@@ -42,7 +42,7 @@ func newRig(t testing.TB) *rig {
 	conn, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return l.Dial() }))
 	r.check(err)
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	r.ctx, r.client = ctx, gpb.NewGNMIClient(conn)
 	t.Cleanup(func() {
 		cancel()

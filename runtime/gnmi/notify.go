@@ -1,6 +1,8 @@
 package gnmi
 
 import (
+	"slices"
+
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 
 	"github.com/p4nic/p4nic/runtime/telemetry"
@@ -15,7 +17,39 @@ type emitter struct {
 	send     func(*gpb.SubscribeResponse) error
 	encoding gpb.Encoding
 	depth    int // of leaves below the path, 0 = any
+	tails    tails
 	next     *gpb.Notification
+	at       *telemetry.Row // whose path is head
+	head     []*gpb.PathElem
+}
+
+// tails are the elements of leaves below their rows, for leaves without lists of
+// their own. Messages share them: nobody changes them.
+type tails map[*telemetry.Leaf][]*gpb.PathElem
+
+func newTails(s *telemetry.Schema) tails {
+	out := tails{}
+	for _, src := range s.Sources {
+		for _, l := range src.Leaves {
+			below := l.Path[len(src.Elems):]
+			if !slices.ContainsFunc(below, func(e telemetry.Elem) bool { return len(e.Keys) > 0 }) {
+				out[l] = elems(below, nil)
+			}
+		}
+	}
+	return out
+}
+
+// path is the path of a leaf in a row.
+func (e *emitter) path(s *telemetry.Source, r *telemetry.Row, l *telemetry.Leaf, keys []string) *gpb.Path {
+	tail, ok := e.tails[l]
+	if !ok {
+		return &gpb.Path{Elem: elems(l.Path, keys)}
+	}
+	if e.at != r {
+		e.at, e.head = r, elems(s.Elems, r.Keys)
+	}
+	return &gpb.Path{Elem: slices.Concat(e.head, tail)}
 }
 
 // flush sends what was collected.
@@ -81,18 +115,18 @@ func (e *emitter) row(p *part, f *telemetry.Frame, r *telemetry.Row, duplicates 
 	var err error
 	p.sel.Each(r, func(l *telemetry.Leaf, keys []string, v telemetry.Value) {
 		if err == nil && !p.tooDeep(e, l) {
-			err = e.update(p, f, l, keys, v, duplicates)
+			err = e.update(p, f, r, l, keys, v, duplicates)
 		}
 	})
 	return err
 }
 
-func (e *emitter) update(p *part, f *telemetry.Frame, l *telemetry.Leaf, keys []string, v telemetry.Value, duplicates uint32) error {
+func (e *emitter) update(p *part, f *telemetry.Frame, r *telemetry.Row, l *telemetry.Leaf, keys []string, v telemetry.Value, duplicates uint32) error {
 	n, err := e.room(p, f)
 	if err != nil {
 		return err
 	}
-	n.Update = append(n.Update, &gpb.Update{Path: &gpb.Path{Elem: elems(l.Path, keys)}, Val: typedValue(e.encoding, l.Type, v), Duplicates: duplicates})
+	n.Update = append(n.Update, &gpb.Update{Path: e.path(p.sel.Source, r, l, keys), Val: typedValue(e.encoding, l.Type, v), Duplicates: duplicates})
 	return nil
 }
 
@@ -165,7 +199,7 @@ func (e *emitter) rowChanges(p *part, f *telemetry.Frame, o, n *telemetry.Row, m
 				return
 			}
 			if changed = true; !p.sel.Source.Atomic {
-				err = e.update(p, f, l, keys, v, duplicates)
+				err = e.update(p, f, n, l, keys, v, duplicates)
 			}
 		}, func(keys []string) {
 			if !p.sel.Has(l, keys) || err != nil {

@@ -60,6 +60,7 @@ type Server struct {
 	setting sync.Mutex // one Set at a time
 	masters masters
 	tree    *schemaNode
+	tails   tails
 	quit    chan struct{}
 	once    sync.Once
 }
@@ -79,7 +80,7 @@ func NewServer(o Options) (*Server, error) {
 		o.Log = slog.Default()
 	}
 	return &Server{opts: o, tel: o.Telemetry, hub: o.Telemetry.Hub, clock: o.Telemetry.Hub.Clock(), log: o.Log,
-		masters: masters{highest: map[string]electionID{}}, tree: schemaTree(o.Telemetry.Hub.Schema), quit: make(chan struct{})}, nil
+		masters: masters{highest: map[string]electionID{}}, tree: schemaTree(o.Telemetry.Hub.Schema), tails: newTails(o.Telemetry.Hub.Schema), quit: make(chan struct{})}, nil
 }
 
 // Register adds the service to a gRPC server.

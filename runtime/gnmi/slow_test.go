@@ -23,7 +23,7 @@ func (r *rig) slow(l *gpb.SubscriptionList) *slowClient {
 	r.check(err)
 	c := &slowClient{r: r, entered: make(chan struct{}, 64), sent: make(chan *gpb.SubscribeResponse)}
 	ctx, cancel := context.WithCancel(r.ctx)
-	st := &stream{s: r.server, plans: plans, e: emitter{encoding: l.GetEncoding(), send: func(m *gpb.SubscribeResponse) error {
+	st := &stream{s: r.server, plans: plans, e: emitter{encoding: l.GetEncoding(), tails: r.server.tails, send: func(m *gpb.SubscribeResponse) error {
 		c.entered <- struct{}{}
 		select {
 		case c.sent <- m:

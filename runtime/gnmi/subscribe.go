@@ -58,7 +58,7 @@ func (s *Server) Subscribe(g gpb.GNMI_SubscribeServer) error {
 		case <-ctx.Done():
 		}
 	}()
-	st := &stream{s: s, plans: plans, e: emitter{send: g.Send, encoding: list.GetEncoding(), depth: ext.depth}, updatesOnly: list.GetUpdatesOnly()}
+	st := &stream{s: s, plans: plans, e: emitter{send: g.Send, encoding: list.GetEncoding(), depth: ext.depth, tails: s.tails}, updatesOnly: list.GetUpdatesOnly()}
 	switch list.GetMode() {
 	case gpb.SubscriptionList_ONCE:
 		err = st.once(ctx)
