@@ -41,6 +41,9 @@ typed, core, or bmv2, the JSON written and read again.
 
 A test that the target cannot run is skipped. The last line counts; exit 0 when no
 test failed.`,
+		Example: `  nicctl test tests/*.stf --program router.p4
+  nicctl test router.stf --level bmv2 -v
+  nicctl test router.stf --program switch.json --p4info switch.p4info.txt`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}

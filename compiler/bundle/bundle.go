@@ -6,6 +6,7 @@
 // by name and without times, so equal content gives equal bytes.
 //
 //	bindings.txtpb  p4nic.bindings.v1.Bindings: what tables mean; where bound
+//	bmv2.json       the program for simple_switch; where its format can say it
 //	entries.txtpb   p4.v1.WriteRequest: the entries written in the program
 //	manifest.json   format, versions, required features, digests of the others
 //	p4info.txtpb    p4.config.v1.P4Info
@@ -42,6 +43,7 @@ const (
 	EntriesName  = "entries.txtpb"
 	PipelineName = "pipeline.ir"
 	BindingsName = "bindings.txtpb" // optional
+	BMV2Name     = "bmv2.json"      // optional
 )
 
 // Manifest says what a bundle is without parsing its members.
@@ -81,6 +83,9 @@ type Contents struct {
 	Program  *ir.Program        // core level
 	// Bindings are checked (compiler/bindings); nil or without tables = none.
 	Bindings *bindingspb.Bindings
+	// BMV2 is the program as bmv2 JSON, for devices that take it; nil where the
+	// format cannot say it.
+	BMV2 []byte
 }
 
 // Bundle is an archive as Read found it.

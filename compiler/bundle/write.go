@@ -47,8 +47,11 @@ func Write(c Contents) ([]byte, error) {
 	}
 	if len(c.Bindings.GetTables()) > 0 {
 		files = append(files, file{BindingsName, p4info.Text(c.Bindings)})
-		slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
 	}
+	if c.BMV2 != nil {
+		files = append(files, file{BMV2Name, c.BMV2})
+	}
+	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
 	m := Manifest{
 		Format: Format, Compiler: c.Compiler, Program: c.Program.Name, Arch: c.Program.Arch,
 		Requires: requires(c.Program), Tables: tableSizes(c.Program),

@@ -3,7 +3,8 @@
 //
 // In: the path of a program and the options of the command line. Out: the typed
 // and the core program, P4Info and entries, diagnostics, times.
-// Must not import: nicctl, a back end, runtime.
+// Must not import: nicctl, a back end other than bmv2 (its JSON is part of a
+// bundle), runtime.
 package driver
 
 import (
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/backend/bmv2"
 	"github.com/p4nic/p4nic/compiler/bindings"
 	"github.com/p4nic/p4nic/compiler/bundle"
 	"github.com/p4nic/p4nic/compiler/diag"
@@ -162,10 +164,15 @@ func Compile(o Options) (*Result, error) {
 	})
 }
 
-// Bundle packs a result without errors. version is the compiler's.
+// Bundle packs a result without errors, with bmv2 JSON where the program can be
+// said in it. version is the compiler's.
 func (r *Result) Bundle(version string) ([]byte, error) {
+	js, err := bmv2.Export(r.Core)
+	if _, refused := errors.AsType[*bmv2.Error](err); err != nil && !refused {
+		return nil, err
+	}
 	return bundle.Write(bundle.Contents{
-		Compiler: version, P4Info: r.Control.Info, Entries: r.Control.Entries, Program: r.Core, Bindings: r.Bindings,
+		Compiler: version, P4Info: r.Control.Info, Entries: r.Control.Entries, Program: r.Core, Bindings: r.Bindings, BMV2: js,
 	})
 }
 
