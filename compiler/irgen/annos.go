@@ -2,7 +2,6 @@ package irgen
 
 import (
 	"math/big"
-	"strconv"
 	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ast"
@@ -41,10 +40,16 @@ func rawText(toks []ast.Token) string {
 	for i, t := range toks {
 		words[i] = t.Text
 		if t.Kind == ast.TokenString {
-			words[i] = strconv.Quote(t.Text)
+			words[i] = quoteP4(t.Text)
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// quoteP4 writes a string as P4 does: only quotes and backslashes are escaped;
+// the line ends of a long literal stay.
+func quoteP4(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
 // lit evaluates an expression of a structured annotation: literals, names of

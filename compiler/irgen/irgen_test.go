@@ -354,3 +354,37 @@ func TestCodes(t *testing.T) {
 		}
 	}
 }
+
+// What a constant condition excludes is no part of the program: its actions have
+// no place among those called.
+func TestDeadBranches(t *testing.T) {
+	p := must(t, `
+control ig(inout H h, inout M m, inout standard_metadata_t sm) {
+    action live() { m.a = 1; }
+    action dead() { m.a = 2; }
+    apply {
+        if (1 == 2) { dead(); } else { live(); }
+        if (false) { dead(); }
+        if (true) { live(); }
+    }
+}`)
+	r := ir.Reachable(p)
+	for a := range r.CalledTop {
+		if a.Name != "ig.live" {
+			t.Errorf("%s is called", a.Name)
+		}
+	}
+	if len(r.CalledTop) != 1 {
+		t.Errorf("%d actions are called", len(r.CalledTop))
+	}
+}
+
+// lang:L161: the text of an unstructured annotation keeps the lines of its strings.
+func TestAnnotationText(t *testing.T) {
+	p := must(t, "control ig(inout H h, inout M m, inout standard_metadata_t sm) {\n"+
+		"@rule(\"a\n\tb \\\"c\\\"\") table t { actions = { NoAction; } }\napply { t.apply(); } }")
+	a, ok := ir.Anno(p.Tables[0].Annos, "rule")
+	if want := "\"a\n\tb \\\"c\\\"\""; !ok || a.Text != want {
+		t.Errorf("%q, want %q", a.Text, want)
+	}
+}

@@ -243,6 +243,17 @@ func hasCall(x ir.Expr) bool {
 
 func (g *gen) ifStmt(e *env, s *ast.IfStmt, m ir.SMeta) []ir.Stmt {
 	c := g.expr(e, s.Cond, nil)
+	if k, ok := c.(*ir.Const); ok {
+		// What is never run is no part of the program: what it alone uses has no
+		// place in P4Info, as with p4c.
+		switch {
+		case k.Val.Sign() != 0:
+			return g.stmt(e, s.Then)
+		case s.Else != nil:
+			return g.stmt(e, s.Else)
+		}
+		return nil
+	}
 	out := &ir.If{SMeta: m, Cond: c, Then: g.stmt(e, s.Then), Likely: likely(s.Then)}
 	if s.Else != nil {
 		out.Else = g.stmt(e, s.Else)

@@ -62,6 +62,13 @@ func readProgram(root, path, want string) (*Program, error) {
 		return nil, err
 	}
 	p := &Program{Path: path, SHA256: hexDigest(text), Arch: architecture(text), Want: want}
+	test, err := readIfThere(testOf(root, path))
+	if err != nil {
+		return nil, err
+	}
+	if test != nil {
+		p.STF = hexDigest(test)
+	}
 	golden := filepath.Join(root, strings.NewReplacer("_samples/", "_samples_outputs/", "_errors/", "_errors_outputs/").Replace(path))
 	stderr, err := readIfThere(golden + "-stderr")
 	if err != nil {
@@ -94,6 +101,11 @@ func readProgram(root, path, want string) (*Program, error) {
 		p.Entries = Digest(&m)
 	}
 	return p, nil
+}
+
+// testOf is the file of the packet test of a program.
+func testOf(root, path string) string {
+	return filepath.Join(root, filepath.FromSlash(strings.TrimSuffix(path, ".p4")+".stf"))
 }
 
 func readIfThere(name string) ([]byte, error) {

@@ -23,6 +23,8 @@ type Job struct {
 	Root string // of the checkout
 	Path string
 	Arch string
+	// STF tells to play the packet test too.
+	STF bool
 	// Limit is the stage to stop at.
 	Limit Stage
 }
@@ -62,6 +64,9 @@ func Compile(j Job) *Result {
 	r.P4Info, r.Entries = Digest(res.Control.Info), Digest(res.Control.Entries)
 	r.Stage = StageCore
 	r.engines(res.Core, j.Limit)
+	if j.STF {
+		r.packets(testOf(j.Root, j.Path), res)
+	}
 	return r
 }
 

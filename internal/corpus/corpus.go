@@ -37,7 +37,30 @@ type Program struct {
 	// P4Info and Entries are digests of the canonical forms (canon.go) of what
 	// p4test makes of it; "" where nothing is recorded.
 	P4Info, Entries string
+	// STF is the digest of its packet test, "" where it has none.
+	STF string
 }
+
+// Engine is a way to play a packet test.
+type Engine int
+
+// Engines.
+const (
+	Typed Engine = iota // the reference interpreter, level typed
+	Core                // the reference interpreter, level core
+	BMv2                // the same after a round trip through bmv2 JSON
+	SSA                 // the interpreter of SSA
+	Engines
+)
+
+func (e Engine) String() string { return [...]string{"typed", "core", "bmv2", "ssa"}[e] }
+
+// Outcomes of a packet test.
+const (
+	Passed  = "pass"
+	failed  = "fail"
+	skipped = "skip"
+)
 
 // Stage is how far a program gets; each stage includes those before.
 type Stage int
@@ -83,24 +106,34 @@ type Result struct {
 	Why string
 	// P4Info and Entries are digests as in Program.
 	P4Info, Entries string
-	// Note is detail for the eye, not recorded: the first message.
-	Note string
+	// STF is how the packet test ended on each engine, "" where there is none or
+	// the program did not get so far.
+	STF [Engines]string
+	// Note and Reports are detail for the eye, not recorded: the first message, and
+	// the reports of the packet tests.
+	Note    string
+	Reports [Engines]string
 }
 
 // Good tells of a result, measured against the facts, each thing that can be
 // right. What does not apply is false.
 type Good struct {
 	Verdict, Line, P4Info, Entries bool
+	STF                            [Engines]bool
 }
 
 // Judge compares a result with the facts.
 func Judge(p *Program, r *Result) Good {
-	return Good{
+	g := Good{
 		Verdict: r.Verdict == p.Want,
 		Line:    p.Want == Reject && r.Verdict == Reject && (p.Line == "" || r.Line == p.Line),
 		P4Info:  p.P4Info != "" && r.P4Info == p.P4Info,
 		Entries: p.Entries != "" && r.Entries == p.Entries,
 	}
+	for e := range g.STF {
+		g.STF[e] = p.STF != "" && r.STF[e] == Passed
+	}
+	return g
 }
 
 // Worse lists what r lost against old, both results of p. A stage counts up to
@@ -117,6 +150,11 @@ func Worse(p *Program, old, r *Result, limit Stage) []string {
 	lost("line", was.Line, is.Line, fmt.Sprintf(": %s, p4test says %s (%s)", orDash(r.Line), orDash(p.Line), r.Note))
 	lost("P4Info", was.P4Info, is.P4Info, " no longer equal")
 	lost("entries", was.Entries, is.Entries, " no longer equal")
+	for e := range was.STF {
+		// A wrong packet is worse than none.
+		wrong := r.STF[e] == failed && old.STF[e] != failed
+		lost("packet test on "+Engine(e).String(), was.STF[e] || wrong, is.STF[e], ": "+orDash(r.STF[e]))
+	}
 	if w, g := min(old.Stage, limit), min(r.Stage, limit); p.Want == Accept && g < w {
 		out = append(out, fmt.Sprintf("stage: %s, was %s (%s: %s)", g, w, r.Why, r.Note))
 	}

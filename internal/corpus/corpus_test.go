@@ -75,11 +75,11 @@ func TestSaveLoad(t *testing.T) {
 		Commit: strings.Repeat("ab", 20),
 		Programs: []Program{
 			{Path: "a.p4", SHA256: "00", Arch: "core", Want: Reject, Line: "core.p4:7"},
-			{Path: "b.p4", SHA256: "01", Arch: "v1model", Want: Accept, P4Info: "02", Entries: "03"},
+			{Path: "b.p4", SHA256: "01", Arch: "v1model", Want: Accept, P4Info: "02", Entries: "03", STF: "04"},
 		},
 		Results: []Result{
 			{Path: "a.p4", Verdict: Reject, Line: "9", Why: "syntax"},
-			{Path: "b.p4", Verdict: Accept, Stage: StageSSA, Why: "extern digest", P4Info: "02"},
+			{Path: "b.p4", Verdict: Accept, Stage: StageSSA, Why: "extern digest", P4Info: "02", STF: [Engines]string{Core: Passed, SSA: "skip"}},
 		},
 	}
 	dir := t.TempDir()
@@ -193,6 +193,7 @@ func TestWorse(t *testing.T) {
 		{"verdict and stage and P4Info and entries", acc, good, Result{Verdict: Reject}, StageKernel, 4},
 		{"no BPF here", acc, good, Result{Verdict: Accept, Stage: StageEBPF, P4Info: "x", Entries: "y"}, StageEBPF, 0},
 		{"verifier says no", acc, good, Result{Verdict: Accept, Stage: StageEBPF, P4Info: "x", Entries: "y"}, StageKernel, 1},
+		{"packets lost", &Program{Want: Accept, STF: "z"}, Result{STF: [Engines]string{Passed, Passed, "skip", "fail"}}, Result{STF: [Engines]string{"fail", Passed, "fail", "skip"}}, StageKernel, 2},
 		{"line lost", rej, Result{Verdict: Reject, Line: "5"}, Result{Verdict: Reject, Line: "6"}, StageKernel, 1},
 		{"line gained", rej, Result{Verdict: Reject, Line: "6"}, Result{Verdict: Reject, Line: "5"}, StageKernel, 0},
 		{"wrong line, other wrong line", rej, Result{Verdict: Reject, Line: "6"}, Result{Verdict: Reject, Line: "8"}, StageKernel, 0},
@@ -208,6 +209,17 @@ func TestWorse(t *testing.T) {
 		t.Errorf("fallen: %q", f)
 	}
 }
+
+// packets sends what comes to port 5.
+const packets = `#include <v1model.p4>
+struct N { }
+parser P(packet_in p, out N h, inout N m, inout standard_metadata_t s) { state start { transition accept; } }
+control V(inout N h, inout N m) { apply { } }
+control I(inout N h, inout N m, inout standard_metadata_t s) { apply { s.egress_spec = 5; } }
+control E(inout N h, inout N m, inout standard_metadata_t s) { apply { } }
+control D(packet_out p, in N h) { apply { } }
+V1Switch(P(), V(), I(), E(), V(), D()) main;
+`
 
 // A checkout in small: what is read of it, what a replay makes of it, and that
 // a change of a file is seen.
@@ -225,13 +237,15 @@ func TestReplay(t *testing.T) {
 	}
 	write("p4_16_samples/good.p4", "const bit<8> a = 1;\n")
 	write("p4_16_samples/dash/odd.p4", "const bit<8> a = true;\n")
+	write("p4_16_samples/packets.p4", packets)
+	write("p4_16_samples/packets.stf", "packet 3 00112233\nexpect 5 00112233$\n")
 	write("p4_16_errors/bad.p4", "\nconst bit<8> a = true;\n")
 	write("p4_16_errors_outputs/bad.p4-stderr", "bad.p4(2): [--Werror=type-error] error: no\n")
 	programs, err := ReadCheckout(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(programs) != 3 {
+	if len(programs) != 4 {
 		t.Fatalf("%d programs", len(programs))
 	}
 	exe, err := os.Executable()
@@ -248,10 +262,13 @@ func TestReplay(t *testing.T) {
 	if err := Summary(&out, programs, res); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"false-reject testdata/p4_16_samples/dash/odd.p4:1 ", "1/2", "100.0"} {
+	for _, want := range []string{"false-reject testdata/p4_16_samples/dash/odd.p4:1 ", "2/3", "100.0"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
+	}
+	if r := res[3]; r.STF != [Engines]string{Passed, Passed, Passed, Passed} || r.Stage != StageEBPF {
+		t.Errorf("%+v", r)
 	}
 	if r := res[0]; r.Verdict != Reject || r.Line != "2" {
 		t.Errorf("%+v", r)

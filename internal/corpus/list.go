@@ -23,6 +23,11 @@ func List(w io.Writer, programs []Program, results []Result) {
 			if r.Stage < StageKernel {
 				fmt.Fprintf(w, "%-12s %s: [%s] %s\n", "stage-"+r.Stage.String(), p.Path, r.Why, r.Note)
 			}
+			for e, s := range r.STF {
+				if p.STF != "" && s != Passed {
+					fmt.Fprintf(w, "%-12s %s: %s %s\n", "stf-"+Engine(e).String(), p.Path, orDash(s), firstLine(r.Reports[e]))
+				}
+			}
 			if p.P4Info != "" && r.P4Info != "" && !g.P4Info {
 				fmt.Fprintf(w, "%-12s %s\n", "p4info", p.Path)
 			}

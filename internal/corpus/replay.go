@@ -60,7 +60,7 @@ func (rp *Replay) Run(programs []Program) ([]Result, error) {
 			defer w.stop()
 			for i := range jobs {
 				p := &programs[i]
-				r, err := w.compile(Job{Root: rp.Root, Path: p.Path, Arch: p.Arch, Limit: rp.limit(p)})
+				r, err := w.compile(Job{Root: rp.Root, Path: p.Path, Arch: p.Arch, STF: p.STF != "", Limit: rp.limit(p)})
 				mu.Lock()
 				if err != nil && firstErr == nil {
 					firstErr = fmt.Errorf("%s: %w", p.Path, err)

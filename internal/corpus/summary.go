@@ -31,6 +31,8 @@ type count struct {
 	info, infoOf       int
 	entries, entriesOf int
 	stage              [StageKernel + 1]int // of those that go beyond the front end
+	stf                [Engines]int
+	stfOf              int
 	faults             int
 }
 
@@ -59,6 +61,14 @@ func (c *count) add(p *Program, r *Result) {
 	if p.Entries != "" {
 		bump(&c.entriesOf, &c.entries, g.Entries)
 	}
+	if p.STF != "" {
+		c.stfOf++
+		for e, ok := range g.STF {
+			if ok {
+				c.stf[e]++
+			}
+		}
+	}
 	if r.Verdict == Crash || r.Verdict == Timeout {
 		c.faults++
 	}
@@ -74,6 +84,9 @@ func (c *count) totals() []Total {
 	}
 	for s := StageCore; s <= StageKernel; s++ {
 		out = append(out, Total{s.String(), c.stage[s], c.accept})
+	}
+	for e, n := range c.stf {
+		out = append(out, Total{"stf-" + Engine(e).String(), n, c.stfOf})
 	}
 	return out
 }
@@ -96,15 +109,16 @@ func Summary(w io.Writer, programs []Program, results []Result) error {
 	}
 	slices.Sort(archs)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "architecture\taccepted\trejected\tline\t%\tP4Info\tentries\tcore\texec\tssa\tebpf\tkernel\tfaults\t")
+	fmt.Fprintln(tw, "architecture\taccepted\trejected\tline\t%\tP4Info\tentries\tcore\texec\tssa\tebpf\tkernel\tstf\ttyped\tcore\tbmv2\tssa\tfaults\t")
 	line := func(name string, c *count) {
 		pct := "-"
 		if c.lineOf > 0 {
 			pct = fmt.Sprintf("%.1f", 100*float64(c.line)/float64(c.lineOf))
 		}
-		fmt.Fprintf(tw, "%s\t%d/%d\t%d/%d\t%d\t%s\t%d/%d\t%d/%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name,
+		fmt.Fprintf(tw, "%s\t%d/%d\t%d/%d\t%d\t%s\t%d/%d\t%d/%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name,
 			c.accepted, c.accept, c.rejected, c.reject, c.line, pct, c.info, c.infoOf, c.entries, c.entriesOf,
-			c.stage[StageCore], c.stage[StageExec], c.stage[StageSSA], c.stage[StageEBPF], c.stage[StageKernel], c.faults)
+			c.stage[StageCore], c.stage[StageExec], c.stage[StageSSA], c.stage[StageEBPF], c.stage[StageKernel],
+			c.stfOf, c.stf[Typed], c.stf[Core], c.stf[BMv2], c.stf[SSA], c.faults)
 	}
 	for _, a := range archs {
 		line(a, by[a])

@@ -17,8 +17,8 @@ const (
 )
 
 const (
-	factsHeader   = "path\tsha256\tarch\texpect\tline\tp4info\tentries"
-	resultsHeader = "path\tverdict\tline\tstage\twhy\tp4info\tentries"
+	factsHeader   = "path\tsha256\tarch\texpect\tline\tp4info\tentries\tstf"
+	resultsHeader = "path\tverdict\tline\tstage\twhy\tp4info\tentries\tstf-typed\tstf-core\tstf-bmv2\tstf-ssa"
 	ratchetHeader = "total\tcount\tof"
 )
 
@@ -38,7 +38,7 @@ func Load(dir string) (*Tables, error) {
 	}
 	t.Commit = meta["commit"]
 	for _, r := range rows {
-		t.Programs = append(t.Programs, Program{Path: r[0], SHA256: r[1], Arch: r[2], Want: r[3], Line: r[4], P4Info: r[5], Entries: r[6]})
+		t.Programs = append(t.Programs, Program{Path: r[0], SHA256: r[1], Arch: r[2], Want: r[3], Line: r[4], P4Info: r[5], Entries: r[6], STF: r[7]})
 	}
 	if _, rows, err = readTSV(filepath.Join(dir, resultsFile), resultsHeader); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func Load(dir string) (*Tables, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: row %d: %w", resultsFile, i+1, err)
 		}
-		t.Results = append(t.Results, Result{Path: r[0], Verdict: r[1], Line: r[2], Stage: s, Why: r[4], P4Info: r[5], Entries: r[6]})
+		t.Results = append(t.Results, Result{Path: r[0], Verdict: r[1], Line: r[2], Stage: s, Why: r[4], P4Info: r[5], Entries: r[6], STF: [Engines]string(r[7:])})
 	}
 	if len(t.Results) != len(t.Programs) {
 		return nil, fmt.Errorf("%d programs and %d results", len(t.Programs), len(t.Results))
@@ -67,8 +67,8 @@ func (t *Tables) Save(dir string) error {
 	var facts, results []string
 	for i := range t.Programs {
 		p, r := &t.Programs[i], &t.Results[i]
-		facts = append(facts, row(p.Path, p.SHA256, p.Arch, p.Want, p.Line, p.P4Info, p.Entries))
-		results = append(results, row(r.Path, r.Verdict, r.Line, r.Stage.String(), r.Why, r.P4Info, r.Entries))
+		facts = append(facts, row(p.Path, p.SHA256, p.Arch, p.Want, p.Line, p.P4Info, p.Entries, p.STF))
+		results = append(results, row(append([]string{r.Path, r.Verdict, r.Line, r.Stage.String(), r.Why, r.P4Info, r.Entries}, r.STF[:]...)...))
 	}
 	if err := writeTSV(filepath.Join(dir, factsFile), meta, factsHeader, facts); err != nil {
 		return err

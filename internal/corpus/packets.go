@@ -1,0 +1,72 @@
+package corpus
+
+import (
+	"errors"
+	"os"
+
+	"github.com/p4nic/p4nic/compiler/backend/bmv2"
+	"github.com/p4nic/p4nic/compiler/driver"
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/stf"
+)
+
+// packets plays the packet test at path on every engine. One that cannot run the
+// program, or the test, skips it.
+func (r *Result) packets(path string, res *driver.Result) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		r.Reports[Core] = err.Error()
+		return
+	}
+	test, err := stf.Parse(path, text)
+	if err != nil {
+		for e := range r.STF {
+			r.STF[e], r.Reports[e] = outcome(stf.Failed), err.Error()
+		}
+		return
+	}
+	engines := [Engines]func() (stf.Engine, error){
+		Typed: func() (stf.Engine, error) { return stf.NewSim(ir.Clone(res.Typed)) },
+		Core:  func() (stf.Engine, error) { return stf.NewSim(ir.Clone(res.Core)) },
+		BMv2: func() (stf.Engine, error) {
+			js, err := bmv2.Export(ir.Clone(res.Core))
+			if err != nil {
+				return nil, &stf.Unsupported{Reason: err.Error()}
+			}
+			p, err := bmv2.Import(js, res.Control.Info, res.Core.Name)
+			if err != nil {
+				return nil, err
+			}
+			return stf.NewSim(p)
+		},
+		SSA: func() (stf.Engine, error) { return stf.NewSSA(ir.Clone(res.Core)) },
+	}
+	for e := range r.STF {
+		out := stf.Result{Status: stf.Failed}
+		err := guard(func() error {
+			eng, err := engines[e]()
+			if err != nil {
+				return err
+			}
+			out = stf.Run(test, eng, nil)
+			return nil
+		})
+		if u, ok := errors.AsType[*stf.Unsupported](err); ok {
+			out = stf.Result{Status: stf.Skipped, Report: u.Reason}
+		} else if err != nil {
+			out = stf.Result{Status: stf.Failed, Report: err.Error()}
+		}
+		r.STF[e], r.Reports[e] = outcome(out.Status), out.Report
+	}
+}
+
+// outcome is the word for the tables.
+func outcome(s stf.Status) string {
+	switch s {
+	case stf.Passed:
+		return Passed
+	case stf.Skipped:
+		return skipped
+	}
+	return failed
+}
