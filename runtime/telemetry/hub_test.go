@@ -164,7 +164,7 @@ func TestInterfaces(t *testing.T) {
 		admin, running bool
 		want           string
 	}{
-		{telemetry.OperUp, true, true, "UP"}, {telemetry.OperDown, true, false, "DOWN"}, {telemetry.OperLowerLayerDown, true, false, "LOWER_LAYER_DOWN"},
+		{telemetry.OperUp, true, true, "UP"}, {telemetry.OperDown, true, false, "DOWN"}, {telemetry.OperLowerLayerDown, true, false, "LOWER_LAYER_DOWN"}, {telemetry.OperLowerLayerDown, false, false, "DOWN"},
 		{telemetry.OperDormant, true, true, "DORMANT"}, {telemetry.OperTesting, true, true, "TESTING"}, {telemetry.OperNotPresent, false, false, "NOT_PRESENT"},
 		{telemetry.OperUnknown, true, true, "UP"}, {telemetry.OperUnknown, true, false, "UNKNOWN"}, {telemetry.OperUnknown, false, false, "DOWN"},
 	} {

@@ -71,7 +71,8 @@ func ifAdmin(i *iface) string {
 }
 
 // ifOper is oper-status. The kernel says unknown for drivers that do not tell
-// (dummy, tap): running is up then.
+// (dummy, tap): running is up then. What is switched off is down, whatever its
+// lower layer does (RFC 2863 section 3.1.13); Linux 6.1 says otherwise of a veth.
 func ifOper(i *iface) string {
 	if i.link == nil {
 		return "NOT_PRESENT"
@@ -88,7 +89,9 @@ func ifOper(i *iface) string {
 	case OperNotPresent:
 		return "NOT_PRESENT"
 	case OperLowerLayerDown:
-		return "LOWER_LAYER_DOWN"
+		if i.link.AdminUp {
+			return "LOWER_LAYER_DOWN"
+		}
 	}
 	switch {
 	case !i.link.AdminUp:
