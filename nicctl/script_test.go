@@ -70,6 +70,7 @@ const noRaceSleep = "atexit_sleep_ms=0"
 //	$SOCKET    an address for a nicd
 //	$TCP       a free TCP address
 //	$INSTANCE  a name that no other script has
+//	$ROUTER    the path of p4src/router.p4
 func scriptSetup(env *testscript.Env) error {
 	programs, err := filepath.Glob("testdata/p4/*.p4")
 	if err != nil {
@@ -93,6 +94,11 @@ func scriptSetup(env *testscript.Env) error {
 		return err
 	}
 	socket := "unix://" + filepath.Join(env.WorkDir, "s")
+	router, err := filepath.Abs("../p4src/router.p4")
+	if err != nil {
+		return err
+	}
+	env.Setenv("ROUTER", router)
 	env.Setenv("SOCKET", socket)
 	env.Setenv("TCP", tcp)
 	instance := fmt.Sprintf("script-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)

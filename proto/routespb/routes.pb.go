@@ -714,8 +714,8 @@ type Route struct {
 	Source        string                 `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
 	Preference    uint32                 `protobuf:"varint,4,opt,name=preference,proto3" json:"preference,omitempty"` // lower wins
 	Best          bool                   `protobuf:"varint,5,opt,name=best,proto3" json:"best,omitempty"`
-	Fib           string                 `protobuf:"bytes,6,opt,name=fib,proto3" json:"fib,omitempty"` // "programmed", "failed", "not best", "no table"
-	Problem       string                 `protobuf:"bytes,7,opt,name=problem,proto3" json:"problem,omitempty"`
+	Fib           string                 `protobuf:"bytes,6,opt,name=fib,proto3" json:"fib,omitempty"`         // "programmed", "failed", "not best", "no table"
+	Problem       string                 `protobuf:"bytes,7,opt,name=problem,proto3" json:"problem,omitempty"` // why it failed, or why a next hop leads nowhere
 	Target        Target                 `protobuf:"varint,8,opt,name=target,proto3,enum=p4nic.v1.Target" json:"target,omitempty"`
 	NextHops      []*NextHop             `protobuf:"bytes,9,rep,name=next_hops,json=nextHops,proto3" json:"next_hops,omitempty"`
 	Group         uint64                 `protobuf:"varint,10,opt,name=group,proto3" json:"group,omitempty"`                                     // gRIBI id, 0 = none

@@ -127,6 +127,12 @@ func routeMessage(r *rib.RouteView) *routespb.Route {
 		m.GroupInstance = r.Group.Instance
 	}
 	for _, h := range r.Hops {
+		if h.State == rib.Programmed && h.Problem != "" && r.Best && r.State == rib.Programmed {
+			if m.Problem != "" {
+				m.Problem += "; "
+			}
+			m.Problem += "next hop " + h.Spec.String() + " leads nowhere: " + h.Problem
+		}
 		switch h.Spec.Kind {
 		case rib.ToHost:
 			m.Target = routespb.Target_HOST

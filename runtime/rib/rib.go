@@ -138,7 +138,7 @@ type Hop struct {
 	Spec     HopSpec
 	Raw      string // the payload as the adapter encodes it, for Get
 	State    State
-	Problem  string
+	Problem  string // why it failed or, where it is Programmed, why it leads nowhere
 
 	users map[*Group]struct{}
 	dirty bool

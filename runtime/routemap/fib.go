@@ -184,6 +184,8 @@ func (f *fib) publish(hops []*rib.Hop, groups []*rib.Group) {
 		h.State, h.Problem = rib.Programmed, ""
 		if st := f.hops[h]; st != nil && st.err != nil {
 			h.State, h.Problem = rib.Failed, st.err.Error()
+		} else if st != nil {
+			h.Problem = st.egress.why // no failure (gribi:GR20), but worth telling
 		}
 	}
 	for _, g := range groups {
