@@ -48,9 +48,7 @@ func (c *code) extern(s *ir.ExternCall) {
 			args = append([]ir.Expr{s.Dst}, args...)
 		}
 		need(2)
-		dst, back := c.direct(args[0])
-		c.emit("register_read", dst, obj{{"type", "register_array"}, {"value", s.Object.Name}}, outer(x.data(args[1])))
-		back()
+		c.registerRead(args[0], s.Object, args[1])
 	case "register.write":
 		need(2)
 		c.emit("register_write", obj{{"type", "register_array"}, {"value", s.Object.Name}}, outer(x.data(args[0])), outer(x.data(args[1])))
@@ -75,6 +73,30 @@ func (c *code) extern(s *ir.ExternCall) {
 		c.emit("truncate", outer(x.data(args[0])))
 	default:
 		x.fail(s.P, "extern "+s.Name, "it is not exported to bmv2 JSON")
+	}
+}
+
+// registerRead reads a cell. simple_switch leaves the destination alone beyond the
+// last one, where we read 0, and its cells have no sign.
+func (c *code) registerRead(dst ir.Expr, o *ir.Instance, index ir.Expr) {
+	t, w := dst, ir.Width(dst.Type())
+	if signed(dst.Type()) {
+		t = c.x.temp(&ir.Bit{W: w}, dst.Pos())
+	}
+	at := c.x.data(index)
+	ref, back := c.direct(t)
+	if k, is := index.(*ir.Const); !is || k.Val.Cmp(big64(int64(c.x.size(o)))) >= 0 {
+		if mentions(index, dst) { // the index goes first
+			tmp := c.x.temp(index.Type(), index.Pos())
+			c.assign(tmp, index)
+			at = c.x.data(tmp)
+		}
+		c.emit("assign", ref, hexstr(new(big.Int), w))
+	}
+	c.emit("register_read", ref, obj{{"type", "register_array"}, {"value", o.Name}}, outer(at))
+	back()
+	if t != dst {
+		c.scalar(dst, wrap(c.x.data(t), dst.Type()))
 	}
 }
 
