@@ -159,7 +159,7 @@ func (c *checker) finishCall(e *ast.CallExpr, call *Call, m map[*Var]Type, bound
 		}
 		switch x := t.(type) {
 		case *Extern:
-			if len(e.TypeArgs) > 0 || runTime(f, v) {
+			if runTime(f, v) {
 				c.errorf(codeTypeArgs, e, "%s cannot be a type argument", x)
 				return false
 			}

@@ -555,6 +555,13 @@ func (c *checker) abstractMethods(d *ast.Instantiation, o *Object, e *Extern) {
 		}
 	}
 	before := c.rep.Errors()
+	for _, f := range e.Base().Methods {
+		for i, p := range f.Params {
+			if q := subst(p.Type, m); p.Dir != ast.DirNone && p.Decl != nil && (isInteger(q) || isKind(q, String)) {
+				c.blame(codeBadParam, p.Decl.Span, d.Span, "with the type arguments of %s parameter %s of %s, which has a direction, has type %s", e, f.Params[i].Name, f.Name, q)
+			}
+		}
+	}
 	if d.Init != nil {
 		c.push()
 		for _, x := range d.Init.Decls {

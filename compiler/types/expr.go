@@ -381,10 +381,30 @@ func (c *checker) cond(e *ast.CondExpr) TypeAndValue {
 	return out
 }
 
+// hasBad tells whether t or a part of an expression list of type t is wrong and
+// reported.
+func hasBad(t Type) bool {
+	switch x := deref(t).(type) {
+	case *Record:
+		for _, f := range x.Fields {
+			if hasBad(f.Type) {
+				return true
+			}
+		}
+	case *Tuple:
+		for _, e := range x.Elems {
+			if hasBad(e) {
+				return true
+			}
+		}
+	}
+	return isBad(t)
+}
+
 func (c *checker) cast(e *ast.CastExpr) TypeAndValue {
 	t := c.typeOrGeneric(e.Type)
 	x := c.rvalue(e.X)
-	if isBad(t) || isBad(x.Type) {
+	if isBad(t) || hasBad(x.Type) {
 		return TypeAndValue{Type: bad()}
 	}
 	if vars := typeParams(t); len(vars) > 0 {

@@ -50,6 +50,9 @@ func Compile(j Job) *Result {
 		return r
 	}
 	r.Verdict, r.Stage = Accept, StageCheck
+	if err := guard(func() error { r.Stable = stable(o); return nil }); err != nil {
+		return r.fail(err)
+	}
 	if j.Limit <= StageCheck {
 		return r
 	}

@@ -109,6 +109,8 @@ type Result struct {
 	// STF is how the packet test ended on each engine, "" where there is none or
 	// the program did not get so far.
 	STF [Engines]string
+	// Stable tells that the program, printed and read back, prints the same.
+	Stable bool
 	// Note and Reports are detail for the eye, not recorded: the first message, and
 	// the reports of the packet tests.
 	Note    string
@@ -150,6 +152,7 @@ func Worse(p *Program, old, r *Result, limit Stage) []string {
 	lost("line", was.Line, is.Line, fmt.Sprintf(": %s, p4test says %s (%s)", orDash(r.Line), orDash(p.Line), r.Note))
 	lost("P4Info", was.P4Info, is.P4Info, " no longer equal")
 	lost("entries", was.Entries, is.Entries, " no longer equal")
+	lost("printing", old.Stable, r.Stable, " no longer stable")
 	for e := range was.STF {
 		// A wrong packet is worse than none.
 		wrong := r.STF[e] == failed && old.STF[e] != failed

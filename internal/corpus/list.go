@@ -19,6 +19,9 @@ func List(w io.Writer, programs []Program, results []Result) {
 		case p.Want == Reject && !g.Line:
 			fmt.Fprintf(w, "%-12s %s:%s want line %s [%s] %s\n", "line", p.Path, r.Line, p.Line, r.Why, r.Note)
 		}
+		if p.Want == Accept && r.Verdict == Accept && !r.Stable {
+			fmt.Fprintf(w, "%-12s %s\n", "unstable", p.Path)
+		}
 		if p.Want == Accept && r.Verdict == Accept && p.Arch == "v1model" {
 			if r.Stage < StageKernel {
 				fmt.Fprintf(w, "%-12s %s: [%s] %s\n", "stage-"+r.Stage.String(), p.Path, r.Why, r.Note)

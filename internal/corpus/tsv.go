@@ -18,13 +18,14 @@ const (
 
 const (
 	factsHeader   = "path\tsha256\tarch\texpect\tline\tp4info\tentries\tstf"
-	resultsHeader = "path\tverdict\tline\tstage\twhy\tp4info\tentries\tstf-typed\tstf-core\tstf-bmv2\tstf-ssa"
+	resultsHeader = "path\tverdict\tline\tstage\twhy\tp4info\tentries\tstf-typed\tstf-core\tstf-bmv2\tstf-ssa\tprint"
 	ratchetHeader = "total\tcount\tof"
 )
 
 // Tables is the content of testdata/corpus.
 type Tables struct {
 	Commit   string // of Repository
+	Dumps    string // Dumps.Digest
 	Programs []Program
 	Results  []Result // same order as Programs
 }
@@ -36,7 +37,7 @@ func Load(dir string) (*Tables, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.Commit = meta["commit"]
+	t.Commit, t.Dumps = meta["commit"], meta["dumps"]
 	for _, r := range rows {
 		t.Programs = append(t.Programs, Program{Path: r[0], SHA256: r[1], Arch: r[2], Want: r[3], Line: r[4], P4Info: r[5], Entries: r[6], STF: r[7]})
 	}
@@ -48,7 +49,7 @@ func Load(dir string) (*Tables, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: row %d: %w", resultsFile, i+1, err)
 		}
-		t.Results = append(t.Results, Result{Path: r[0], Verdict: r[1], Line: r[2], Stage: s, Why: r[4], P4Info: r[5], Entries: r[6], STF: [Engines]string(r[7:])})
+		t.Results = append(t.Results, Result{Path: r[0], Verdict: r[1], Line: r[2], Stage: s, Why: r[4], P4Info: r[5], Entries: r[6], STF: [Engines]string(r[7:11]), Stable: r[11] == "stable"})
 	}
 	if len(t.Results) != len(t.Programs) {
 		return nil, fmt.Errorf("%d programs and %d results", len(t.Programs), len(t.Results))
@@ -63,17 +64,24 @@ func Load(dir string) (*Tables, error) {
 
 // Save writes programs and results to dir.
 func (t *Tables) Save(dir string) error {
-	meta := "# repository\t" + Repository + "\n# commit\t" + t.Commit + "\n"
+	meta := "# repository\t" + Repository + "\n# commit\t" + t.Commit + "\n# dumps\t" + t.Dumps + "\n"
 	var facts, results []string
 	for i := range t.Programs {
 		p, r := &t.Programs[i], &t.Results[i]
 		facts = append(facts, row(p.Path, p.SHA256, p.Arch, p.Want, p.Line, p.P4Info, p.Entries, p.STF))
-		results = append(results, row(append([]string{r.Path, r.Verdict, r.Line, r.Stage.String(), r.Why, r.P4Info, r.Entries}, r.STF[:]...)...))
+		results = append(results, row(append([]string{r.Path, r.Verdict, r.Line, r.Stage.String(), r.Why, r.P4Info, r.Entries}, append(r.STF[:], stableWord(r.Stable))...)...))
 	}
 	if err := writeTSV(filepath.Join(dir, factsFile), meta, factsHeader, facts); err != nil {
 		return err
 	}
 	return writeTSV(filepath.Join(dir, resultsFile), "", resultsHeader, results)
+}
+
+func stableWord(ok bool) string {
+	if ok {
+		return "stable"
+	}
+	return ""
 }
 
 // row joins fields; "-" stands for an empty one, so that columns stay visible.

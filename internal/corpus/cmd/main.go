@@ -55,6 +55,10 @@ func run(args []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	d, err := corpus.ReadDumps(*root)
+	if err != nil {
+		return err
+	}
 	old, err := corpus.Load(*dir)
 	if err != nil && !(*update && os.IsNotExist(err)) {
 		return err
@@ -69,6 +73,9 @@ func run(args []string, w io.Writer) error {
 			failures = append(failures, fmt.Sprintf("the checkout is at commit %s, the facts are of %s", head, old.Commit))
 		}
 		failures = append(failures, corpus.Changed(old.Programs, found)...)
+		if d.Digest != old.Dumps {
+			failures = append(failures, fmt.Sprintf("the dumps in p4_16_samples_outputs have digest %.12s, recorded %.12s", d.Digest, old.Dumps))
+		}
 	}
 	programs := found
 	if *pattern != "" {
@@ -96,6 +103,14 @@ func run(args []string, w io.Writer) error {
 	if *verbose {
 		corpus.List(w, programs, results)
 	}
+	totals := corpus.Totals(programs, results)
+	if *pattern == "" {
+		more, err := dumps(w, rp, d, *verbose)
+		if err != nil {
+			return err
+		}
+		totals = append(totals, more...)
+	}
 	if err := corpus.Summary(w, programs, results); err != nil {
 		return err
 	}
@@ -106,8 +121,13 @@ func run(args []string, w io.Writer) error {
 	if *pattern != "" {
 		return report(w, failures)
 	}
+	ratchet, err := corpus.LoadRatchet(*dir)
+	if err != nil && !(*update && os.IsNotExist(err)) {
+		return err
+	}
+	fallen := corpus.Fallen(ratchet, totals, limit)
 	if !*update {
-		return report(w, failures)
+		return report(w, append(failures, fallen...))
 	}
 	if head == "" && old != nil {
 		head = old.Commit
@@ -121,16 +141,28 @@ func run(args []string, w io.Writer) error {
 	for _, f := range failures {
 		fmt.Fprintln(w, "recorded although worse:", f)
 	}
-	totals := corpus.Totals(programs, results)
-	ratchet, err := corpus.LoadRatchet(*dir)
-	if err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	if fallen := corpus.Fallen(ratchet, totals); len(fallen) > 0 && !*lower {
+	if len(fallen) > 0 && !*lower {
 		return report(w, fallen)
 	}
-	t := &corpus.Tables{Commit: head, Programs: programs, Results: results}
+	t := &corpus.Tables{Commit: head, Dumps: d.Digest, Programs: programs, Results: results}
 	return errors.Join(t.Save(*dir), corpus.SaveRatchet(*dir, totals))
+}
+
+// dumps plays what p4test printed through the front end and the printer.
+func dumps(w io.Writer, rp *corpus.Replay, d *corpus.Dumps, verbose bool) ([]corpus.Total, error) {
+	rp.Limit = corpus.StageCheck
+	results, err := rp.Run(d.Programs)
+	if err != nil {
+		return nil, err
+	}
+	if verbose {
+		corpus.List(w, d.Programs, results)
+	}
+	totals := d.Totals(results)
+	for _, t := range totals {
+		fmt.Fprintf(w, "%s: %d of %d\n", t.Name, t.Count, t.Of)
+	}
+	return totals, nil
 }
 
 func report(w io.Writer, failures []string) error {
