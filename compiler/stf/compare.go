@@ -92,7 +92,6 @@ func (p *player) difference(b *strings.Builder, port uint32, n int, w *Command, 
 		lead, size = g.Data, len(g.Data)
 	}
 	if w != nil && len(w.Data) > size {
-		size = len(w.Data)
 		lead = w.Data
 	}
 	for _, part := range packetcase.Describe(lead) {

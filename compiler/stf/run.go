@@ -38,7 +38,6 @@ type player struct {
 	got     map[uint32][]Packet
 	ports   []uint32 // in order of appearance
 	nothing int      // line of no_packet, 0
-	seen    int      // packets received until then
 	total   int
 	verbose func(line string)
 }

@@ -63,10 +63,9 @@ const (
 func (x *exporter) program() obj {
 	blocks := x.blocks()
 	parsers := arr{x.parser(blocks[0])}
-	ingress, egress := x.pipeline("ingress", blocks[2]), obj(nil)
-	x.pipelines = append(x.pipelines, ingress)
-	egress = x.pipeline("egress", blocks[3])
-	x.pipelines = append(x.pipelines, egress)
+	for i, name := range []string{"ingress", "egress"} {
+		x.pipelines = append(x.pipelines, x.pipeline(name, blocks[2+i]))
+	}
 	sums := append(x.checksums(blocks[1], true, 0), x.checksums(blocks[4], false, 1)...)
 	for i := range sums {
 		sums[i].(obj)[1].v = i

@@ -22,7 +22,6 @@ type gnode struct {
 	byHit  bool
 	byRun  []*gnode // table: one an action, or nil
 	action int      // hidden table: id of its action
-	id     int
 }
 
 // grapher turns a control's body into a graph. It works from the end to the

@@ -27,7 +27,7 @@ func (im *importer) ranged(x *jx) *jx {
 	case "-":
 		return x.bound(n().Sub(l.lo, r.hi), n().Sub(l.hi, r.lo))
 	case "*":
-		return x.bound(extremes(l, r, n().Mul(l.lo, r.lo), n().Mul(l.lo, r.hi), n().Mul(l.hi, r.lo), n().Mul(l.hi, r.hi)))
+		return x.bound(extremes(n().Mul(l.lo, r.lo), n().Mul(l.lo, r.hi), n().Mul(l.hi, r.lo), n().Mul(l.hi, r.hi)))
 	case "~":
 		return x.bound(n().Not(r.hi), n().Not(r.lo))
 	case "|", "^":
@@ -63,7 +63,7 @@ func (im *importer) ranged(x *jx) *jx {
 	return x
 }
 
-func extremes(_, _ *jx, vs ...*big.Int) (lo, hi *big.Int) {
+func extremes(vs ...*big.Int) (lo, hi *big.Int) {
 	lo, hi = vs[0], vs[0]
 	for _, v := range vs[1:] {
 		lo, hi = minInt(lo, v), maxInt(hi, v)

@@ -20,15 +20,6 @@ type (
 
 func (o *obj) add(k string, v any) { *o = append(*o, kv{k, v}) }
 
-// list gives a slice as arr, empty rather than nil.
-func list[T any](xs []T) arr {
-	a := make(arr, 0, len(xs))
-	for _, x := range xs {
-		a = append(a, x)
-	}
-	return a
-}
-
 // printJSON prints v: obj, arr, string, int, bool or nil.
 func printJSON(v any) []byte {
 	var b bytes.Buffer

@@ -13,7 +13,6 @@ type pstate struct {
 	ops   arr
 	keys  arr
 	cases arr
-	done  bool // it has its transition
 }
 
 // parserCode turns the states of a parser, which have structured bodies, into

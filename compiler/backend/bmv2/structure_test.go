@@ -49,10 +49,7 @@ func (w *walker) run(ss []ir.Stmt) string {
 		case *ir.SetValid:
 			w.trace = append(w.trace, s.X.(*ir.VarRef).Var.Name)
 		case *ir.If:
-			cond, not := s.Cond, false
-			if u, is := cond.(*ir.Unary); is {
-				cond, not = u.X, true
-			}
+			_, not := s.Cond.(*ir.Unary)
 			if w.decide() != not {
 				j = w.run(s.Then)
 			} else {
