@@ -118,7 +118,7 @@ func (g *gen) assign(e *env, s *ast.AssignStmt, m ir.SMeta) []ir.Stmt {
 	}
 	l := g.expr(e, s.LHS, nil)
 	if s.Op == ast.OpInvalid {
-		return []ir.Stmt{g.store(s, l, g.expr(e, s.RHS, lt), m)}
+		return g.store(e, s, l, g.expr(e, s.RHS, lt), m)
 	}
 	if hasCall(l) {
 		l, pre = g.once(e, l, s)
@@ -130,18 +130,31 @@ func (g *gen) assign(e *env, s *ast.AssignStmt, m ir.SMeta) []ir.Stmt {
 	}
 	x := g.convert(new(ir.Cloner).Expr(l), xt)
 	r := g.binop(s, s.Op, x, g.expr(e, s.RHS, yt), xt, xt, m.P)
-	return append(pre, g.store(s, l, g.convert(r, lt), m))
+	return append(pre, g.store(e, s, l, g.convert(r, lt), m)...)
 }
 
 // store assigns r to l. An element of a tuple is no l-value of the IR: the
-// whole tuple is assigned.
-func (g *gen) store(at ast.Node, l, r ir.Expr, m ir.SMeta) ir.Stmt {
+// whole tuple is assigned. A part of an element is changed in a copy of it.
+func (g *gen) store(e *env, at ast.Node, l, r ir.Expr, m ir.SMeta) []ir.Stmt {
 	ti, ok := l.(*ir.TupleIndex)
 	if !ok {
-		if inTuple(l) {
-			g.errorf(codeUnsupported, span(at), "a part of a tuple's element cannot be assigned to")
+		slot := tupleElem(&l)
+		if slot == nil {
+			return []ir.Stmt{&ir.Assign{SMeta: m, L: l, R: r}}
 		}
-		return &ir.Assign{SMeta: m, L: l, R: r}
+		if hasCall(l) {
+			g.errorf(codeUnsupported, span(at), "the left side cannot contain a call here")
+		}
+		elem := *slot
+		ref := func(v *ir.Var) ir.Expr { return &ir.VarRef{Meta: ir.Meta{T: v.Type, P: m.P}, Var: v} }
+		val, part := g.local(e, "value", r.Type(), at), g.local(e, "element", elem.Type(), at)
+		*slot = ref(part)
+		out := []ir.Stmt{
+			&ir.Assign{SMeta: m, L: ref(val), R: r}, // before the copy: it may change the tuple
+			&ir.Assign{SMeta: m, L: ref(part), R: new(ir.Cloner).Expr(elem)},
+			&ir.Assign{SMeta: m, L: l, R: ref(val)},
+		}
+		return append(out, g.store(e, at, elem, ref(part), m)...)
 	}
 	if hasCall(ti.X) {
 		g.errorf(codeUnsupported, span(at), "the left side cannot contain a call here")
@@ -154,21 +167,23 @@ func (g *gen) store(at ast.Node, l, r ir.Expr, m ir.SMeta) ir.Stmt {
 		}
 		all.Elems = append(all.Elems, &ir.TupleIndex{Meta: ir.Meta{T: et, P: m.P}, X: new(ir.Cloner).Expr(ti.X), I: i})
 	}
-	return g.store(at, ti.X, all, m)
+	return g.store(e, at, ti.X, all, m)
 }
 
-func inTuple(l ir.Expr) bool {
-	switch x := l.(type) {
+// tupleElem is the place in l of the last tuple element on the way to what is
+// assigned, nil without one.
+func tupleElem(l *ir.Expr) *ir.Expr {
+	switch x := (*l).(type) {
 	case *ir.TupleIndex:
-		return true
+		return l
 	case *ir.Member:
-		return inTuple(x.X)
+		return tupleElem(&x.X)
 	case *ir.Index:
-		return inTuple(x.X)
+		return tupleElem(&x.X)
 	case *ir.Slice:
-		return inTuple(x.X)
+		return tupleElem(&x.X)
 	}
-	return false
+	return nil
 }
 
 // once evaluates the indices of an l-value that contain calls into variables,

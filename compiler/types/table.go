@@ -275,6 +275,9 @@ func (c *checker) text(e ast.Expr) string {
 		slices.Sort(fields)
 		return strings.Join(fields, ",")
 	}
+	if x, ok := e.(*ast.CastExpr); ok {
+		return "(" + strings.Join(strings.Fields(c.rep.Set().Text(span(x.Type))), "") + ")" + c.text(x.X)
+	}
 	return strings.Join(strings.Fields(c.rep.Set().Text(span(e))), "")
 }
 
