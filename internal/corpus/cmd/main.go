@@ -2,6 +2,7 @@
 // p4c: `make corpus P4C=DIR`.
 //
 //	corpus -p4c DIR [-update] [-v] [-run SUBSTRING] [-no-kernel]
+//	corpus -p4c DIR -mutants 1m [-seed N]
 //
 // Exit code 1: the checkout is not the recorded one, or something became worse.
 package main
@@ -44,6 +45,8 @@ func run(args []string, w io.Writer) error {
 	pattern := fs.String("run", "", "only programs whose path has this `text`; nothing is recorded")
 	noKernel := fs.Bool("no-kernel", false, "do not load programs into the kernel")
 	workers := fs.Int("workers", runtime.NumCPU(), "compile this `number` of programs at a time")
+	mutants := fs.Duration("mutants", 0, "instead of a replay, compile programs with faults in them for this `time`; a panic fails")
+	seed := fs.Uint64("seed", 1, "with -mutants: the `seed`")
 	timeout := fs.Duration("timeout", 30*time.Second, "the time one program may take")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -54,6 +57,9 @@ func run(args []string, w io.Writer) error {
 	found, err := corpus.ReadCheckout(*root)
 	if err != nil {
 		return err
+	}
+	if *mutants > 0 {
+		return corpus.Mutants(w, *root, os.TempDir(), found, *seed, *mutants, *timeout)
 	}
 	d, err := corpus.ReadDumps(*root)
 	if err != nil {
