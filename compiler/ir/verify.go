@@ -59,6 +59,8 @@ type checker struct {
 	vsets map[*ValueSet]bool
 	blks  map[*Block]bool
 	owner Owners
+	// listed are the actions that a table can run.
+	listed map[*Action]bool
 
 	vars   map[*Var]bool // in scope
 	labels []string
@@ -123,6 +125,12 @@ func (c *checker) run() {
 		return // what follows would stumble over nil and strangers
 	}
 	c.owner = NewOwners(c.p)
+	c.listed = map[*Action]bool{}
+	for _, t := range c.p.Tables {
+		for _, r := range t.Actions {
+			c.listed[r.Action] = true
+		}
+	}
 	for _, i := range c.p.Instances {
 		c.where = "instance " + i.Name
 		if i.Type == nil {
@@ -387,7 +395,8 @@ func (c *checker) action(a *Action) {
 		switch {
 		case p.Dir == DirNone:
 			data = true
-			if Width(p.Type) < 0 {
+			// One that is only called, which level typed may do, gets any value.
+			if Width(p.Type) < 0 && (c.core || c.listed[a]) {
 				c.fail(p.Pos, "parameter %s of type %s cannot be control-plane data", p.Name, typeText(p.Type))
 			}
 		case data:

@@ -388,3 +388,17 @@ func TestAnnotationText(t *testing.T) {
 		t.Errorf("%q, want %q", a.Text, want)
 	}
 }
+
+// lang:L125 lang:L126: an action that is only called takes any value as a
+// directionless parameter.
+func TestCalledActionData(t *testing.T) {
+	p := must(t, `
+struct D { bit<8> x; }
+control ig(inout H h, inout M m, inout standard_metadata_t sm) {
+    action a(D d) { m.a = d.x; }
+    apply { a({ 3 }); }
+}`)
+	if len(p.Actions) == 0 {
+		t.Error("no action")
+	}
+}
