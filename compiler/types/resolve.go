@@ -5,8 +5,8 @@ import (
 )
 
 // maxWidth bounds widths and stack sizes so that a program cannot make the
-// compiler allocate without bound.
-const maxWidth = 1 << 20
+// compiler allocate without bound; the IR has the same limits.
+const maxWidth = 1 << 16
 
 func bad() Type { return basic(Bad) }
 
