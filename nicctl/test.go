@@ -1,14 +1,18 @@
 package nicctl
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 
 	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/p4nic/p4nic/compiler/backend/bmv2"
 	"github.com/p4nic/p4nic/compiler/bundle"
@@ -35,14 +39,18 @@ func newTestCommand() *cobra.Command {
 		Long: `Play STF packet tests. The program is P4 source, bmv2 JSON with its P4Info, or a
 bundle; without --program it is the .p4 file beside each test.
 
---target says what runs the program: sim, the simulator, or ssa, the interpreter of
-what the kernel back end compiles. --level says which form of it the simulator runs:
-typed, core, or bmv2, the JSON written and read again.
+--target says what runs the program: sim, the simulator; ssa, the interpreter of
+what the kernel back end compiles; xdp or tc, this kernel with eBPF at that hook,
+which takes the privileges of nicd: the ports of the test become veth pairs in
+network namespaces of its own, and nothing of it stays. --level says which form of
+the program runs: typed (on the simulator alone), core, or bmv2, the JSON written
+and read again.
 
 A test that the target cannot run is skipped. The last line counts; exit 0 when no
 test failed.`,
 		Example: `  nicctl test tests/*.stf --program router.p4
   nicctl test router.stf --level bmv2 -v
+  nicctl test router.stf --target xdp
   nicctl test router.stf --program switch.json --p4info switch.p4info.txt`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
@@ -51,25 +59,43 @@ test failed.`,
 	fl := cmd.Flags()
 	fl.StringVarP(&f.program, "program", "p", "", "the program: `FILE` .p4, .json or .nicpkg")
 	fl.StringVar(&f.p4info, "p4info", "", "P4Info `FILE` of a .json program")
-	fl.StringVar(&f.target, "target", "sim", "sim or ssa")
+	fl.StringVar(&f.target, "target", "sim", "sim, ssa, xdp or tc")
 	fl.StringVar(&f.level, "level", "core", "typed, core or bmv2")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "print what commands of the tests read")
 	return cmd
 }
 
 func (f *testFlags) run(cmd *cobra.Command, files []string) error {
+	kernel := f.target == "xdp" || f.target == "tc"
 	switch {
-	case f.target != "sim" && f.target != "ssa":
-		return usageError{fmt.Errorf("--target %s: the targets are sim and ssa", f.target)}
+	case f.target == "simple_switch":
+		return usageError{fmt.Errorf("--target simple_switch: nicctl does not drive bmv2's switch, whose entries go in over Thrift; give it the JSON of `nicctl build --emit bmv2=FILE`")}
+	case f.target != "sim" && f.target != "ssa" && !kernel:
+		return usageError{fmt.Errorf("--target %s: the targets are sim, ssa, xdp and tc", f.target)}
 	case f.level != "typed" && f.level != "core" && f.level != "bmv2":
 		return usageError{fmt.Errorf("--level %s: the levels are typed, core and bmv2", f.level)}
 	case f.target == "ssa" && f.level == "typed":
 		return usageError{fmt.Errorf("--level typed: SSA is made from core programs")}
+	case kernel && f.level == "typed":
+		return usageError{fmt.Errorf("--level typed: eBPF is made from core programs")}
+	}
+	ctx := cmd.Context()
+	if kernel {
+		// Who gives up leaves nothing in the kernel.
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, unix.SIGTERM)
+		defer stop()
+		if err := checkKernelTarget(ctx); err != nil {
+			return fmt.Errorf("--target %s: %w", f.target, err)
+		}
 	}
 	out := cmd.OutOrStdout()
 	var counts [3]int
-	for _, file := range files {
-		r := f.one(cmd, file)
+	for n, file := range files {
+		r := f.one(ctx, cmd, file, stfInstance(n+1))
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
 		counts[r.Status]++
 		if err := printResult(out, file, r); err != nil {
 			return err
@@ -99,8 +125,8 @@ func printResult(w io.Writer, file string, r stf.Result) error {
 	return nil
 }
 
-// one plays one file.
-func (f *testFlags) one(cmd *cobra.Command, file string) stf.Result {
+// one plays one file; instance is the name of what it makes in the kernel.
+func (f *testFlags) one(ctx context.Context, cmd *cobra.Command, file, instance string) (r stf.Result) {
 	failed := func(err error) stf.Result {
 		if u, is := err.(*stf.Unsupported); is {
 			return stf.Result{Status: stf.Skipped, Report: u.Reason}
@@ -124,10 +150,21 @@ func (f *testFlags) one(cmd *cobra.Command, file string) stf.Result {
 		return failed(err)
 	}
 	var e stf.Engine
-	if f.target == "ssa" {
-		e, err = stf.NewSSA(p)
-	} else {
+	switch f.target {
+	case "sim":
 		e, err = stf.NewSim(p)
+	case "ssa":
+		e, err = stf.NewSSA(p)
+	default:
+		var k *kernelEngine
+		if k, err = newKernelEngine(ctx, p, t, f.target, instance); err == nil {
+			defer func() {
+				if err := k.close(); err != nil {
+					r = failed(fmt.Errorf("what the test made in the kernel: %w", err))
+				}
+			}()
+		}
+		e = k
 	}
 	if err != nil {
 		return failed(err)
