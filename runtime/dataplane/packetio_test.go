@@ -243,6 +243,9 @@ func TestCPUPortNumber(t *testing.T) {
 			r := newRigOn(t, e.name, e.hook, e.open, 255)
 			plain := netnstest.Frame(unknown, source, 1)
 			r.send(1, plain) // nobody listens
+			behind := netnstest.Frame(known, source, 2)
+			r.send(1, behind)
+			r.expect(2, behind) // so the first has passed
 			r.connect()
 			netnstest.Check(t, r.p.PacketOut(append([]byte{0, 0x40}, plain...)))
 			// 9 bits port 255, 3 bits reason 5, 4 bits 0xa, 16 bits length 62.
