@@ -1,6 +1,9 @@
-// Package demo shows the whole of p4nic at work on the local machine: it makes a
-// small network, starts the real nicd, loads the router, and proves with real
-// traffic between two hosts that the P4 program is what forwards it.
+// Package demo shows the whole of p4nic at work on the local machine, in two acts.
+// In the first it makes a small network, starts the real nicd, loads the router,
+// and proves with real traffic between two hosts that the P4 program is what
+// forwards it. In the second two sites are joined by two paths, and a controller
+// that knows only gNMI and gRIBI moves a prefix away from the one that loses
+// packets.
 //
 // In: bundles of the router. Out: the steps, a table of counters, an error when
 // anything was not as it must be. Everything that it makes is gone afterwards.

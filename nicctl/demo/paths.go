@@ -83,7 +83,7 @@ func (d *story) paths(ctx context.Context, dir string) (err error) {
 
 // control starts the controller: B's LAN is behind path1 until it loses packets.
 func (a *secondAct) control(ctx context.Context) (err error) {
-	if err := a.net.b.back(ctx, 1); err != nil {
+	if err := a.net.b.routeTo(ctx, lanA, a.net.a, lanPort+1); err != nil {
 		return err
 	}
 	var paths []controller.Path

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,7 +75,7 @@ func newSites(sim bool) (n *sites, err error) {
 			err = errors.Join(err, n.close())
 		}
 	}()
-	make := func() (*netns.NS, error) {
+	newNS := func() (*netns.NS, error) {
 		ns, err := netns.New()
 		if err != nil {
 			return nil, err
@@ -86,19 +85,19 @@ func newSites(sim bool) (n *sites, err error) {
 		return ns, ns.Sysctl("net/ipv6/conf/default/disable_ipv6", "1")
 	}
 	for i := range n.paths {
-		if n.paths[i], err = make(); err != nil {
+		if n.paths[i], err = newNS(); err != nil {
 			return n, err
 		}
 	}
 	for _, s := range []*site{n.a, n.b} {
 		for _, ns := range []**netns.NS{&s.host, &s.sw} {
-			if *ns, err = make(); err != nil {
+			if *ns, err = newNS(); err != nil {
 				return n, err
 			}
 		}
 		s.router = s.sw
 		if sim {
-			if s.router, err = make(); err != nil {
+			if s.router, err = newNS(); err != nil {
 				return n, err
 			}
 		}
@@ -263,13 +262,11 @@ func (s *site) static(ctx context.Context) error {
 	return nil
 }
 
-// back routes site A's LAN over a path at site B.
-func (s *site) back(ctx context.Context, path int) error {
-	peer := netip.MustParseAddr(fmt.Sprintf("192.168.%d.1", path))
-	port := path + 1
-	hop := &routespb.NextHop{Address: peer.String(), Interface: s.netdev(port), Mac: (&site{number: 1}).routerMAC(port), Weight: 1}
+// routeTo routes a prefix to another site over the path at a port.
+func (s *site) routeTo(ctx context.Context, prefix string, peer *site, port int) error {
+	hop := &routespb.NextHop{Address: peer.routerAddr(port), Interface: s.netdev(port), Mac: peer.routerMAC(port), Weight: 1}
 	_, err := routespb.NewRoutesClient(s.nicd.client.Conn).Add(ctx, &routespb.AddRequest{
-		Routes: []*routespb.StaticRoute{{Prefix: lanA, NextHops: []*routespb.NextHop{hop}}},
+		Routes: []*routespb.StaticRoute{{Prefix: prefix, NextHops: []*routespb.NextHop{hop}}},
 	})
 	if err != nil {
 		return s.nicd.client.Explain(err)
