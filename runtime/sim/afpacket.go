@@ -6,24 +6,30 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// wire is an AF_PACKET socket on one netdev: whole Ethernet frames in and out.
+// wire is an AF_PACKET socket on one netdev: whole Ethernet frames in and out. It
+// receives from a ring that the kernel fills (ring.go) and sends in batches
+// (outbox.go).
 //
 // Frames that this host sends on the netdev are not received (they belong to
 // nobody's ingress). A VLAN tag that the kernel took into metadata is put back,
 // and a checksum that the sender left to its hardware is completed, so that a
 // frame here is what it would be on a cable.
 type wire struct {
-	netdev string
-	fd     int
-	stop   int // eventfd that wakes the reader
-	mtu    int
-	mu     sync.RWMutex // held for reading by senders, so that close cannot pull fd away
-	closed bool
+	netdev   string
+	fd       int
+	stop     int // eventfd that wakes the reader
+	stopping atomic.Bool
+	mtu      int
+	ring     *ring
+	lost     atomic.Uint64 // frames that the kernel or a frame's length kept out of the ring
+	mu       sync.RWMutex  // held for reading by senders, so that close cannot pull fd away
+	closed   bool
 }
 
 const (
@@ -53,6 +59,7 @@ func openWire(netdev string) (*wire, error) {
 	}
 	w := &wire{netdev: netdev, fd: fd, mtu: ifi.MTU}
 	fail := func(what string, err error) (*wire, error) {
+		w.ring.close()
 		unix.Close(fd)
 		return nil, fmt.Errorf("netdev %s: %s: %w", netdev, what, err)
 	}
@@ -77,6 +84,9 @@ func openWire(netdev string) (*wire, error) {
 			break
 		}
 	}
+	if w.ring, err = openRing(fd, ifi.MTU); err != nil {
+		return fail("receive ring", err)
+	}
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: ifi.Index}); err != nil {
 		return fail("bind", err)
 	}
@@ -87,30 +97,46 @@ func openWire(netdev string) (*wire, error) {
 	return w, nil
 }
 
-// read calls deliver for each frame until close. The slice is valid during the
-// call only.
-func (w *wire) read(deliver func(frame []byte)) error {
-	buf := make([]byte, vlanTag+maxFrame)
+// read calls deliver for each frame until interrupt, and idle whenever no frame
+// waits. The slice is valid during the call only.
+func (w *wire) read(deliver func(frame []byte), idle func()) error {
+	buf := make([]byte, vlanTag+maxFrame) // of frames that fit no slot of the ring
 	oob := make([]byte, 256)
 	fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}, {Fd: int32(w.stop), Events: unix.POLLIN}}
-	for {
-		n, oobn, _, _, err := unix.Recvmsg(w.fd, buf[vlanTag:], oob, 0)
-		switch {
-		case err == nil:
-			deliver(restore(buf, n, oob[:oobn]))
+	for !w.stopping.Load() {
+		if status, frame, ok := w.ring.head(); ok {
+			switch {
+			case frame != nil:
+				deliver(frame)
+			case status&unix.TP_STATUS_COPY != 0:
+				n, oobn, _, _, err := unix.Recvmsg(w.fd, buf[vlanTag:], oob, unix.MSG_DONTWAIT)
+				if err == nil {
+					deliver(restore(buf, n, oob[:oobn]))
+				} else {
+					w.lost.Add(1)
+				}
+			default:
+				w.lost.Add(1)
+			}
+			w.ring.release()
 			continue
-		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ENETDOWN):
-		case errors.Is(err, unix.EAGAIN):
-		default:
-			return fmt.Errorf("netdev %s: receive: %w", w.netdev, err)
 		}
+		idle()
 		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("netdev %s: poll: %w", w.netdev, err)
 		}
-		if fds[1].Revents != 0 {
-			return nil
+		if fds[0].Revents&unix.POLLERR != 0 {
+			// Reading the error clears it: a netdev that is down says so once.
+			switch e, err := unix.GetsockoptInt(w.fd, unix.SOL_SOCKET, unix.SO_ERROR); {
+			case err != nil:
+				return fmt.Errorf("netdev %s: SO_ERROR: %w", w.netdev, err)
+			case e != 0 && unix.Errno(e) != unix.ENETDOWN:
+				return fmt.Errorf("netdev %s: receive: %w", w.netdev, unix.Errno(e))
+			}
 		}
 	}
+	idle()
+	return nil
 }
 
 // restore gives the frame of n bytes at buf[vlanTag:] its tag and checksum back.
@@ -123,17 +149,22 @@ func restore(buf []byte, n int, oob []byte) []byte {
 	if aux.Status&statusCsumNotReady != 0 {
 		completeChecksum(frame)
 	}
-	if aux.Status&statusVLANValid != 0 && n >= 12 {
-		tpid := uint16(unix.ETH_P_8021Q)
-		if aux.Status&statusVLANTPIDValid != 0 {
-			tpid = aux.Vlan_tpid
-		}
-		copy(buf[0:12], buf[vlanTag:vlanTag+12])
-		binary.BigEndian.PutUint16(buf[12:], tpid)
-		binary.BigEndian.PutUint16(buf[14:], aux.Vlan_tci)
-		frame = buf[:vlanTag+n]
+	return retag(buf[:vlanTag+n], aux.Status, aux.Vlan_tci, aux.Vlan_tpid)
+}
+
+// retag gives the frame at buf[vlanTag:] back the tag that the kernel keeps beside
+// it; buf's first bytes are room for it.
+func retag(buf []byte, status uint32, tci, tpid uint16) []byte {
+	if status&statusVLANValid == 0 || len(buf) < vlanTag+12 {
+		return buf[vlanTag:]
 	}
-	return frame
+	if status&statusVLANTPIDValid == 0 {
+		tpid = unix.ETH_P_8021Q
+	}
+	copy(buf[0:12], buf[vlanTag:vlanTag+12])
+	binary.BigEndian.PutUint16(buf[12:], tpid)
+	binary.BigEndian.PutUint16(buf[14:], tci)
+	return buf
 }
 
 func auxdata(oob []byte) (unix.TpacketAuxdata, bool) {
@@ -150,33 +181,23 @@ func auxdata(oob []byte) (unix.TpacketAuxdata, bool) {
 	return unix.TpacketAuxdata{}, false
 }
 
-// send puts one frame on the netdev. Any goroutine may call it, after close too.
-func (w *wire) send(frame []byte) error {
+// losses is how many frames the kernel had no room for since the socket opened,
+// and those that read could not take.
+func (w *wire) losses() uint64 {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	if w.closed {
-		return net.ErrClosed
-	}
-	for {
-		_, err := unix.Write(w.fd, frame)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
-			// The queue is full: wait for room, as a switch port's queue would.
-			fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}
-			if _, err := unix.Poll(fds, 10); err != nil && !errors.Is(err, unix.EINTR) {
-				return err
-			}
-		default:
-			return err
+	if !w.closed {
+		// Reading sets the kernel's count to zero.
+		if st, err := unix.GetsockoptTpacketStats(w.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+			w.lost.Add(uint64(st.Drops))
 		}
 	}
+	return w.lost.Load()
 }
 
 // interrupt makes read return.
 func (w *wire) interrupt() {
+	w.stopping.Store(true)
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
 	_, _ = unix.Write(w.stop, one[:])
@@ -190,6 +211,7 @@ func (w *wire) close() {
 		return
 	}
 	w.closed = true
+	w.ring.close()
 	unix.Close(w.fd)
 	unix.Close(w.stop)
 }

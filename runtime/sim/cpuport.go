@@ -18,9 +18,8 @@ type cpuPort struct {
 	stop  chan struct{}
 	done  sync.WaitGroup
 	// out guards what a packet of the controller needs of the interpreter.
-	out    sync.Mutex
-	packet exec.Packet
-	result exec.Result
+	out sync.Mutex
+	via forwarder
 }
 
 // cpuQueue is how many frames wait for the receiver; maxOut is what PacketOut takes.
@@ -94,8 +93,9 @@ func (p *Plane) PacketOut(frame []byte) error {
 	c.stats.rxBytes.Add(uint64(len(frame)))
 	c.out.Lock()
 	defer c.out.Unlock()
-	c.packet = exec.Packet{Port: p.cpuPort, Data: frame}
-	p.run(m, &c.packet, &c.result, &c.stats, nil)
+	c.via.packet = exec.Packet{Port: p.cpuPort, Data: frame}
+	p.run(m, &c.via, &c.stats, nil)
+	c.via.out.flush()
 	return nil
 }
 

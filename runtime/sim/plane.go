@@ -247,7 +247,7 @@ func (p *Plane) PortStats(number uint32) (dataplane.Stats, error) {
 	if q == nil {
 		return dataplane.Stats{}, dataplane.ErrNoPort
 	}
-	return q.stats.read(), nil
+	return q.count(), nil
 }
 
 // Close implements dataplane.Plane: the simulator ends with its process.
@@ -264,33 +264,39 @@ func (p *Plane) DetachAll() error {
 	return errors.Join(errs...)
 }
 
-// forward runs one frame that came in on q through the pipeline; in and r are
-// q's own.
-func (p *Plane) forward(q *port, frame []byte, in *exec.Packet, r *exec.Result) {
-	m := p.live.Load()
-	if m == nil {
-		q.toHost(frame)
-		return
-	}
-	*in = exec.Packet{Port: q.spec.Number, Data: frame}
-	p.run(m, in, r, &q.stats, q)
+// forwarder is what a goroutine that forwards packets uses again and again.
+type forwarder struct {
+	packet exec.Packet
+	result exec.Result
+	out    outboxes
 }
 
-// run puts a packet through the pipeline; drops are those of the port it came
+// forward runs one frame that came in on q through the pipeline.
+func (p *Plane) forward(q *port, frame []byte, f *forwarder) {
+	m := p.live.Load()
+	if m == nil {
+		q.toHost(frame, &f.out)
+		return
+	}
+	f.packet = exec.Packet{Port: q.spec.Number, Data: frame}
+	p.run(m, f, &q.stats, q)
+}
+
+// run puts f.packet through the pipeline; drops are those of the port it came
 // from, which q is unless that is the CPU port.
-func (p *Plane) run(m *exec.Machine, in *exec.Packet, r *exec.Result, from *stats, q *port) {
-	m.ProcessTo(in, r)
-	if r.Dropped {
+func (p *Plane) run(m *exec.Machine, f *forwarder, from *stats, q *port) {
+	m.ProcessTo(&f.packet, &f.result)
+	if f.result.Dropped {
 		from.drops.Add(1)
 	}
-	for _, o := range r.Outputs {
+	for _, o := range f.result.Outputs {
 		switch to := (*p.ports.Load())[o.Port]; {
 		case o.Port == dataplane.HostPort && q != nil:
-			q.toHost(o.Data)
+			q.toHost(o.Data, &f.out)
 		case o.Port == p.cpuPort:
 			p.toCPU(o.Data, from)
 		case to != nil:
-			to.transmit(o.Data, from)
+			to.transmit(o.Data, &f.out, from)
 		default:
 			from.drops.Add(1)
 		}

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/p4nic/p4nic/compiler/ir/exec"
 	"github.com/p4nic/p4nic/runtime/dataplane"
 )
 
@@ -55,18 +54,18 @@ func openPort(p *Plane, spec dataplane.Port) (*port, error) {
 // run starts to read.
 func (q *port) run() {
 	q.readers.Go(func() {
-		var in exec.Packet
-		var r exec.Result
+		var f forwarder
 		q.failed(q.outside.read(func(frame []byte) {
 			q.stats.rxPackets.Add(1)
 			q.stats.rxBytes.Add(uint64(len(frame)))
-			q.plane.forward(q, frame, &in, &r)
-		}))
+			q.plane.forward(q, frame, &f)
+		}, f.out.flush))
 	})
 	if q.host != nil {
 		q.readers.Go(func() {
+			var out outboxes
 			// What the host sends leaves unchanged (D8).
-			q.failed(q.host.read(func(frame []byte) { q.transmit(frame, &q.stats) }))
+			q.failed(q.host.read(func(frame []byte) { q.transmit(frame, &out, &q.stats) }, out.flush))
 		})
 	}
 }
@@ -96,20 +95,30 @@ func (q *port) end() {
 
 // transmit sends a frame out of the port; a frame that cannot be sent is a drop
 // of the port it came from.
-func (q *port) transmit(frame []byte, from *stats) {
-	if err := q.outside.send(frame); err != nil {
-		from.drops.Add(1)
-		return
-	}
-	q.stats.txPackets.Add(1)
-	q.stats.txBytes.Add(uint64(len(frame)))
+func (q *port) transmit(frame []byte, out *outboxes, from *stats) {
+	out.put(q.outside, frame, &q.stats, from)
 }
 
 // toHost hands a frame to the host's stack.
-func (q *port) toHost(frame []byte) {
-	if q.host == nil || q.host.send(frame) != nil {
+func (q *port) toHost(frame []byte, out *outboxes) {
+	if q.host == nil {
 		q.stats.drops.Add(1)
+		return
 	}
+	out.put(q.host, frame, nil, &q.stats)
+}
+
+// count reads the statistics; frames that the ring had no room for were received
+// and dropped.
+func (q *port) count() dataplane.Stats {
+	st := q.stats.read()
+	lost := q.outside.losses()
+	st.RxPackets += lost
+	st.Drops += lost
+	if q.host != nil {
+		st.Drops += q.host.losses()
+	}
+	return st
 }
 
 func (q *port) status() dataplane.Port {
