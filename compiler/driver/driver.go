@@ -122,7 +122,7 @@ func Check(o Options) (*Result, error) {
 		c.res.Typed = nil
 		for _, d := range c.rep.All() {
 			switch d.Code {
-			case "unsupported", "unknown-architecture", "no-main", "bad-main":
+			case "unsupported", "no-main", "bad-main":
 			default:
 				own.Report(d)
 			}

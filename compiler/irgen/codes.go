@@ -13,6 +13,5 @@ const (
 	codeNoMain        diag.Code = "no-main"
 	codeNotPrefix     diag.Code = "not-a-prefix"
 	codeNotStatic     diag.Code = "not-static"
-	codeUnknownArch   diag.Code = "unknown-architecture"
 	codeUnsupported   diag.Code = "unsupported"
 )

@@ -8,7 +8,7 @@ import "github.com/p4nic/p4nic/compiler/diag"
 func Codes() []diag.CodeInfo {
 	return []diag.CodeInfo{
 		{Code: codeBadData, Summary: "an action of a table has a parameter that the control plane cannot supply", Example: "struct D { bit<8> x; }\ncontrol ig(inout H h, inout M m, inout standard_metadata_t sm) { action a(D d) { m.a = m.a; } table t { actions = { a; NoAction; } default_action = NoAction(); } apply { t.apply(); } }"},
-		{Code: codeBadMain, Summary: "main is an instance with the wrong parts", Example: "#include <core.p4>\ncontrol c() { apply { } }\ncontrol C();\npackage V1Switch(C c);\nV1Switch(c()) main;"},
+		{Code: codeBadMain, Summary: "main is no package, or lacks an argument that its architecture needs", Example: "extern E { E(); }\nE() main;"},
 		{Code: codeBadPriority, Summary: "the priority of an entry is out of range or not needed", Example: "control ig(inout H h, inout M m, inout standard_metadata_t sm) { table t { key = { m.a : exact; } actions = { NoAction; } entries = { priority = 1 : 3 : NoAction(); } } apply { t.apply(); } }"},
 		{Code: codeDuplicateName, Summary: "two objects have the same control-plane name", Example: "control ig(inout H h, inout M m, inout standard_metadata_t sm) { @name(\".x\") table t { actions = { NoAction; } } @name(\".x\") table u { actions = { NoAction; } } apply { t.apply(); u.apply(); } }"},
 		{Code: codeBadEntry, Summary: "the key of an entry does not suit its table", Example: "control ig(inout H h, inout M m, inout standard_metadata_t sm) { table t { key = { m.a : exact; } actions = { NoAction; } const entries = { 3 &&& 1 : NoAction(); } } apply { t.apply(); } }"},
@@ -16,7 +16,6 @@ func Codes() []diag.CodeInfo {
 		{Code: codeNoMain, Summary: "the program has no main", Example: "#include <core.p4>"},
 		{Code: codeNotPrefix, Summary: "the mask of an lpm entry is no prefix", Example: "control ig(inout H h, inout M m, inout standard_metadata_t sm) { table t { key = { m.a : lpm; } actions = { NoAction; } const entries = { 3 &&& 5 : NoAction(); } } apply { t.apply(); } }"},
 		{Code: codeNotStatic, Summary: "a value must be known at compile time and is not", Example: "parser q(in bit<8> x) { state start { transition select(x) { x: accept; default: reject; } } }\ncontrol ig(inout H h, inout M m, inout standard_metadata_t sm) { table t { key = { m.a : exact; } actions = { NoAction; } size = 1 << 40; } apply { t.apply(); } }"},
-		{Code: codeUnknownArch, Summary: "main belongs to no architecture that p4nic compiles for", Example: "#include <core.p4>\ncontrol c() { apply { } }\ncontrol C();\npackage Mine(C c);\nMine(c()) main;"},
 		{Code: codeUnsupported, Summary: "a construct that p4nic does not compile yet", Example: "control ig(inout H h, inout M m, inout standard_metadata_t sm) { table t { key = { m.a : exact; } actions = { NoAction; } mine = m.a; } apply { t.apply(); } }"},
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/p4nic/p4nic/compiler/arch"
 	"github.com/p4nic/p4nic/compiler/arch/desc"
 	"github.com/p4nic/p4nic/compiler/ast"
 	"github.com/p4nic/p4nic/compiler/diag"
@@ -91,6 +90,7 @@ type value struct {
 	tbl  *ir.Table
 	act  *ir.Action
 	vs   *ir.ValueSet
+	pkg  *pack
 }
 
 // env holds the meaning of names in one instance of a parser or control, or in
@@ -127,71 +127,6 @@ type unit struct {
 
 // loop holds the labels that break and continue leave.
 type loop struct{ brk, cont string }
-
-func (g *gen) program() {
-	g.namedTypes()
-	for _, d := range g.ast.Decls {
-		if inst, ok := d.(*ast.Instantiation); ok && inst.Name.Name != "main" {
-			g.instance(g.global, inst)
-		}
-	}
-	o := g.info.Top["main"]
-	if o == nil {
-		g.errorf(codeNoMain, source.Span{}, "the program has no package instance called main")
-		return
-	}
-	d, ok := o.Node.(*ast.Instantiation)
-	call := g.info.Insts[d]
-	if !ok || call == nil {
-		g.errorf(codeBadMain, o.Span, "main is not an instance of a package")
-		return
-	}
-	b, ok := call.Type.(*types.Block)
-	if !ok || b.Kind != types.Package {
-		g.errorf(codeBadMain, o.Span, "main is not an instance of a package but of %s", call.Type)
-		return
-	}
-	a, err := arch.Lookup(b.Name)
-	if err != nil {
-		g.errorf(codeUnknownArch, d.Span, "%s", err)
-		return
-	}
-	g.arch = a
-	g.out.Arch = a.Name
-	g.out.PkgAnnos = g.annos(d.Annotations)
-	if len(call.Args) != len(a.Slots) {
-		g.errorf(codeBadMain, d.Span, "package %s has %d parameters, %s expects %d", b.Name, len(call.Args), a.Name, len(a.Slots))
-		return
-	}
-	for i, arg := range call.Args {
-		g.slot(a.Slots[i], arg, d)
-	}
-}
-
-// slot instantiates one argument of the package.
-func (g *gen) slot(s desc.Slot, arg ast.Expr, d *ast.Instantiation) {
-	if arg == nil {
-		g.errorf(codeBadMain, d.Span, "the argument for %s is missing", s.Name)
-		return
-	}
-	e, ok := arg.(*ast.CallExpr)
-	call := g.info.Calls[e]
-	if !ok || call == nil {
-		g.errorf(codeUnsupported, span(arg), "the argument for %s must be a constructor call", s.Name)
-		return
-	}
-	b, ok := call.Type.(*types.Block)
-	if !ok || blockKind(b) != s.Kind {
-		g.errorf(codeBadMain, span(arg), "the argument for %s has the wrong kind", s.Name)
-		return
-	}
-	// An anonymous instance is called by its type; @name on the declaration of
-	// the type does not count.
-	blk := g.newBlock(g.global, call, b.Name, arg)
-	if blk != nil {
-		g.out.Pipeline = append(g.out.Pipeline, ir.Binding{Slot: s.Name, Block: blk})
-	}
-}
 
 func blockKind(b *types.Block) ir.BlockKind {
 	if b.Kind == types.Parser {
@@ -294,10 +229,6 @@ func (g *gen) instance(e *env, d *ast.Instantiation) {
 	if call == nil || o == nil {
 		return
 	}
-	if b, ok := call.Type.(*types.Block); ok && b.Kind == types.Package {
-		g.errorf(codeUnsupported, d.Span, "a package instance other than main is not supported by any architecture of p4nic yet")
-		return
-	}
 	if d.Init != nil && len(d.Init.Decls) > 0 {
 		g.errorf(codeUnsupported, d.Init.Span, "bodies of abstract methods are not supported yet")
 		return
@@ -312,6 +243,10 @@ func (g *gen) instance(e *env, d *ast.Instantiation) {
 func (g *gen) construct(e *env, call *types.Call, name string, annos []*ast.Annotation, at ast.Node) (value, bool) {
 	switch t := call.Type.(type) {
 	case *types.Block:
+		if t.Kind == types.Package {
+			p := g.pack(call, at)
+			return value{pkg: p}, p != nil
+		}
 		blk := g.newBlock(e, call, name, at)
 		return value{blk: blk}, blk != nil
 	case *types.Extern:

@@ -3,6 +3,7 @@ package irgen
 import (
 	"math"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ast"
@@ -145,14 +146,32 @@ func (g *gen) properties(e *env, t *ir.Table, d *ast.TableDecl) {
 			t.Meters = g.objectProp(e, t, p)
 		case name == names.Implementation && name != "":
 			t.Implementation = g.objectProp(e, t, p)
-		case name == names.SupportTimeout && name != "":
-			if n, ok := g.static(e, p.Value, nil); ok {
-				t.SupportTimeout = n.Sign() != 0
-			}
+		case slices.Contains(names.IdleTimeout, name):
+			g.idleTimeout(e, t, p)
 		case name == "largest_priority_wins" || name == "priority_delta":
 			// used by entries
 		default:
 			g.otherProp(e, t, p)
+		}
+	}
+}
+
+// idleTimeout reads a property that asks for ageing: a bool, or a member of an
+// enum other than NO_TIMEOUT.
+func (g *gen) idleTimeout(e *env, t *ir.Table, p *ast.Property) {
+	c, ok := g.expr(e, p.Value, nil).(*ir.Const)
+	if !ok {
+		g.errorf(codeNotStatic, span(p.Value), "the value must be known at compile time")
+		return
+	}
+	en, ok := c.T.(*ir.Enum)
+	if !ok {
+		t.SupportTimeout = c.Val.Sign() != 0
+		return
+	}
+	for _, m := range en.Members {
+		if m.Value.Cmp(c.Val) == 0 {
+			t.SupportTimeout = m.Name != "NO_TIMEOUT"
 		}
 	}
 }

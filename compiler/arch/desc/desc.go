@@ -14,16 +14,31 @@ type Arch struct {
 	Name string
 	// Package is the type of `main`.
 	Package string
-	// Slots are the package's parameters, in order.
+	// Slots are the parsers and controls that the package takes, in the order of
+	// its parameters; those of a package among the parameters stand in its place.
 	Slots []Slot
-	// Props are the table properties that connect a table to extern objects.
+	// Props are the table properties that have a meaning of their own in the IR.
 	Props Props
 }
 
-// Slot is one parameter of the package.
+// Slot is one parser or control of the package.
 type Slot struct {
+	// Name is what ir.Binding.Slot says.
 	Name string
+	// Path is how the package declares the slot: the parameter's name, with a dot
+	// after that of the package it belongs to ("ingress.ip"). Empty: as Name.
+	Path string
 	Kind ir.BlockKind
+	// Optional slots are missing in some versions of the architecture file.
+	Optional bool
+}
+
+// DeclPath is the slot's path in the package's declaration.
+func (s Slot) DeclPath() string {
+	if s.Path != "" {
+		return s.Path
+	}
+	return s.Name
 }
 
 // Props names table properties; "" where the architecture has none.
@@ -31,5 +46,7 @@ type Props struct {
 	Counters       string // a direct counter
 	Meters         string // a direct meter
 	Implementation string // an action profile or selector
-	SupportTimeout string // bool: entries age
+	// IdleTimeout properties are a bool, or an enum of which every member but
+	// NO_TIMEOUT asks for ageing.
+	IdleTimeout []string
 }

@@ -28,7 +28,7 @@ func Arch() *desc.Arch {
 			Counters:       "counters",
 			Meters:         "meters",
 			Implementation: "implementation",
-			SupportTimeout: "support_timeout",
+			IdleTimeout:    []string{"support_timeout"},
 		},
 	}
 }
