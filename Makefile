@@ -56,6 +56,10 @@ corpus: ## replay public programs (testdata/corpus) against the checkout P4C=DIR
 	@$(GO) build -o $(BIN)/corpus ./internal/corpus/cmd
 	@$(BIN)/corpus -p4c '$(P4C)' $(if $(UPDATE),-update) $(if $(V),-v) $(CORPUSFLAGS)
 
+.PHONY: matrix
+matrix: ## which tests cite which checklist ids; UPDATE=1 records; MATRIX='-rows -state open' lists
+	@$(GO) run ./internal/matrix/cmd $(if $(UPDATE),-update) $(MATRIX)
+
 .PHONY: generate
 generate: ## Go code of proto/*.proto (needs protoc, protoc-gen-go, protoc-gen-go-grpc)
 	cd proto && protoc --go_out=. --go_opt=module=github.com/p4nic/p4nic/proto \

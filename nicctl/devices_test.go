@@ -107,7 +107,7 @@ func TestDevices(t *testing.T) {
 		f.run("status $TARGET", 0, "device 1 at p4rt://ADDR, P4Runtime 1.5.0; it is not nicd\npipeline  without a name, 2 tables\n", "")
 		f.run("status $TARGET --device 2", 1, "", "nicctl: device 2 is unknown (NotFound)\n")
 	})
-	t.Run("operator:PE7 DPL", func(t *testing.T) {
+	t.Run("op:PE7 DPL", func(t *testing.T) {
 		f := newFake(t, fakedevice.DPL())
 		f.run("load $TARGET --device-config $D/nic.bin $D/odd.p4", 1, "", `nicctl: $D/odd.p4: limit of the device, power-of-two-tables: it may take only powers of two as table sizes: `+
 			`"table I.wires: size 5 is not a power of two"; wires has 5 (8 would do)`+"\n")

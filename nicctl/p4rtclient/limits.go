@@ -9,7 +9,7 @@ import (
 // are stable: they are in JSON output and in docs/devices.md.
 type Limit string
 
-// Limits of published servers (p4rt:PE7 and section 3 of the checklist).
+// Limits of published servers (op:PE7 and section 3 of the checklist).
 const (
 	OneController   Limit = "one-controller"
 	NoElectionProbe Limit = "no-election-probe"

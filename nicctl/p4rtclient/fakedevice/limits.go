@@ -33,7 +33,7 @@ type Limits struct {
 }
 
 // DPL are the limits in the release notes of NVIDIA's DOCA Pipeline Language
-// runtime (operator:PE7).
+// runtime (op:PE7).
 func DPL() Limits {
 	return Limits{Controllers: 1, NoReconcile: true, PowerOfTwo: true, MaxTableSize: 1 << 23, NoModify: true}
 }
