@@ -9,8 +9,14 @@ type Entry struct {
 	Handle   uint32
 	Match    []Match // one a key of the table, in order; nil for the default action
 	Priority int32   // larger wins; 0 where Table.NeedsPriority is false
-	Action   int     // index in Table.Actions
+	Action   int     // index in Table.Actions; not read where Ref is set
 	Args     [][]byte
+	// Ref and Target name a member or a group of the table's implementation.
+	Ref    Ref
+	Target uint32
+	// IdleTimeout in nanoseconds after which an entry without hits is reported, 0
+	// for never. Only in tables with SupportTimeout.
+	IdleTimeout uint64
 }
 
 // Match is one key field's match.

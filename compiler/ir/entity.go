@@ -1,0 +1,78 @@
+package ir
+
+// What a control plane programs besides tables, in machine form, shared by every
+// engine. Sources: P4Runtime 1.4 sections 9.2 (action profiles), 9.3 to 9.4
+// (meters), 9.5 (packet replication), 9.6 (value sets), 9.7 (digests), 9.1.5
+// (idle timeouts).
+
+// Replica is one copy that a multicast group or clone session makes. Order is
+// the order of the copies.
+type Replica struct {
+	Port uint32
+	// Instance is the replication id: egress_rid on v1model, instance on PSA.
+	Instance uint16
+}
+
+// CloneSession is what becomes of a clone.
+type CloneSession struct {
+	Replicas []Replica
+	// Group is a multicast group whose replicas are made before Replicas, 0 for
+	// none: what bmv2 calls a session mirrored to a group.
+	Group uint32
+	// ClassOfService of the copies, where the architecture shows one to programs.
+	ClassOfService uint8
+	// Truncate is the length in bytes beyond which a copy is cut; 0 leaves it whole.
+	Truncate uint32
+}
+
+// MeterRates configures one meter cell as two-rate three-colour marker (RFC 2698).
+// Rates are a second, in bytes or packets by the type of the meter. A cell
+// without rates marks everything green.
+type MeterRates struct {
+	CIR, CBurst, PIR, PBurst uint64
+}
+
+// Colours in the order in which architectures number them.
+const (
+	Green  = 0
+	Yellow = 1
+	Red    = 2
+)
+
+// Ref says what an entry of a table with an implementation refers to.
+type Ref uint8
+
+const (
+	RefNone   Ref = iota // the entry has an action of its own
+	RefMember            // Entry.Target is a member's id
+	RefGroup             // Entry.Target is a group's id
+)
+
+// ProfileMember is a member of an action profile: an action with its data.
+type ProfileMember struct {
+	ID     uint32
+	Action int // index in Table.Actions of the tables of the profile
+	Args   [][]byte
+}
+
+// ProfileGroup is a group of an action selector.
+type ProfileGroup struct {
+	ID      uint32
+	Members []GroupMember
+}
+
+// GroupMember is one member of a group. Weight 0 counts as 1. Where Watch is
+// set and that port is down, the member is passed over.
+type GroupMember struct {
+	Member uint32
+	Weight uint32
+	Watch  bool
+	Port   uint32
+}
+
+// Digest is one message of a program to its control plane: the fields, in order,
+// in machine form (see Entry).
+type Digest struct {
+	Name   string // as in P4Info
+	Fields [][]byte
+}
