@@ -51,13 +51,8 @@ func (g *gen) main() *ast.Instantiation {
 		return nil
 	}
 	d, ok := o.Node.(*ast.Instantiation)
-	call := g.info.Insts[d]
-	if !ok || call == nil {
+	if !ok || g.info.Insts[d] == nil {
 		g.errorf(codeBadMain, o.Span, "main is not an instance of a package")
-		return nil
-	}
-	if b, ok := call.Type.(*types.Block); !ok || b.Kind != types.Package {
-		g.errorf(codeBadMain, o.Span, "main is not an instance of a package but of %s", call.Type)
 		return nil
 	}
 	return d
