@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/cilium/ebpf v0.22.0
 	github.com/goccy/go-yaml v1.19.2
+	github.com/gopacket/gopacket v1.7.5
 	github.com/openconfig/gnmi v0.14.1
 	github.com/openconfig/gribi v1.9.1
 	github.com/openconfig/ygot v0.29.20

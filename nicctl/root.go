@@ -71,6 +71,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newCheckCommand(), newBuildCommand(), newTestCommand(),
 		newLoadCommand(), newTableCommand(), newCountersCommand(), newRouteCommand(), newGetCommand(), newWatchCommand(), newStatusCommand(), newDetachCommand(),
+		newRunCommand(),
 		newDemoCommand(), newVersionCommand(),
 	)
 	argsAreUsage(root)

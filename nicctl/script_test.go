@@ -49,6 +49,8 @@ func TestScripts(t *testing.T) {
 			"flip":    flip,
 			"primary": primary,
 			"leave":   leave,
+			"pack":    capturePack,
+			"unpack":  captureUnpack,
 		},
 		Condition: func(name string) (bool, error) {
 			switch name {

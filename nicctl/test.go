@@ -10,15 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/p4nic/p4nic/compiler/backend/bmv2"
-	"github.com/p4nic/p4nic/compiler/bundle"
-	"github.com/p4nic/p4nic/compiler/driver"
 	"github.com/p4nic/p4nic/compiler/ir"
-	"github.com/p4nic/p4nic/compiler/p4info"
 	"github.com/p4nic/p4nic/compiler/stf"
 )
 
@@ -178,81 +174,22 @@ func (f *testFlags) one(ctx context.Context, cmd *cobra.Command, file, instance 
 
 // load reads a program and brings it to the level.
 func (f *testFlags) load(cmd *cobra.Command, path string) (*ir.Program, error) {
-	var core, typed *ir.Program
-	var info = func() ([]byte, error) { return nil, fmt.Errorf("%s: no P4Info", path) }
-	switch ext := filepath.Ext(path); ext {
-	case ".p4":
-		res, err := driver.Compile(f.src.options(path))
-		if err := report(cmd, res, err, false); err != nil {
-			return nil, fmt.Errorf("%s does not compile", path)
-		}
-		core, typed = res.Core, res.Typed
-		info = func() ([]byte, error) { return p4info.Text(res.Control.Info), nil }
-	case ".json":
-		p, _, err := importJSON(path, f.p4info)
-		if err != nil {
-			return nil, err
-		}
-		core = p
-		info = func() ([]byte, error) { return os.ReadFile(f.p4info) }
-	case ".nicpkg":
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		b, err := bundle.Read(raw)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		core = b.Program
-		info = func() ([]byte, error) { return b.P4InfoText, nil }
-	default:
-		return nil, fmt.Errorf("%s: a program is .p4, .json or .nicpkg", path)
+	l, err := loadProgram(cmd, f.src, path, f.p4info)
+	if err != nil {
+		return nil, err
 	}
 	switch f.level {
 	case "typed":
-		if typed == nil {
+		if l.typed == nil {
 			return nil, fmt.Errorf("%s: level typed exists for P4 source only", path)
 		}
-		return typed, nil
+		return l.typed, nil
 	case "bmv2":
-		text, err := info()
-		if err != nil {
-			return nil, err
-		}
-		pi, err := p4info.Parse(text)
-		if err != nil {
-			return nil, err
-		}
-		js, err := bmv2.Export(core)
+		js, err := bmv2.Export(l.core)
 		if err != nil {
 			return nil, &stf.Unsupported{Reason: err.Error()}
 		}
-		return bmv2.Import(js, pi, core.Name)
+		return bmv2.Import(js, l.info, l.core.Name)
 	}
-	return core, nil
-}
-
-// importJSON reads bmv2 JSON and the P4Info that belongs to it.
-func importJSON(path, infoPath string) (*ir.Program, *p4configv1.P4Info, error) {
-	if infoPath == "" {
-		return nil, nil, usageError{fmt.Errorf("%s: --p4info is needed with bmv2 JSON", path)}
-	}
-	text, err := os.ReadFile(infoPath)
-	if err != nil {
-		return nil, nil, err
-	}
-	info, err := p4info.Parse(text)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", infoPath, err)
-	}
-	js, err := os.ReadFile(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := bmv2.Import(js, info, strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return p, info, nil
+	return l.core, nil
 }

@@ -241,6 +241,16 @@ func (p *Plane) Ports() []dataplane.Port {
 	return out
 }
 
+// Stop ends forwarding for good and leaves the ports attached, so that their
+// statistics are final.
+func (p *Plane) Stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, q := range *p.ports.Load() {
+		q.stop()
+	}
+}
+
 // PortStats implements dataplane.Plane.
 func (p *Plane) PortStats(number uint32) (dataplane.Stats, error) {
 	q := (*p.ports.Load())[number]

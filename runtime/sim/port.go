@@ -34,7 +34,7 @@ func openPort(p *Plane, spec dataplane.Port) (*port, error) {
 	if spec.Hook != "" {
 		return nil, fmt.Errorf("netdev %s: hook %s: the simulator uses packet sockets", spec.Netdev, spec.Hook)
 	}
-	if spec.Number == 0 || spec.Number > maxPortNumber {
+	if spec.Number > maxPortNumber {
 		return nil, fmt.Errorf("netdev %s: port number %d is out of range", spec.Netdev, spec.Number)
 	}
 	q := &port{plane: p, spec: spec}
@@ -80,13 +80,18 @@ func (q *port) failed(err error) {
 	q.plane.log.Error("port stopped", "port", q.spec.Number, "error", err)
 }
 
-// end stops reading and frees the sockets.
-func (q *port) end() {
+// stop ends reading; what was read has been sent when it returns.
+func (q *port) stop() {
 	q.outside.interrupt()
 	if q.host != nil {
 		q.host.interrupt()
 	}
 	q.readers.Wait()
+}
+
+// end stops reading and frees the sockets.
+func (q *port) end() {
+	q.stop()
 	q.outside.close()
 	if q.host != nil {
 		q.host.close()
