@@ -18,6 +18,9 @@ func (g *gen) annos(list []*ast.Annotation) []ir.Annotation {
 		case ast.AnnotUnstructured:
 			x.Kind = ir.AnnoRaw
 			x.Text = rawText(a.Tokens)
+			if a.Name.Name == "field_list" && len(a.Exprs) > 0 {
+				x = g.fieldList(a)
+			}
 		case ast.AnnotExprs:
 			x.Kind = ir.AnnoList
 			for _, e := range a.Exprs {
@@ -32,6 +35,16 @@ func (g *gen) annos(list []*ast.Annotation) []ir.Annotation {
 		out = append(out, x)
 	}
 	return out
+}
+
+// fieldList gives the numbers of @field_list(...) as a list, so that engines need
+// not know the names of constants (v1model.p4; lang:V44).
+func (g *gen) fieldList(a *ast.Annotation) ir.Annotation {
+	x := ir.Annotation{Name: a.Name.Name, Kind: ir.AnnoList}
+	for _, e := range a.Exprs {
+		x.List = append(x.List, g.lit(e))
+	}
+	return x
 }
 
 // rawText joins the tokens of an unstructured annotation by single blanks.

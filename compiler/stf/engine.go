@@ -51,6 +51,30 @@ func (s *sim) SetRegister(n string, i uint32, v []byte) error {
 	return s.m.SetRegister(n, i, v)
 }
 
+func (s *sim) SetMulticastGroup(id uint32, rs []ir.Replica) error {
+	return s.m.SetMulticastGroup(id, rs)
+}
+func (s *sim) DeleteMulticastGroup(id uint32) error               { return s.m.DeleteMulticastGroup(id) }
+func (s *sim) SetCloneSession(id uint32, c ir.CloneSession) error { return s.m.SetCloneSession(id, c) }
+func (s *sim) DeleteCloneSession(id uint32) error                 { return s.m.DeleteCloneSession(id) }
+func (s *sim) SetMember(n string, m ir.ProfileMember) error       { return s.m.SetMember(n, m) }
+func (s *sim) SetGroup(n string, g ir.ProfileGroup) error         { return s.m.SetGroup(n, g) }
+func (s *sim) Meter(n string, i uint32) (*ir.MeterRates, error)   { return s.m.Meter(n, i) }
+func (s *sim) SetMeter(n string, i uint32, r *ir.MeterRates) error {
+	return s.m.SetMeter(n, i, r)
+}
+func (s *sim) SetInstanceCounter(n string, i uint32, packets, bytes uint64) error {
+	return s.m.SetInstanceCounter(n, i, exec.Counter{Packets: packets, Bytes: bytes})
+}
+
+// What sim can do besides Engine.
+var (
+	_ Replicator    = (*sim)(nil)
+	_ Metered       = (*sim)(nil)
+	_ Profiled      = (*sim)(nil)
+	_ CounterWriter = (*sim)(nil)
+)
+
 func (s *sim) Counter(t int, h uint32) (packets, bytes uint64, err error) {
 	c, err := s.m.Counter(t, h)
 	return c.Packets, c.Bytes, err

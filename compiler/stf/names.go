@@ -202,21 +202,38 @@ func match(k ir.Key, s string) (ir.Match, error) {
 
 // entry makes the entry of an Add or SetDefault for table t.
 func entry(t *ir.Table, c *Command) (ir.Entry, error) {
-	var e ir.Entry
+	e := ir.Entry{Ref: c.Ref, Target: c.Target}
+	if c.Ref == ir.RefNone {
+		if err := entryAction(&e, t, c); err != nil {
+			return e, err
+		}
+	}
+	if c.Kind == SetDefault {
+		return e, nil
+	}
+	if err := entryKeys(&e, t, c); err != nil {
+		return e, err
+	}
+	if t.NeedsPriority() {
+		e.Priority = int32(c.Priority) // the larger one wins (T9)
+	}
+	return e, nil
+}
+
+func entryAction(e *ir.Entry, t *ir.Table, c *Command) error {
 	names := make([]string, len(t.Actions))
 	for i, a := range t.Actions {
 		names[i] = passes.ControlName(a.Action)
 	}
 	var err error
 	if e.Action, err = find("action", names, c.Action); err != nil {
-		return e, err
+		return err
 	}
-	if e.Args, err = arguments(t.Actions[e.Action].Action, c.Args); err != nil {
-		return e, err
-	}
-	if c.Kind == SetDefault {
-		return e, nil
-	}
+	e.Args, err = arguments(t.Actions[e.Action].Action, c.Args)
+	return err
+}
+
+func entryKeys(e *ir.Entry, t *ir.Table, c *Command) error {
 	keys := make([]string, len(t.Keys))
 	for i, k := range t.Keys {
 		keys[i] = normal(k.Name)
@@ -225,24 +242,25 @@ func entry(t *ir.Table, c *Command) (ir.Entry, error) {
 	for _, f := range c.Keys {
 		i, err := find("key", keys, normal(f.Name))
 		if err != nil {
-			return e, err
+			return err
 		}
 		if values[i] != "" {
-			return e, fmt.Errorf("key %s is given twice", t.Keys[i].Name)
+			return fmt.Errorf("key %s is given twice", t.Keys[i].Name)
 		}
 		values[i] = f.Value
 	}
 	for i, k := range t.Keys {
+		if k.Kind == ir.MatchSelector {
+			e.Match = append(e.Match, ir.Match{}) // input of a hash, no match
+			continue
+		}
 		m, err := match(k, values[i])
 		if err != nil {
-			return e, fmt.Errorf("key %s: %w", k.Name, err)
+			return fmt.Errorf("key %s: %w", k.Name, err)
 		}
 		e.Match = append(e.Match, m)
 	}
-	if t.NeedsPriority() {
-		e.Priority = int32(c.Priority) // the larger one wins (T9)
-	}
-	return e, nil
+	return nil
 }
 
 func arguments(a *ir.Action, fields []Field) ([][]byte, error) {

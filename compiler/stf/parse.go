@@ -142,11 +142,16 @@ func (p *lineParser) command() (*Command, error) {
 		err = p.checkCounter(c)
 	case "register_read", "register_write", "register_reset", "counter_read", "counter_reset":
 		err = p.array(w, c)
-	case "mirroring_add", "mirroring_add_mc", "mirroring_delete", "mirroring_get", "mc_mgrp_create", "mc_node_create",
-		"mc_node_update", "mc_node_associate", "counter_write", "meter_get_rates", "meter_set_rates", "meter_array_set_rates":
-		c.Kind, c.Name = Other, w
-		p.at = len(p.text)
+	case "counter_write", "meter_get_rates", "meter_set_rates", "meter_array_set_rates":
+		err = p.cells(w, c)
+	case "member", "group":
+		err = p.profile(w, c)
 	default:
+		if n, is := numbered(w); is {
+			c.Kind, c.Name = n.kind, w
+			err = p.numbers(n, c)
+			break
+		}
 		p.at = 0
 		p.skip()
 		return nil, p.fail("unknown command %q", word)
@@ -184,6 +189,9 @@ func (p *lineParser) add(c *Command) (err error) {
 			return p.fail("the value of key %s is missing", n)
 		}
 		c.Keys = append(c.Keys, Field{n, v})
+	}
+	if p.reference(c) {
+		return nil
 	}
 	if err := p.action(c); err != nil {
 		return err

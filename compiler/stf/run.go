@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 )
@@ -40,6 +41,7 @@ type player struct {
 	nothing int      // line of no_packet, 0
 	total   int
 	verbose func(line string)
+	pre     pre
 }
 
 // ref is an entry that has a name.
@@ -118,10 +120,14 @@ func (p *player) do(c *Command) error {
 		p.verbose(fmt.Sprintf("%s[%d]: %d packets, %d bytes", c.Name, c.Index, pk, by))
 	case RegisterRead, RegisterWrite, RegisterReset:
 		return p.register(c)
-	case CounterReset:
-		return &Unsupported{"counter_reset: counters of this engine are not written"}
+	case CounterWrite, CounterReset:
+		return p.writeCounter(c)
+	case MeterRead, MeterSet, MeterSetAll:
+		return p.meter(c)
+	case Member, Group:
+		return p.profile(c)
 	default:
-		return &Unsupported{c.Name + ": this engine does not replicate or meter packets"}
+		return p.replication(c)
 	}
 	return nil
 }
@@ -164,7 +170,7 @@ func (p *player) array(kind, name string) (*ir.Instance, error) {
 	var is []*ir.Instance
 	var names []string
 	for _, i := range p.e.Program().Instances {
-		if i.Type.Name == kind {
+		if strings.EqualFold(i.Type.Name, kind) {
 			is, names = append(is, i), append(names, i.Name)
 		}
 	}
@@ -230,10 +236,7 @@ func (p *player) register(c *Command) error {
 	if err != nil {
 		return err
 	}
-	size := uint32(0)
-	if k, is := i.Args[0].(*ir.Const); is && k.Val.IsUint64() {
-		size = uint32(min(k.Val.Uint64(), 1<<31))
-	}
+	size := arraySize(i)
 	w := ir.Width(i.Type.Args[0])
 	switch c.Kind {
 	case RegisterWrite:

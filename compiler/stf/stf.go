@@ -31,8 +31,24 @@ const (
 	RegisterWrite
 	RegisterReset
 	CounterRead
+	CounterWrite
 	CounterReset
-	Other // known and meant for a switch's own command line: mirroring, multicast, meters
+	MirrorAdd   // ID PORT: clone session to a port
+	MirrorAddMC // ID GROUP: clone session to a multicast group
+	MirrorDelete
+	MirrorGet
+	GroupCreate // multicast group
+	GroupDestroy
+	NodeCreate // RID PORT...: node of a group, numbered from 0
+	NodeUpdate // NODE PORT...
+	NodeAssociate
+	NodeDissociate
+	NodeDestroy
+	MeterRead
+	MeterSet    // of one cell
+	MeterSetAll // of an array
+	Member      // of an action profile
+	Group       // of an action selector
 )
 
 // Command is one line.
@@ -65,6 +81,20 @@ type Command struct {
 	Op     string // "" only looks whether the counter is there
 	Value  uint64
 	Text   string // register_write: the value
+
+	// Member, and Add of a table with an action profile
+	Ref    ir.Ref
+	Target uint32
+
+	Numbers []uint32 // arguments of the commands on sessions, groups and nodes; members of a Group
+	Rates   []Rate   // MeterSet: committed, peak
+}
+
+// Rate is a rate of a meter as bmv2's command line takes it: units a
+// microsecond, and the size of the burst in units.
+type Rate struct {
+	PerMicro float64
+	Burst    uint64
 }
 
 // Field is name:value of a key or argument; the value is as written.
@@ -103,6 +133,31 @@ type Engine interface {
 	InstanceCounter(name string, index uint32) (packets, bytes uint64, err error)
 	Register(name string, index uint32) ([]byte, error)
 	SetRegister(name string, index uint32, value []byte) error
+}
+
+// Replicator is an Engine with clone sessions and multicast groups.
+type Replicator interface {
+	SetMulticastGroup(id uint32, replicas []ir.Replica) error
+	DeleteMulticastGroup(id uint32) error
+	SetCloneSession(id uint32, s ir.CloneSession) error
+	DeleteCloneSession(id uint32) error
+}
+
+// Metered is an Engine with meters.
+type Metered interface {
+	SetMeter(name string, index uint32, r *ir.MeterRates) error
+	Meter(name string, index uint32) (*ir.MeterRates, error)
+}
+
+// Profiled is an Engine with action profiles and selectors.
+type Profiled interface {
+	SetMember(profile string, m ir.ProfileMember) error
+	SetGroup(profile string, g ir.ProfileGroup) error
+}
+
+// CounterWriter is an Engine whose counters can be set.
+type CounterWriter interface {
+	SetInstanceCounter(name string, index uint32, packets, bytes uint64) error
 }
 
 // Unsupported is why a test cannot be played: it is skipped, not failed.

@@ -47,6 +47,10 @@ func (c *checker) annotationList(list []*ast.Annotation) {
 			}
 		case "match":
 			c.matchAnnot(a)
+		case "field_list":
+			for _, e := range a.Exprs { // numbers of lists, also by name
+				c.annotValue(e)
+			}
 		}
 	}
 }

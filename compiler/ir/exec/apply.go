@@ -14,17 +14,16 @@ func (k *compiler) table(t *ir.Table) *table {
 	}
 	r := &table{t: t, lpm: -1, counted: t.Counters != nil}
 	k.tables[t] = r
-	name := "table " + t.Name
+	r.aging, r.now = t.SupportTimeout, k.m.opts.Now
 	if t.Implementation != nil {
-		k.fail(t.Pos, name, "implementation "+t.Implementation.Name+": action profiles and selectors are not supported")
+		k.implement(r)
 	}
 	if t.Meters != nil {
-		k.fail(t.Pos, name, "direct meter "+t.Meters.Name+": meters are not supported")
+		if r.meter = k.m.insts[t.Meters]; r.meter.kind != "direct_meter" {
+			k.fail(t.Pos, "table "+t.Name, t.Meters.Name+" is no direct meter")
+		}
 	}
-	if t.SupportTimeout {
-		k.fail(t.Pos, name, "support_timeout: idle timeouts are not supported")
-	}
-	xs := k.keys(r)
+	xs, selectors := k.keys(r)
 	for i := range t.Actions {
 		r.actions = append(r.actions, k.tableAction(t, &t.Actions[i]))
 	}
@@ -32,22 +31,27 @@ func (k *compiler) table(t *ir.Table) *table {
 	r.def = &entry{count: r.cell(0)}
 	r.reset()
 	k.fill(r)
-	r.apply = k.apply(r, xs)
+	r.apply = k.apply(r, xs, k.chooser(r, selectors))
 	return r
 }
 
-func (k *compiler) keys(r *table) []*xp {
+// keys compiles the keys that are matched and those that feed a selector's hash.
+func (k *compiler) keys(r *table) (xs, selectors []*xp) {
 	was := k.parser
 	k.parser = false
 	defer func() { k.parser = was }()
 	r.ordered = r.t.NeedsPriority()
-	var xs []*xp
 	for i, key := range r.t.Keys {
 		x := k.expr(key.Expr)
 		w := ir.Width(x.t)
 		switch key.Kind {
 		case ir.MatchSelector:
-			k.fail(key.Pos, "key "+key.Name+" of table "+r.t.Name, "match kind selector needs an action selector, which is not supported")
+			if r.profile == nil || !r.profile.selector {
+				k.fail(key.Pos, "key "+key.Name+" of table "+r.t.Name, "match kind selector needs an action selector as the table's implementation")
+			}
+			r.keys = append(r.keys, keyField{name: key.Name, kind: key.Kind, w: w, at: r.slots})
+			selectors = append(selectors, x)
+			continue
 		case ir.MatchLPM:
 			if r.lpm >= 0 {
 				k.fail(key.Pos, "key "+key.Name+" of table "+r.t.Name, "a second lpm key")
@@ -58,7 +62,7 @@ func (k *compiler) keys(r *table) []*xp {
 		r.slots += x.n
 		xs = append(xs, x)
 	}
-	return xs
+	return xs, selectors
 }
 
 // fill installs what the program writes into the table.
@@ -100,16 +104,26 @@ func (k *compiler) tableAction(t *ir.Table, ref *ir.ActionRef) tableAction {
 }
 
 // apply compiles the look-up and the action of a table.
-func (k *compiler) apply(t *table, xs []*xp) func(*ctx) (status, bool, int) {
+func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx) (status, bool, int) {
 	key := k.alloc(t.slots)
 	scratch := k.alloc(t.slots)
 	n := t.slots
 	ph, pm := k.point("hit", t.t.Name, t.t.Pos), k.point("miss", t.t.Name, t.t.Pos)
 	pos := t.t.Pos
+	var fields []keyField // that xs fill
+	for _, f := range t.keys {
+		if f.kind != ir.MatchSelector {
+			fields = append(fields, f)
+		}
+	}
+	colour := -1
+	if t.meter != nil {
+		colour = k.colourOf(t.meter)
+	}
 	return func(c *ctx) (status, bool, int) {
 		kv := c.mem[key : key+n]
 		for i, x := range xs {
-			f := &t.keys[i]
+			f := &fields[i]
 			x.into(c, kv[f.at:f.at+f.n])
 		}
 		if c.pend != next {
@@ -130,7 +144,22 @@ func (k *compiler) apply(t *table, xs []*xp) func(*ctx) (status, bool, int) {
 			e.count.packets.Add(p)
 			e.count.bytes.Add(b)
 		}
+		if colour >= 0 {
+			t.mark(c, e, hit, colour)
+		}
+		if hit && e.age != nil {
+			e.age.lastHit.Store(c.now)
+		}
 		d := e.act.Load()
+		if d.via != nil {
+			via := d.via
+			if d = via.pick(c, choose); d == nil { // an empty group: no action
+				if c.tracing {
+					c.event("table", t.t.Name, fmt.Sprintf("hit %d key %s, group %d is empty", e.handle, t.hexKey(kv), via.g.id), pos)
+				}
+				return next, hit, -1
+			}
+		}
 		a := &t.actions[d.action]
 		if c.tracing {
 			word := "miss"
@@ -158,6 +187,16 @@ func (k *compiler) apply(t *table, xs []*xp) func(*ctx) (status, bool, int) {
 			a.unbind(c)
 		}
 		return st, hit, d.action
+	}
+}
+
+// mark runs the direct meter of an entry; colour is the slot for what it says.
+func (t *table) mark(c *ctx, e *entry, hit bool, colour int) {
+	c.mem[colour] = 0
+	if hit {
+		v := e.meter.execute(c.now, t.meter.amount(c))
+		c.mem[colour] = v + 1
+		c.meterEvent(t.meter.name, uint64(e.handle), v, t.t.Pos)
 	}
 }
 

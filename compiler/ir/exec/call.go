@@ -120,7 +120,7 @@ func (k *compiler) callStmt(s *ir.CallStmt) stmt {
 			return st
 		}
 	case s.Extern != "":
-		return k.externCall(externSite{pos: s.P, name: s.Extern, object: s.Object, args: s.Args, dirs: s.Dirs})
+		return k.externCall(externSite{pos: s.P, name: s.Extern, object: s.Object, types: s.TypeArgs, args: s.Args, dirs: s.Dirs})
 	}
 	st, _ := k.run(&s.Callee)
 	return st

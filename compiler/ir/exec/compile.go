@@ -25,6 +25,8 @@ type compiler struct {
 	result  int  // address of the result of the function being compiled
 	std     int  // address of the architecture's metadata, -1 before it is known
 	stdType ir.Type
+	// fieldLists of v1model; nil for other architectures.
+	fieldLists *fieldLists
 }
 
 // status tells how a statement ended: next, one of the negative ones, or a jump

@@ -45,6 +45,12 @@ type Options struct {
 	// Log receives log_msg and failed assert/assume; nil drops them. Called by any
 	// goroutine.
 	Log func(msg string)
+	// Digest receives the messages of digest externs; nil drops them. Called by any
+	// goroutine, while a packet waits.
+	Digest func(ir.Digest)
+	// PortDown tells whether a port that a group member watches is down; nil means
+	// that all are up. Called by any goroutine.
+	PortDown func(port uint32) bool
 	// Coverage counts what has run, see Machine.Coverage; it costs about 10 ns a
 	// point.
 	Coverage bool
@@ -77,8 +83,8 @@ type Output struct {
 // Result is what became of a packet.
 type Result struct {
 	Outputs []Output
-	Dropped bool
-	Reason  string // of a drop: "egress_spec is the drop port after ingress", ...
+	Dropped bool   // nothing goes out
+	Reason  string // of the last drop: "egress_spec is the drop port after ingress", ...
 	// ParserError is the parser's error as an index of Program.Errors, 0 = NoError.
 	ParserError int
 	Trace       []Event
@@ -86,14 +92,20 @@ type Result struct {
 
 // Event is a step of a traced packet.
 type Event struct {
-	Kind   string // "state", "extract", "error", "table", "action", "branch", "checksum", "extern", "emit", "output", "drop"
+	Kind   string // "state", "extract", "error", "table", "action", "checksum", "extern", "clone", "copy", "emit", "output", "drop"
 	Name   string // state, table, action, header, extern
 	Detail string // "hit 3 key 0a000001", "x=1", ...
 	Pos    ir.Pos
+	// Copy is the packet that the step belongs to: 0 came in, others are those that
+	// an event of kind "copy" made, with their number in Made.
+	Copy, Made int
 }
 
 func (e Event) String() string {
 	s := e.Kind + " " + e.Name
+	if e.Copy > 0 {
+		s = fmt.Sprintf("[%d] %s", e.Copy, s)
+	}
 	if e.Detail != "" {
 		s += ": " + e.Detail
 	}
@@ -120,6 +132,7 @@ func (u *Unsupported) Error() string {
 var (
 	ErrNoEntry   = errors.New("no such entry")
 	ErrDuplicate = errors.New("there is an entry with this key")
+	ErrInUse     = errors.New("others refer to it")
 )
 
 // Counter is a reading.
@@ -137,6 +150,7 @@ type Machine struct {
 	insts  map[*ir.Instance]*instance
 	vsets  map[*ir.ValueSet]*valueSet
 	errs   parserErrors
+	pre    replication
 	arch   func(c *ctx, r *Result)
 	cover  []*point
 	pool   sync.Pool
@@ -204,6 +218,14 @@ type ctx struct {
 	trace    []Event
 	sum      bitWriter // what a hash or checksum is computed over
 	truncate int       // -1 or the length set by truncate
+	length   uint64    // packet_length for egress
+	bytes    uint64    // of a recirculated frame, 0 for the one that came in
+
+	asked       v1Asked
+	jobs        []*job // made for this packet: used, of which head have run
+	head, used  int
+	copyID      int
+	saved, kept []uint64 // of a packet while its clone is made
 }
 
 func (m *Machine) newCtx() *ctx { return &ctx{m: m, mem: make([]uint64, m.size)} }
@@ -217,6 +239,7 @@ func (c *ctx) begin(in *Packet, r *Result) {
 	}
 	c.out.reset()
 	c.perr, c.pend, c.steps, c.truncate = 0, next, 0, -1
+	c.bytes = 0
 	c.tracing = in.Trace
 	c.trace = r.Trace[:0]
 	r.Outputs = r.Outputs[:0]
@@ -225,6 +248,11 @@ func (c *ctx) begin(in *Packet, r *Result) {
 
 func (c *ctx) end(r *Result) {
 	r.Trace = c.trace
+	r.Dropped = len(r.Outputs) == 0
+	if !r.Dropped {
+		r.Reason = ""
+	}
+	c.forgetJobs()
 	c.in, c.data, c.trace = nil, nil, nil
 }
 
@@ -241,19 +269,22 @@ func (c *ctx) counts() (packets, bytes uint64) {
 	if packets == 0 {
 		packets = 1
 	}
-	if bytes == 0 {
+	switch {
+	case c.bytes != 0:
+		bytes = c.bytes
+	case bytes == 0:
 		bytes = c.wireLen()
 	}
 	return packets, bytes
 }
 
 func (c *ctx) event(kind, name, detail string, p ir.Pos) {
-	c.trace = append(c.trace, Event{kind, name, detail, p})
+	c.trace = append(c.trace, Event{Kind: kind, Name: name, Detail: detail, Pos: p, Copy: c.copyID})
 }
 
-// drop ends the packet.
+// drop ends one packet; the reason stays when no copy goes out either.
 func (c *ctx) drop(r *Result, reason string) {
-	r.Dropped, r.Reason = true, reason
+	r.Reason = reason
 	if c.tracing {
 		c.event("drop", reason, "", ir.Pos{})
 	}

@@ -13,6 +13,7 @@ type externSite struct {
 	name   string
 	object *ir.Instance
 	dst    ir.Expr // nil, or where the result goes
+	types  []ir.Type
 	args   []ir.Expr
 	dirs   []ir.Dir
 }
@@ -80,13 +81,24 @@ func (k *compiler) externCall(s externSite) stmt {
 	case "truncate":
 		return k.truncate(&s)
 	case "packet_in.lookahead":
-		if s.dst == nil {
-			k.fail(s.pos, "lookahead", "its result is not used")
+		if s.dst == nil { // looking beyond the end is an error even when nobody uses the bits
+			if len(s.types) == 0 {
+				k.fail(s.pos, "lookahead", "its type is not known")
+			}
+			v := &ir.Var{Name: "lookahead", Type: s.types[0], Pos: s.pos}
+			s.dst = &ir.VarRef{Meta: ir.Meta{T: v.Type, P: s.pos}, Var: v}
 		}
 		return k.lookahead(&ir.Lookahead{SMeta: ir.SMeta{P: s.pos}, Dst: s.dst})
-	case "clone", "clone3", "clone_preserving_field_list", "resubmit", "resubmit_preserving_field_list",
-		"recirculate", "recirculate_preserving_field_list", "digest":
-		k.fail(s.pos, "extern "+s.name, "packets are not replicated or sent back to the controller here")
+	case "clone", "clone3", "clone_preserving_field_list":
+		return k.clone(&s)
+	case "resubmit", "resubmit_preserving_field_list", "recirculate", "recirculate_preserving_field_list":
+		return k.sendBack(&s)
+	case "digest":
+		return k.digest(&s)
+	case "meter.execute_meter":
+		return k.executeMeter(&s)
+	case "direct_meter.read":
+		return k.directMeterRead(&s)
 	}
 	k.fail(s.pos, "extern "+s.name, "this extern is not supported")
 	return nil
@@ -325,9 +337,14 @@ func (k *compiler) assert(s *externSite) stmt {
 	})
 }
 
-// truncate: what is sent has at most so many bytes.
+// truncate: what is sent has at most so many bytes; of several calls the smallest
+// number counts.
 func (k *compiler) truncate(s *externSite) stmt {
 	k.need(s, 1, 1)
 	x := k.indexArg(s, 0)
-	return after(func(c *ctx) { c.truncate = int(min(x(c), 1<<40)) })
+	return after(func(c *ctx) {
+		if n := int(min(x(c), 1<<40)); c.truncate < 0 || n < c.truncate {
+			c.truncate = n
+		}
+	})
 }

@@ -76,16 +76,7 @@ func identity(b []byte) uint64 {
 // algorithm gives the hash that the constant x of type HashAlgorithm names. The
 // _custom CRCs have the parameters of the plain ones.
 func (k *compiler) algorithm(x ir.Expr) func(c *ctx, b []byte) uint64 {
-	e, ok := x.Type().(*ir.Enum)
-	v := constVal(x)
-	name := ""
-	if ok && v != nil {
-		for _, m := range e.Members {
-			if m.Value.Cmp(v) == 0 {
-				name = m.Name
-			}
-		}
-	}
+	name := enumName(x)
 	switch name {
 	case "crc32", "crc32_custom":
 		return func(_ *ctx, b []byte) uint64 { return uint64(crc32.ChecksumIEEE(b)) }

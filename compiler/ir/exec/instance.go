@@ -3,6 +3,7 @@ package exec
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -12,16 +13,20 @@ import (
 // instance is the state of an extern object.
 type instance struct {
 	name string
-	kind string // "counter", "register", "direct_counter"
+	kind string // as v1model spells it, see kindOf
 	size uint64
 
-	w, n int // of a register: bits and slots of an element
+	w, n    int  // of a register: bits and slots of an element
+	bytes   bool // of a meter: it counts bytes
+	colour  int  // of a direct meter: see colourOf
+	profile *profile
 	*instanceState
 }
 
 // instanceState is what packets write; machines may share it (AdoptState).
 type instanceState struct {
-	cells []cell // counter
+	cells  []cell // counter
+	meters []meterCell
 
 	mu   sync.Mutex // register
 	regs []uint64
@@ -29,33 +34,74 @@ type instanceState struct {
 
 type cell struct{ packets, bytes atomic.Uint64 }
 
-// maxCells bounds a counter or register: 16 million elements.
-const maxCells = 1 << 24
+// maxCells bounds a counter or register: 16 million elements; maxMeters a meter.
+const (
+	maxCells  = 1 << 24
+	maxMeters = 1 << 22
+)
+
+// kindOf gives an extern's kind the one name that it has here, whatever its
+// architecture calls it.
+func kindOf(name string) string {
+	switch name {
+	case "Counter":
+		return "counter"
+	case "DirectCounter":
+		return "direct_counter"
+	case "Meter":
+		return "meter"
+	case "DirectMeter":
+		return "direct_meter"
+	case "Register":
+		return "register"
+	case "ActionProfile":
+		return "action_profile"
+	case "ActionSelector":
+		return "action_selector"
+	}
+	return name
+}
 
 func (k *compiler) instance(i *ir.Instance) *instance {
-	r := &instance{name: i.Name, kind: i.Type.Name, instanceState: &instanceState{}}
+	r := &instance{name: i.Name, kind: kindOf(i.Type.Name), instanceState: &instanceState{}}
 	what := "extern " + i.Type.Name + " " + i.Name
 	switch r.kind {
 	case "direct_counter":
-		return r
-	case "counter", "register":
-		if len(i.Args) < 1 || constVal(i.Args[0]) == nil || !constVal(i.Args[0]).IsUint64() {
-			k.fail(i.Pos, what, "its first argument is not a constant size")
-		}
-		if r.size = constVal(i.Args[0]).Uint64(); r.size > maxCells {
-			k.fail(i.Pos, what, fmt.Sprintf("%d elements are more than %d", r.size, maxCells))
-		}
-	case "meter", "direct_meter":
-		k.fail(i.Pos, what, "meters are not supported")
+	case "counter":
+		r.size = k.size(i, maxCells)
+		r.cells = make([]cell, r.size)
+	case "register":
+		k.register(r, i)
+	case "meter":
+		r.size = k.size(i, maxMeters)
+		r.meters = make([]meterCell, r.size)
+		r.bytes = len(i.Args) > 1 && strings.EqualFold(enumName(i.Args[1]), "bytes")
+	case "direct_meter":
+		r.bytes = len(i.Args) > 0 && strings.EqualFold(enumName(i.Args[0]), "bytes")
 	case "action_profile", "action_selector":
-		k.fail(i.Pos, what, "action profiles and selectors are not supported")
+		r.profile = k.profile(i)
 	default:
 		k.fail(i.Pos, what, "this extern is not supported")
 	}
-	if r.kind == "counter" {
-		r.cells = make([]cell, r.size)
-		return r
+	return r
+}
+
+// size is the number of elements of an array, its first argument.
+func (k *compiler) size(i *ir.Instance, limit uint64) uint64 {
+	what := "extern " + i.Type.Name + " " + i.Name
+	if len(i.Args) < 1 || constVal(i.Args[0]) == nil || !constVal(i.Args[0]).IsUint64() {
+		k.fail(i.Pos, what, "its first argument is not a constant size")
 	}
+	n := constVal(i.Args[0]).Uint64()
+	if n > limit {
+		k.fail(i.Pos, what, fmt.Sprintf("%d elements are more than %d", n, limit))
+	}
+	return n
+}
+
+func (k *compiler) register(r *instance, i *ir.Instance) {
+	what := "extern " + i.Type.Name + " " + i.Name
+	r.size = k.size(i, maxCells)
 	if len(i.Type.Args) < 1 {
 		k.fail(i.Pos, what, "its element type is not known")
 	}
@@ -68,7 +114,20 @@ func (k *compiler) instance(i *ir.Instance) *instance {
 		k.fail(i.Pos, what, fmt.Sprintf("its elements take more than %d bytes", maxCells*8))
 	}
 	r.regs = make([]uint64, r.size*uint64(r.n))
-	return r
+}
+
+// enumName is the member of an enum that the constant x is, "" for others.
+func enumName(x ir.Expr) string {
+	e, ok := x.Type().(*ir.Enum)
+	v := constVal(x)
+	if ok && v != nil {
+		for _, m := range e.Members {
+			if m.Value.Cmp(v) == 0 {
+				return m.Name
+			}
+		}
+	}
+	return ""
 }
 
 func (m *Machine) instanceByName(name, kind string) (*instance, error) {
@@ -93,6 +152,20 @@ func (m *Machine) InstanceCounter(name string, index uint32) (Counter, error) {
 		return Counter{}, fmt.Errorf("%s has %d elements, there is no %d", name, i.size, index)
 	}
 	return Counter{i.cells[index].packets.Load(), i.cells[index].bytes.Load()}, nil
+}
+
+// SetInstanceCounter writes element index of a counter.
+func (m *Machine) SetInstanceCounter(name string, index uint32, v Counter) error {
+	i, err := m.instanceByName(name, "counter")
+	if err != nil {
+		return err
+	}
+	if uint64(index) >= i.size {
+		return fmt.Errorf("%s has %d elements, there is no %d", name, i.size, index)
+	}
+	i.cells[index].packets.Store(v.Packets)
+	i.cells[index].bytes.Store(v.Bytes)
+	return nil
 }
 
 // Register reads element index of a register, in machine form (see ir.Entry).

@@ -38,7 +38,7 @@ func (k *compiler) stmt(s ir.Stmt) stmt {
 	case *ir.CallStmt:
 		return k.callStmt(s)
 	case *ir.ExternCall:
-		return k.externCall(externSite{pos: s.P, name: s.Name, object: s.Object, dst: s.Dst, args: s.Args, dirs: s.Dirs})
+		return k.externCall(externSite{pos: s.P, name: s.Name, object: s.Object, dst: s.Dst, types: s.TypeArgs, args: s.Args, dirs: s.Dirs})
 	case *ir.SetValid:
 		return k.setValid(s)
 	case *ir.PushPop:

@@ -20,6 +20,10 @@ type table struct {
 	lpm     int  // index of the lpm key, -1
 	actions []tableAction
 	counted bool
+	meter   *instance // direct meter; nil
+	profile *profile  // implementation; nil
+	aging   bool      // entries have idle timeouts
+	now     func() uint64
 	apply   func(*ctx) (st status, hit bool, run int)
 
 	mu       sync.RWMutex
@@ -67,6 +71,15 @@ type entry struct {
 	act    atomic.Pointer[actionData]
 
 	count *cell
+	meter *meterCell // of tables with a direct meter
+	age   *age       // of tables with idle timeouts
+}
+
+// age is an entry's idle timeout and when it was hit, in nanoseconds.
+type age struct {
+	timeout atomic.Uint64 // 0: never idle
+	lastHit atomic.Uint64
+	told    atomic.Uint64 // lastHit+1 of the last report
 }
 
 type keyRange struct {
@@ -77,6 +90,7 @@ type keyRange struct {
 type actionData struct {
 	action int
 	args   [][]uint64 // one a data parameter
+	via    *target    // a member or group instead of both
 }
 
 // level is all entries with one prefix length.
@@ -183,6 +197,9 @@ func (t *table) build(e ir.Entry) (*entry, error) {
 	n := &entry{handle: e.Handle, prio: e.Priority, match: e.Match, val: make([]uint64, t.slots), mask: make([]uint64, t.slots)}
 	for i := range t.keys {
 		f := &t.keys[i]
+		if f.kind == ir.MatchSelector {
+			continue // input of a hash, no match
+		}
 		if err := n.field(f, e.Match[i]); err != nil {
 			return nil, fmt.Errorf("table %s: key %s: %w", t.t.Name, f.name, err)
 		}
@@ -192,6 +209,17 @@ func (t *table) build(e ir.Entry) (*entry, error) {
 		return nil, err
 	}
 	n.act.Store(d)
+	if t.meter != nil {
+		n.meter = &meterCell{}
+	}
+	switch {
+	case t.aging:
+		n.age = &age{}
+		n.age.timeout.Store(e.IdleTimeout)
+		n.age.lastHit.Store(t.now())
+	case e.IdleTimeout != 0:
+		return nil, fmt.Errorf("table %s: it has no idle timeouts", t.t.Name)
+	}
 	return n, nil
 }
 
@@ -259,6 +287,18 @@ func prefixMask(w, l int) []uint64 {
 }
 
 func (t *table) data(e ir.Entry) (*actionData, error) {
+	if e.Ref != ir.RefNone {
+		if t.profile == nil {
+			return nil, fmt.Errorf("table %s: it has no action profile", t.t.Name)
+		}
+		t.profile.mu.Lock()
+		defer t.profile.mu.Unlock()
+		via, err := t.profile.target(e.Ref, e.Target)
+		if err != nil {
+			return nil, fmt.Errorf("table %s: %w", t.t.Name, err)
+		}
+		return &actionData{action: -1, via: via}, nil
+	}
 	if e.Action < 0 || e.Action >= len(t.actions) {
 		return nil, fmt.Errorf("table %s: action %d of %d", t.t.Name, e.Action, len(t.actions))
 	}
@@ -323,6 +363,7 @@ func (m *Machine) Insert(table int, e ir.Entry) error {
 	}
 	t.byHandle[e.Handle] = n
 	n.count = t.cell(e.Handle)
+	t.profile.use(n.act.Load().via, 1)
 	return nil
 }
 
@@ -352,8 +393,8 @@ func (t *table) level(length int, mask []uint64) *level {
 	return &t.levels[i]
 }
 
-// Modify gives the entry with e's handle a new action and arguments. Its match
-// and its counter stay.
+// Modify gives the entry with e's handle a new action and arguments, and a new
+// idle timeout. Its match, its counter and its meter stay.
 func (m *Machine) Modify(table int, e ir.Entry) error {
 	t, err := m.table(table)
 	if err != nil {
@@ -369,7 +410,11 @@ func (m *Machine) Modify(table int, e ir.Entry) error {
 	if n == nil {
 		return fmt.Errorf("table %s: handle %d: %w", t.t.Name, e.Handle, ErrNoEntry)
 	}
-	n.act.Store(d)
+	t.profile.use(d.via, 1)
+	t.profile.use(n.act.Swap(d).via, -1)
+	if n.age != nil {
+		n.age.timeout.Store(e.IdleTimeout)
+	}
 	return nil
 }
 
@@ -386,6 +431,7 @@ func (m *Machine) Delete(table int, handle uint32) error {
 		return fmt.Errorf("table %s: handle %d: %w", t.t.Name, handle, ErrNoEntry)
 	}
 	delete(t.byHandle, handle)
+	t.profile.use(n.act.Load().via, -1)
 	switch {
 	case t.ordered:
 		i, _ := slices.BinarySearchFunc(t.list, n, byPriority)
@@ -413,7 +459,8 @@ func (m *Machine) SetDefault(table int, e ir.Entry) error {
 	if err != nil {
 		return err
 	}
-	t.def.act.Store(d)
+	t.profile.use(d.via, 1)
+	t.profile.use(t.def.act.Swap(d).via, -1)
 	return nil
 }
 
@@ -434,8 +481,11 @@ func (m *Machine) Clear(table int) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, n := range t.byHandle {
+		t.profile.use(n.act.Load().via, -1)
+	}
 	t.reset()
-	t.def.act.Store(d)
+	t.profile.use(t.def.act.Swap(d).via, -1)
 	return nil
 }
 
@@ -483,6 +533,14 @@ func (m *Machine) Entries(table int) ([]ir.Entry, error) {
 func (t *table) machineForm(n *entry) ir.Entry {
 	d := n.act.Load()
 	e := ir.Entry{Handle: n.handle, Match: n.match, Priority: n.prio, Action: d.action}
+	if n.age != nil {
+		e.IdleTimeout = n.age.timeout.Load()
+	}
+	if d.via != nil {
+		e.Action = 0
+		e.Ref, e.Target = d.via.ref()
+		return e
+	}
 	for i, p := range t.actions[d.action].params {
 		e.Args = append(e.Args, ir.MachineBytes(toBig(d.args[i], p.w, false), p.w))
 	}
@@ -493,6 +551,9 @@ func (t *table) machineForm(n *entry) ir.Entry {
 func (t *table) hexKey(key []uint64) string {
 	s := ""
 	for _, f := range t.keys {
+		if f.kind == ir.MatchSelector {
+			continue
+		}
 		if s != "" {
 			s += " "
 		}

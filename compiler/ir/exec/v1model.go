@@ -12,15 +12,57 @@ import (
 //	     standard_metadata.parser_error, headers extracted so far stay valid, and
 //	     the packet goes on.
 //	vr   verify_checksum sets standard_metadata.checksum_error.
-//	ig   ingress. After it, egress_spec = the drop port ends the packet.
-//	eg   egress, with egress_port = egress_spec, egress_spec = 0 and the times set.
-//	     egress_spec = the drop port after it ends the packet.
+//	ig   ingress. After it, in this order: the clone that was asked for; then the
+//	     packet is resubmitted, or else replicated by mcast_grp when that is not 0,
+//	     or else dropped when egress_spec is the drop port, or else goes to egress.
+//	eg   egress, with egress_port and the queueing metadata set, egress_spec = 0.
+//	     After it the clone that was asked for, which has the headers that egress
+//	     left; egress_spec = the drop port ends the packet.
 //	ck   update_checksum.
-//	dep  deparser; what the parser did not consume follows.
+//	dep  deparser; what the parser did not consume follows. A recirculated packet
+//	     begins again with these bytes.
+//
+// Of several calls of clone, resubmit or recirculate the last one counts. An
+// ingress clone has the headers of the packet as it came in. Clones, resubmitted
+// and recirculated packets begin with all metadata zero, standard_metadata too,
+// but for the fields of the field list. Truncation does not pass to copies.
 //
 // standard_metadata starts at zero but for ingress_port, packet_length (wire
 // length) and ingress_global_timestamp (microseconds). All times are the one
-// reading of the clock that a packet gets; queues have no length and no delay.
+// reading of the clock that a packet gets; queues have no length and no delay,
+// and every priority has one.
+
+// Values of instance_type.
+const (
+	v1Normal       = 0
+	v1IngressClone = 1
+	v1EgressClone  = 2
+	v1Recirculated = 4
+	v1Replicated   = 5
+	v1Resubmitted  = 6
+)
+
+// v1 is the compiled pipeline.
+type v1 struct {
+	parse, verify, ingress, egress, compute, deparse stmt
+
+	ingressPort, egressSpec, egressPort, instance, length, parserError, mcastGroup, rid stdField
+	igTime, egTime, enqTime, enqDepth, deqTime, deqDepth                                stdField
+
+	shared []span // headers, metadata, standard metadata
+	meta   []span // what copies begin with at zero
+	lists  fieldLists
+	drop   uint64
+}
+
+// v1Asked is what the externs of the block that runs have asked for.
+type v1Asked struct {
+	session     int // -1: no clone
+	cloneList   []span
+	resubmit    bool
+	recirculate bool
+	list        []span // kept by resubmit or recirculate
+}
 
 // stdField is a field of standard_metadata; addr is -1 where the program's
 // declaration has no such field.
@@ -61,7 +103,6 @@ var v1Slots = [...]struct {
 }
 
 func (k *compiler) v1model() func(*ctx, *Result) {
-	k.refuseReplication()
 	var blocks [len(v1Slots)]*ir.Block
 	for i, s := range v1Slots {
 		b := k.p.Block(s.slot)
@@ -73,64 +114,229 @@ func (k *compiler) v1model() func(*ctx, *Result) {
 		}
 		blocks[i] = b
 	}
-	k.shareParams(blocks[:])
+	a := &v1{drop: uint64(k.m.opts.DropPort)}
+	k.shareParams(a, blocks[:])
+	k.fieldLists = &a.lists
+	f := k.stdField
+	a.ingressPort, a.egressSpec, a.egressPort = f("ingress_port"), f("egress_spec"), f("egress_port")
+	a.instance, a.length, a.parserError = f("instance_type"), f("packet_length"), f("parser_error")
+	a.mcastGroup, a.rid = f("mcast_grp"), f("egress_rid")
+	a.igTime, a.egTime = f("ingress_global_timestamp"), f("egress_global_timestamp")
+	a.enqTime, a.enqDepth = f("enq_timestamp"), f("enq_qdepth")
+	a.deqTime, a.deqDepth = f("deq_timedelta"), f("deq_qdepth")
 	var body [len(v1Slots)]stmt
 	for i, b := range blocks {
 		body[i] = k.block(b).body
 	}
-	f := k.stdField
-	var (
-		ingressPort, egressSpec, egressPort = f("ingress_port"), f("egress_spec"), f("egress_port")
-		length, igTime, egTime, enqTime     = f("packet_length"), f("ingress_global_timestamp"), f("egress_global_timestamp"), f("enq_timestamp")
-		parserError                         = f("parser_error")
-	)
-	noError := k.m.errs.noError
-	drop := uint64(k.m.opts.DropPort)
-	parse, verify, ingress, egress, compute, deparse := body[0], body[1], body[2], body[3], body[4], body[5]
-	return func(c *ctx, r *Result) {
-		us := c.now / 1000
-		ingressPort.set(c, uint64(c.in.Port))
-		length.set(c, c.wireLen())
-		igTime.set(c, us)
-		c.perr = noError
-		if parse(c) != next && c.perr != noError {
-			parserError.set(c, c.perr)
-			r.ParserError = int(c.perr)
-			if c.tracing {
-				c.event("error", c.errorName(), "", ir.Pos{})
-			}
+	a.parse, a.verify, a.ingress, a.egress, a.compute, a.deparse = body[0], body[1], body[2], body[3], body[4], body[5]
+	return a.run
+}
+
+// run takes a packet that came in, and all that becomes of it, through the
+// pipeline.
+func (a *v1) run(c *ctx, r *Result) {
+	c.asked = v1Asked{session: -1}
+	c.length = c.wireLen()
+	a.ingressPort.set(c, uint64(c.in.Port))
+	a.length.set(c, c.length)
+	a.igTime.set(c, c.now/1000)
+	a.fromStart(c, r)
+	for j := c.nextJob(); j != nil; j = c.nextJob() {
+		c.asked = v1Asked{session: -1}
+		c.data, c.pos, c.length, c.truncate, c.bytes = j.data, j.pos, j.length, j.cut, j.bytes
+		c.load(j.mem, a.shared)
+		if j.ingress {
+			a.fromStart(c, r)
+		} else {
+			a.toEgress(c, r, j.port)
 		}
-		if aborted(verify(c)) || aborted(ingress(c)) {
-			c.drop(r, "too many steps in a loop")
-			return
-		}
-		port := egressSpec.get(c)
-		if port == drop {
-			c.drop(r, "egress_spec is the drop port after ingress")
-			return
-		}
-		egressPort.set(c, port)
-		egressSpec.set(c, 0)
-		egTime.set(c, us)
-		enqTime.set(c, us)
-		if aborted(egress(c)) {
-			c.drop(r, "too many steps in a loop")
-			return
-		}
-		if egressSpec.get(c) == drop {
-			c.drop(r, "egress_spec is the drop port after egress")
-			return
-		}
-		if aborted(compute(c)) || aborted(deparse(c)) {
-			c.drop(r, "too many steps in a loop")
-			return
-		}
-		c.payload(&c.out)
-		if c.truncate >= 0 && c.truncate < len(c.out.b) {
-			c.out.b = c.out.b[:c.truncate]
-		}
-		c.output(r, uint32(port))
 	}
+}
+
+// fromStart runs parser and ingress, and egress when the packet goes on as itself.
+func (a *v1) fromStart(c *ctx, r *Result) {
+	c.steps, c.perr = 0, c.m.errs.noError
+	length := c.length
+	if a.parse(c) != next && c.perr != c.m.errs.noError {
+		a.parserError.set(c, c.perr)
+		r.ParserError = int(c.perr)
+		if c.tracing {
+			c.event("error", c.errorName(), "", ir.Pos{})
+		}
+	}
+	if aborted(a.verify(c)) || aborted(a.ingress(c)) {
+		c.drop(r, "too many steps in a loop")
+		return
+	}
+	if c.asked.session >= 0 {
+		a.ingressClone(c, r, length)
+	}
+	if c.asked.resubmit {
+		j := c.newJob(r)
+		if j == nil {
+			return
+		}
+		j.ingress, j.data, j.length = true, c.data, length
+		c.branch(j, "resubmit", "")
+		a.startOver(c, j, v1Resubmitted)
+		return
+	}
+	if group := uint32(a.mcastGroup.get(c)); group != 0 {
+		a.instance.set(c, v1Replicated)
+		if !a.replicate(c, r, c.m.pre.group(group), -1, "multicast") {
+			c.drop(r, fmt.Sprintf("multicast group %d has no replicas", group))
+		}
+		return
+	}
+	port := a.egressSpec.get(c)
+	if port == a.drop {
+		c.drop(r, "egress_spec is the drop port after ingress")
+		return
+	}
+	a.instance.set(c, v1Normal)
+	if !c.waiting() {
+		a.toEgress(c, r, uint32(port))
+		return
+	}
+	if j := c.newJob(r); j != nil { // behind the copies that were made before
+		a.park(c, j, uint32(port), c.truncate)
+	}
+}
+
+// park makes j the packet as it is now, to go to egress at port.
+func (a *v1) park(c *ctx, j *job, port uint32, cut int) {
+	j.port, j.data, j.pos, j.length, j.cut = port, c.data, c.pos, c.length, cut
+	j.mem = c.save(j.mem, a.shared)
+}
+
+// replicate makes the copies of a group or session; false when there are none.
+func (a *v1) replicate(c *ctx, r *Result, rs []ir.Replica, cut int, what string) bool {
+	for _, x := range rs {
+		j := c.newJob(r)
+		if j == nil {
+			return true
+		}
+		a.rid.set(c, uint64(x.Instance))
+		a.park(c, j, x.Port, cut)
+		if c.tracing {
+			c.branch(j, what, fmt.Sprintf("port %d instance %d", x.Port, x.Instance))
+		}
+	}
+	return len(rs) > 0
+}
+
+// copies makes the copies of a clone session. The packet's memory is the clone's.
+func (a *v1) copies(c *ctx, r *Result, s ir.CloneSession, group []ir.Replica) {
+	cut := -1
+	if s.Truncate > 0 {
+		cut = int(s.Truncate)
+	}
+	a.replicate(c, r, group, cut, "clone")
+	a.replicate(c, r, s.Replicas, cut, "clone")
+}
+
+// ingressClone: the packet as it came in, parsed again, goes to egress.
+func (a *v1) ingressClone(c *ctx, r *Result, length uint64) {
+	asked := c.asked
+	c.asked.session = -1
+	s, group, ok := c.m.pre.session(uint32(asked.session))
+	if !ok {
+		if c.tracing {
+			c.event("clone", fmt.Sprintf("session %d is not there", asked.session), "", ir.Pos{})
+		}
+		return
+	}
+	c.saved = c.save(c.saved[:0], a.shared)
+	c.kept = c.save(c.kept[:0], asked.cloneList)
+	perr, pos, was, tracing, steps := c.perr, c.pos, c.length, c.tracing, c.steps
+	port := a.ingressPort.get(c)
+	c.zero(a.shared)
+	a.ingressPort.set(c, port)
+	c.pos, c.perr, c.steps, c.length, c.tracing = 0, c.m.errs.noError, 0, length, false
+	a.parse(c)
+	c.tracing = tracing
+	c.zero(a.meta)
+	c.load(c.kept, asked.cloneList)
+	a.instance.set(c, v1IngressClone)
+	a.copies(c, r, s, group)
+	c.load(c.saved, a.shared)
+	c.perr, c.pos, c.length, c.steps = perr, pos, was, steps
+}
+
+// egressClone: the packet as egress left it goes to egress again.
+func (a *v1) egressClone(c *ctx, r *Result) {
+	asked := c.asked
+	c.asked.session = -1
+	s, group, ok := c.m.pre.session(uint32(asked.session))
+	if !ok {
+		if c.tracing {
+			c.event("clone", fmt.Sprintf("session %d is not there", asked.session), "", ir.Pos{})
+		}
+		return
+	}
+	c.saved = c.save(c.saved[:0], a.shared)
+	c.kept = c.save(c.kept[:0], asked.cloneList)
+	c.zero(a.meta)
+	c.load(c.kept, asked.cloneList)
+	a.instance.set(c, v1EgressClone)
+	a.copies(c, r, s, group)
+	c.load(c.saved, a.shared)
+}
+
+// startOver makes j, which has its data and length, a packet for the parser. The
+// packet's own memory is gone after it.
+func (a *v1) startOver(c *ctx, j *job, instance uint64) {
+	c.kept = c.save(c.kept[:0], c.asked.list)
+	c.zero(a.shared)
+	c.load(c.kept, c.asked.list)
+	a.instance.set(c, instance)
+	a.length.set(c, j.length)
+	j.mem = c.save(j.mem, a.shared)
+}
+
+func (a *v1) toEgress(c *ctx, r *Result, port uint32) {
+	us := c.now / 1000
+	c.steps = 0
+	a.egTime.set(c, us)
+	a.enqTime.set(c, us)
+	a.enqDepth.set(c, 0)
+	a.deqTime.set(c, 0)
+	a.deqDepth.set(c, 0)
+	a.egressPort.set(c, uint64(port))
+	a.egressSpec.set(c, 0)
+	a.length.set(c, c.length)
+	if aborted(a.egress(c)) {
+		c.drop(r, "too many steps in a loop")
+		return
+	}
+	if c.asked.session >= 0 {
+		a.egressClone(c, r)
+	}
+	if a.egressSpec.get(c) == a.drop {
+		c.drop(r, "egress_spec is the drop port after egress")
+		return
+	}
+	c.out.reset()
+	if aborted(a.compute(c)) || aborted(a.deparse(c)) {
+		c.drop(r, "too many steps in a loop")
+		return
+	}
+	c.payload(&c.out)
+	if c.asked.recirculate {
+		j := c.newJob(r)
+		if j == nil {
+			return
+		}
+		j.own = append(j.own, c.out.b...)
+		j.ingress, j.data, j.length, j.bytes = true, j.own, uint64(len(j.own)), uint64(len(j.own))
+		c.branch(j, "recirculate", "")
+		a.startOver(c, j, v1Recirculated)
+		return
+	}
+	if c.truncate >= 0 && c.truncate < len(c.out.b) {
+		c.out.b = c.out.b[:c.truncate]
+	}
+	c.output(r, port)
 }
 
 func aborted(st status) bool { return st == stAbort }
@@ -144,7 +350,7 @@ func (c *ctx) errorName() string {
 
 // shareParams gives headers, metadata and standard metadata one address in all
 // blocks: they are handed from one to the next whole, so nothing is copied.
-func (k *compiler) shareParams(blocks []*ir.Block) {
+func (k *compiler) shareParams(a *v1, blocks []*ir.Block) {
 	var roles [3]struct {
 		addr int
 		v    *ir.Var
@@ -167,27 +373,13 @@ func (k *compiler) shareParams(blocks []*ir.Block) {
 		}
 	}
 	k.std, k.stdType = roles[2].addr, roles[2].v.Type
-}
-
-// refuseReplication refuses multicast, the one form of replication that is no
-// extern.
-func (k *compiler) refuseReplication() {
-	check := func(ss []ir.Stmt) {
-		ir.WalkStmts(ss, func(s ir.Stmt) {
-			a, ok := s.(*ir.Assign)
-			if !ok {
-				return
-			}
-			if m, ok := a.L.(*ir.Member); ok && m.Field == "mcast_grp" {
-				if st, ok := m.X.Type().(*ir.Struct); ok && st.Name == "standard_metadata_t" {
-					if v := constVal(a.R); v == nil || v.Sign() != 0 {
-						k.fail(s.Pos(), "multicast", "mcast_grp is written; packets are not replicated here")
-					}
-				}
-			}
-		})
+	for i, r := range roles {
+		a.shared = join(a.shared, []span{k.spanOf(r.v)})
+		if i > 0 {
+			a.meta = join(a.meta, k.plainSpans(r.v.Type, r.addr))
+		}
 	}
-	k.p.Bodies(func(b *[]ir.Stmt) { check(*b) })
+	k.annotated(&a.lists, roles[1].v.Type, roles[1].addr)
 }
 
 // markToDrop: egress_spec = the drop port, mcast_grp = 0.

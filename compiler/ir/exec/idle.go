@@ -1,0 +1,57 @@
+package exec
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// Idle is an entry that no packet has hit for as long as its idle timeout.
+type Idle struct {
+	Table  int
+	Handle uint32
+}
+
+// SweepIdle lists the entries that are idle at a time in nanoseconds, of the
+// clock that packets have. An entry is listed once, and again only after it was
+// hit in between (p4rt: 9.1.5).
+func (m *Machine) SweepIdle(now uint64) []Idle {
+	var out []Idle
+	for i, t := range m.tables {
+		if !t.aging {
+			continue
+		}
+		t.mu.RLock()
+		for _, e := range t.byHandle {
+			after, last := e.age.timeout.Load(), e.age.lastHit.Load()
+			if after == 0 || now < last || now-last < after || e.age.told.Load() == last+1 {
+				continue
+			}
+			e.age.told.Store(last + 1)
+			out = append(out, Idle{i, e.handle})
+		}
+		t.mu.RUnlock()
+	}
+	slices.SortFunc(out, func(a, b Idle) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Handle, b.Handle))
+	})
+	return out
+}
+
+// LastHit is when an entry was hit last, or inserted, in nanoseconds.
+func (m *Machine) LastHit(table int, handle uint32) (uint64, error) {
+	t, err := m.table(table)
+	if err != nil {
+		return 0, err
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e := t.byHandle[handle]
+	switch {
+	case !t.aging:
+		return 0, fmt.Errorf("table %s has no idle timeouts", t.t.Name)
+	case e == nil:
+		return 0, fmt.Errorf("table %s: handle %d: %w", t.t.Name, handle, ErrNoEntry)
+	}
+	return e.age.lastHit.Load(), nil
+}
