@@ -235,3 +235,7 @@ func copyBytes(dst asm.Register, doff int, src asm.Register, soff, n int) asm.In
 	}
 	return ins
 }
+
+// Loopback is the ifindex of lo in every network namespace: TEST_RUN's packets
+// come from there, and redirections in a benchmark lead there.
+const Loopback = 1

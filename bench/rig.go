@@ -214,7 +214,7 @@ func (r *Rig) build() error {
 	if r.hook == XDP {
 		// TEST_RUN enters a program that is attached nowhere into the XDP dispatcher
 		// for the time of the call, and waits for two grace periods (fe:6).
-		if r.link, err = link.AttachXDP(link.XDPOptions{Program: r.driver, Interface: 1, Flags: link.XDPGenericMode}); err != nil {
+		if r.link, err = link.AttachXDP(link.XDPOptions{Program: r.driver, Interface: Loopback, Flags: link.XDPGenericMode}); err != nil {
 			return fmt.Errorf("attach the driver to lo: %w", err)
 		}
 	}

@@ -1,0 +1,42 @@
+package ref
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/p4nic/p4nic/bench"
+	"github.com/p4nic/p4nic/internal/netns"
+	"github.com/p4nic/p4nic/internal/netnstest"
+)
+
+// TestReferences holds every reference against what it must do, on both hooks
+// and both kinds of tables; a short measurement goes with it.
+func TestReferences(t *testing.T) {
+	netnstest.NeedBPF(t)
+	for _, c := range All() {
+		for _, h := range []bench.Hook{bench.XDP, bench.TC} {
+			t.Run(c.Name+"/"+h.String(), func(t *testing.T) {
+				err := bench.Isolated(-1, func(*netns.NS) error {
+					s, err := c.Make(h, 300)
+					if err != nil {
+						return err
+					}
+					defer s.Close()
+					res, err := s.Run(bench.Config{MinRounds: 10, MaxRounds: 10})
+					if err != nil {
+						return err
+					}
+					if testing.Verbose() {
+						return res.Text(os.Stdout)
+					}
+					return nil
+				})
+				if errors.Is(err, ErrNoClang) {
+					t.Skip("needs clang")
+				}
+				netnstest.Check(t, err)
+			})
+		}
+	}
+}
