@@ -5,7 +5,6 @@
 // against it is lost by the compiler, not by the choice of tables. IPv6, tagged
 // output and packets for the host go to the kernel.
 
-#define P4NIC_TABLES
 #include "bpf.h"
 
 #define HANDLES(name, type, key, flags) MAP(name, type, key, u32, 1, flags)
@@ -17,10 +16,8 @@ struct port_vlan {
 	u16 port, vlan;
 };
 struct route_key {
-	u32 bits;
-	u16 vrf;
-	u32 dst;
-} __attribute__((packed, aligned(4)));
+	u16 bits[2], vrf, dst[2]; // in halves: the address is not aligned for more
+};
 struct neighbour_key {
 	u32 addr;
 	u16 port, zero;
@@ -148,7 +145,7 @@ PROGRAM(router)
 		return DROP;
 	count_hit(&c_acl, acl_stride, cpu, 0, len);
 
-	struct route_key rk = { 48, iface->vrf, ip->dst };
+	struct route_key rk = { { 48 }, iface->vrf, { ip->dst, ip->dst >> 16 } };
 	u32 h = handle_of(&m_ipv4_routes, &rk);
 	w = entry(&e_ipv4_routes, h);
 	count_hit(&c_ipv4_routes, route_stride, cpu, h, len);

@@ -1,0 +1,147 @@
+package p4prog
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/p4nic/p4nic/bench"
+	"github.com/p4nic/p4nic/bench/ref"
+	backend "github.com/p4nic/p4nic/compiler/backend/ebpf"
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/internal/packetcase"
+)
+
+// routerContent fills router.p4 for a network: each next hop a group of one
+// bucket, a neighbour behind it; no access list.
+func routerContent(p *ir.Program, net *ref.Network) ([]packetcase.Content, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "interfaces port=0 vlan=0 -> set_interface(0, %#x)\n", net.RouterMAC)
+	fmt.Fprintf(&b, "egress_interfaces port=%d vlan=0 -> set_source(%#x)\n", net.Port, net.OwnMAC())
+	for hop := range net.Hops {
+		gateway := 0x0afe0000 + hop
+		fmt.Fprintf(&b, "next_hop_groups group=%d -> set_buckets(%d, 1)\n", hop, hop)
+		fmt.Fprintf(&b, "buckets bucket=%d -> set_next_hop(%d)\n", hop, hop)
+		fmt.Fprintf(&b, "next_hops next_hop=%d -> via_v4(%d, 0, %#x)\n", hop, net.Port, gateway)
+		fmt.Fprintf(&b, "neighbours_v4 port=%d address=%#x -> set_neighbour(%#x)\n", net.Port, gateway, net.HopMAC(hop))
+	}
+	fmt.Fprintf(&b, "ipv4_routes vrf=0 prefix=0.0.0.0/0 -> set_group(0)\n")
+	content, err := packetcase.ParseEntries(p, b.String())
+	if err != nil {
+		return nil, err
+	}
+	// The routes have one form; so many lines would take too long to read.
+	for i, t := range p.Tables {
+		if !strings.HasSuffix(t.Name, ".ipv4_routes") {
+			continue
+		}
+		form := content[i].Entries[0]
+		content[i].Entries = nil
+		for k, r := range net.Routes {
+			e := form
+			e.Handle = uint32(k + 1)
+			e.Match = []ir.Match{form.Match[0], {Value: be(r.Addr, 4), PrefixLen: r.Len}}
+			e.Args = [][]byte{be(uint32(r.Hop), 2)}
+			content[i].Entries = append(content[i].Entries, e)
+		}
+	}
+	return content, nil
+}
+
+func be(x uint32, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(x >> (8 * (n - 1 - i)))
+	}
+	return b
+}
+
+// Router is router.p4 with n routes beside the C references with the same
+// content: the same function on its own maps, and the plain L3 routers. off are
+// sets of optimisations to leave out, each a candidate more.
+func Router(path string, h bench.Hook, n int, off [][]string) (*ref.Scenario, error) {
+	net, err := ref.NewNetwork(n)
+	if err != nil {
+		return nil, err
+	}
+	s := &ref.Scenario{Title: fmt.Sprintf("router.p4, %d routes", n), Hook: h, Frames: net.Frames,
+		KeySize: 8, Entries: n, MemoryBound: n > 20000}
+	if err := addRouter(s, path, net, off); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func addRouter(s *ref.Scenario, path string, net *ref.Network, off [][]string) error {
+	prog, err := Compile(path)
+	if err != nil {
+		return err
+	}
+	content, err := routerContent(prog, net)
+	if err != nil {
+		return err
+	}
+	x, err := Load(prog, content, Options{Hook: s.Hook})
+	if err != nil {
+		return err
+	}
+	s.OnClose(x.Close)
+	add := func(name string, p *ebpf.Program, note string) {
+		s.Candidates = append(s.Candidates, &bench.Candidate{Name: name, Prog: p, Verdict: ref.Redirected(s.Hook), Want: net.Want, Note: note})
+	}
+	add("router.p4", x.Main, fmt.Sprintf("%d stack slots", x.Object.StackSlots))
+	add("router.p4, dispatched", x.Dispatcher, "as nicd attaches it")
+	for _, names := range off {
+		y, err := Load(prog, content, Options{Hook: s.Hook, Off: names, Maps: x.Maps})
+		if err != nil {
+			return fmt.Errorf("without %v: %w", names, err)
+		}
+		s.OnClose(y.Close)
+		add("router.p4, "+strings.Join(names, "+")+" off", y.Main, "")
+	}
+	s.Base = "router.p4"
+	given, strides := handMaps(x)
+	switch err := s.AddRouter(net, given, strides); {
+	case err == ref.ErrNoClang:
+		return nil
+	case err != nil:
+		return err
+	}
+	s.Base = s.Candidates[len(s.Candidates)-1].Name
+	return s.AddL3(net)
+}
+
+// handMaps names the maps as router.bpf.c does: the kind's letter and the end of
+// the table's name.
+func handMaps(x *Program) (map[string]*ebpf.Map, map[string]uint32) {
+	given, strides := map[string]*ebpf.Map{}, map[string]uint32{}
+	for _, t := range x.Layout.Tables {
+		name := t.IR.Name[strings.LastIndexByte(t.IR.Name, '.')+1:]
+		given["e_"+name] = x.Maps[t.Entry.Name]
+		if t.Data != nil {
+			given["d_"+name] = x.Maps[t.Data.Name]
+		}
+		switch e := t.Engine.(type) {
+		case backend.Keyed:
+			given["m_"+name] = x.Maps[e.Map().Name]
+		case *backend.Linear:
+			given["l_"+name] = x.Maps[e.Control.Name]
+		}
+		if t.Counter != nil {
+			given["c_"+name] = x.Maps[t.Counter.Map.Name]
+			switch name {
+			case "acl":
+				strides["acl_stride"] = t.Counter.Stride
+			case "ipv4_routes":
+				strides["route_stride"] = t.Counter.Stride
+			}
+		}
+	}
+	for ours, theirs := range map[string]string{backend.MapIfPort: "ifport", backend.MapPortStats: "portstats",
+		backend.MapConst: "consts", backend.MapDevmap: "devmap", backend.MapPorts: "ports"} {
+		given[theirs] = x.Maps[ours]
+	}
+	return given, strides
+}
