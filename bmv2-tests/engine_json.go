@@ -22,12 +22,12 @@ func viaJSON(make makeEngine) makeEngine {
 		if err != nil {
 			return nil, err
 		}
-		return from(p, &Program{Name: p.Name, Core: q, Info: p.Info}, content, make)
+		return From(p, &Program{Name: p.Name, Core: q, Info: p.Info}, content, make)
 	}
 }
 
-// from runs q with content meant for p.
-func from(p, q *Program, content []packetcase.Content, make makeEngine) (Engine, error) {
+// From runs q with content meant for p.
+func From(p, q *Program, content []packetcase.Content, make makeEngine) (Engine, error) {
 	content, err := retarget(p.Core, q.Core, content)
 	if err != nil {
 		return nil, err

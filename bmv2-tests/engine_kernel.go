@@ -29,15 +29,23 @@ const prefix = 14
 const maxGrowth = 512
 
 func newXDP(p *Program, content []packetcase.Content) (Engine, error) {
-	return newKernel(p, content, backend.Options{Hook: backend.XDP})
+	return newKernel(p, content, ssa.Options{}, backend.Options{Hook: backend.XDP})
 }
 
 func newTC(p *Program, content []packetcase.Content) (Engine, error) {
-	return newKernel(p, content, backend.Options{Hook: backend.TC})
+	return newKernel(p, content, ssa.Options{}, backend.Options{Hook: backend.TC})
 }
 
-func newKernel(p *Program, content []packetcase.Content, o backend.Options) (_ Engine, err error) {
-	f, err := ssa.Lower(p.Core, ssa.Options{})
+// KernelWith makes engines in the kernel of what is lowered with so and compiled
+// with o.
+func KernelWith(so ssa.Options, o backend.Options) func(*Program, []packetcase.Content) (Engine, error) {
+	return func(p *Program, content []packetcase.Content) (Engine, error) {
+		return newKernel(p, content, so, o)
+	}
+}
+
+func newKernel(p *Program, content []packetcase.Content, so ssa.Options, o backend.Options) (_ Engine, err error) {
+	f, err := ssa.Lower(p.Core, so)
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,13 @@ type ssaEngine struct {
 }
 
 func newSSA(plain bool) func(*Program, []packetcase.Content) (Engine, error) {
+	return SSAWith(ssa.Options{NoOptimize: plain})
+}
+
+// SSAWith makes interpreters of what is lowered with o.
+func SSAWith(o ssa.Options) func(*Program, []packetcase.Content) (Engine, error) {
 	return func(p *Program, content []packetcase.Content) (Engine, error) {
-		f, err := ssa.Lower(p.Core, ssa.Options{NoOptimize: plain})
+		f, err := ssa.Lower(p.Core, o)
 		if err != nil {
 			return nil, err
 		}

@@ -43,7 +43,7 @@ func compareP4C(t *testing.T, k Kind, c *Case) {
 	content, err := c.Content(p)
 	check(t, err)
 	imported := Kind{Name: "p4c on " + k.Name, New: func(_ *Program, content []packetcase.Content) (Engine, error) {
-		return from(p, q, content, k.New)
+		return From(p, q, content, k.New)
 	}}
 	compare(t, imported, p, content, inputs(c), func(i int) string { return fmt.Sprintf("packets:%d", c.Steps[i].Line) })
 }
