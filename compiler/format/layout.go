@@ -213,7 +213,7 @@ func (l *layouter) comment(i int) {
 	if l.prev >= 0 && l.items[l.prev].block && l.items[l.prev].Text == "}" {
 		it.cont = false // before `else`
 	}
-	if it.Newlines > 0 || i == 0 || l.items[i-1].Kind == preproc.Directive {
+	if it.Newlines > 0 || i == 0 || l.items[i-1].Kind == preproc.Directive || endsLine(&l.items[i-1]) {
 		it.gap = newline
 		if l.pragma {
 			l.pragma = false

@@ -14,7 +14,7 @@ func (l *layouter) between(i int, f, closed *frame) (g gap, may bool, cost int) 
 		return newline, false, 0
 	}
 	last := &l.items[i-1]
-	if last.Kind == preproc.Directive || last.Kind == preproc.Comment && (isLineComment(last.Text) || it.Newlines > 0) {
+	if last.Kind == preproc.Directive || last.Kind == preproc.Comment && it.Newlines > 0 || endsLine(last) {
 		return newline, false, 0
 	}
 	if l.pragma {
@@ -138,6 +138,11 @@ func (l *layouter) space(i int, f *frame) gap {
 		return spaced
 	}
 	return g
+}
+
+// endsLine tells whether nothing can follow an item on its line.
+func endsLine(it *item) bool {
+	return it.Kind == preproc.Comment && isLineComment(it.Text) || it.Kind == preproc.Bad && it.Text[0] == '"'
 }
 
 // written is the spacing of the source.
