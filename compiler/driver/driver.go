@@ -114,22 +114,26 @@ func Check(o Options) (*Result, error) {
 		if c.res.Diags.HasErrors() {
 			return nil
 		}
-		// The back half of the front end refuses what p4nic cannot compile yet;
-		// that is no fault of the program.
-		own := c.rep
-		c.rep = diag.NewList(c.set, -1)
-		c.generate()
-		c.res.Typed = nil
-		for _, d := range c.rep.All() {
-			switch d.Code {
-			case "unsupported", "no-main", "bad-main":
-			default:
-				own.Report(d)
-			}
-		}
-		c.rep = own
+		c.instantiate()
 		return nil
 	})
+}
+
+// instantiate finds the errors that only irgen sees. It refuses also what p4nic
+// cannot compile yet; that is no fault of the program.
+func (c *compiler) instantiate() {
+	own := c.rep
+	c.rep = diag.NewList(c.set, -1)
+	c.generate()
+	c.res.Typed = nil
+	for _, d := range c.rep.All() {
+		switch d.Code {
+		case "unsupported", "no-main", "bad-main":
+		default:
+			own.Report(d)
+		}
+	}
+	c.rep = own
 }
 
 // Compile brings a program to core. The error is *Internal, or says which
@@ -229,6 +233,18 @@ func (c *compiler) phase(name string, f func()) {
 }
 
 func (c *compiler) front() {
+	pp := c.preprocess()
+	if c.rep.HasErrors() {
+		return
+	}
+	c.parse(pp)
+	if c.rep.HasErrors() {
+		return
+	}
+	c.phase("types", func() { c.info = types.Check(c.tree, c.rep) })
+}
+
+func (c *compiler) preprocess() *preproc.Result {
 	inc := c.o.Include
 	if inc == nil {
 		inc = p4src.Include()
@@ -240,16 +256,13 @@ func (c *compiler) front() {
 			ReadFile: c.o.ReadFile,
 		}, c.o.Path, c.rep)
 	})
-	if c.rep.HasErrors() {
-		return
-	}
+	return pp
+}
+
+func (c *compiler) parse(pp *preproc.Result) {
 	var toks []scanner.Token
 	c.phase("scanner", func() { toks = scanner.Scan(pp, c.rep) })
 	c.phase("parser", func() { c.tree = parser.ParseTokens(toks, c.rep) })
-	if c.rep.HasErrors() {
-		return
-	}
-	c.phase("types", func() { c.info = types.Check(c.tree, c.rep) })
 }
 
 func (c *compiler) generate() {

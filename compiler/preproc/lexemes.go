@@ -115,3 +115,39 @@ func Columns(s string) int {
 	}
 	return n
 }
+
+// IncludeOf reads the name in an #include directive as Lexemes gives it. The
+// offsets are those of the name in the text, quotes or brackets aside; ok is false
+// for other directives and for names that macros make.
+func IncludeOf(text string) (name string, quoted bool, offset int, ok bool) {
+	s := strings.TrimLeft(strings.TrimPrefix(text, "#"), " \t")
+	rest, ok := strings.CutPrefix(s, "include")
+	if !ok {
+		return "", false, 0, false
+	}
+	rest = strings.TrimLeft(rest, " \t")
+	end := byte('>')
+	switch {
+	case strings.HasPrefix(rest, `"`):
+		quoted, end = true, '"'
+	case !strings.HasPrefix(rest, "<"):
+		return "", false, 0, false
+	}
+	n := strings.IndexByte(rest[1:], end)
+	if n < 0 {
+		return "", false, 0, false
+	}
+	return rest[1 : n+1], quoted, len(text) - len(rest) + 1, true
+}
+
+// Resolve returns the name, in the source.Set, of the file that an #include in
+// the file called from finds.
+func Resolve(opts Options, from, name string, quoted bool) (string, error) {
+	p := newPreproc(nil, opts, nil)
+	at := origin{name: from, path: from}
+	if inside, ok := strings.CutPrefix(from, p.opts.FSLabel+"/"); ok {
+		at.fsPath = inside
+	}
+	found, _, err := p.find(at, name, quoted)
+	return found.name, err
+}
