@@ -70,7 +70,7 @@ INLINE u32 classify(const struct tuple *t)
 		summary &= r[i]->summary;
 	}
 	for (int n = 0; n < WORDS && summary; n++) {
-		u32 w = lowest(summary);
+		u32 w = lowest(summary) & (WORDS - 1);
 		u64 bits = r[0]->word[w] & r[1]->word[w] & r[2]->word[w] & r[3]->word[w] & r[4]->word[w] & r[5]->word[w] & r[6]->word[w];
 		if (bits)
 			return w * 64 + lowest(bits) + 1;

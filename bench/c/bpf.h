@@ -152,6 +152,13 @@ INLINE void *any_align(const void *p)
 	asm("" : "+r"(p));
 	return (void *)p;
 }
+// Bytes between two packet pointers; the verifier takes 64-bit subtraction only.
+INLINE u32 distance(const void *from, const void *to)
+{
+	u64 n = (u64)any_align(to) - (u64)any_align(from);
+	asm("" : "+r"(n));
+	return n;
+}
 #define WORD32(p) (*(u32 *)any_align(p))
 #define WORD64(p) (*(u64 *)any_align(p))
 

@@ -73,7 +73,8 @@ PROGRAM(encap)
 {
 	struct eth *eth = DATA(ctx);
 	struct ipv4 *inner = (void *)(eth + 1);
-	if ((void *)(inner + 1) > END(ctx))
+	void *end = END(ctx);
+	if ((void *)(inner + 1) > end)
 		return PASS;
 	struct mac_key k = { WORD64(eth->dst) << 16 >> 16 };
 	u32 id = VALUE(remote, &k);
@@ -85,7 +86,7 @@ PROGRAM(encap)
 	if (eth->type == swap16(ETH_IPV4))
 		hash ^= inner->src ^ inner->dst ^ inner->proto;
 	hash *= 0x9e3779b1;
-	u32 len = END(ctx) - DATA(ctx);
+	u32 len = distance(eth, end);
 #ifdef HOOK_TC
 	u8 inner_eth[16];
 	*(u64 *)inner_eth = WORD64(eth->dst);

@@ -14,5 +14,10 @@ func All() []Function {
 	return []Function{
 		{"l2", L2},
 		{"l3", L3},
+		{"vxlan-encap", VXLANEncap},
+		{"vxlan-decap", VXLANDecap},
+		{"acl", ACL},
+		{"nat44", NAT44},
+		{"maglev", Maglev},
 	}
 }

@@ -18,7 +18,7 @@ func TestReferences(t *testing.T) {
 		for _, h := range []bench.Hook{bench.XDP, bench.TC} {
 			t.Run(c.Name+"/"+h.String(), func(t *testing.T) {
 				err := bench.Isolated(-1, func(*netns.NS) error {
-					s, err := c.Make(h, 300)
+					s, err := c.Make(h, 100)
 					if err != nil {
 						return err
 					}

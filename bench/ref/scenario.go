@@ -89,6 +89,20 @@ func (t *tables) put(name string, key, value any) {
 	}
 }
 
+// array writes the first values of an array.
+func (t *tables) array(name string, values []uint32) {
+	keys := make([]uint32, len(values))
+	for i := range keys {
+		keys[i] = uint32(i)
+	}
+	if t.err != nil || len(values) == 0 {
+		return
+	}
+	if _, err := t.coll.Maps[name].BatchUpdate(keys, values, nil); err != nil {
+		t.err = fmt.Errorf("map %s: %w", name, err)
+	}
+}
+
 // entry writes a small value under a key: in place, or over a handle from 1 on as
 // the parameter of action 0.
 func (t *tables) entry(match, entries string, handle uint32, key any, value uint32) {
