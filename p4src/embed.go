@@ -1,6 +1,6 @@
 // Package p4src carries the P4 sources that ship with the toolchain: the
-// include tree that `#include <core.p4>` and `#include <v1model.p4>` find
-// after the folders given with -I.
+// include tree that `#include <core.p4>`, `<v1model.p4>`, `<bmv2/psa.p4>`,
+// `<pna.p4>` and their like find after the folders given with -I.
 //
 // In: nothing. Out: a read-only file system. It imports nothing of p4nic.
 package p4src
@@ -13,7 +13,9 @@ import (
 //go:embed arch router.p4
 var files embed.FS
 
-// Include returns the embedded include tree: core.p4, v1model.p4 at its root.
+// Include returns the embedded include tree: core.p4, v1model.p4 and the
+// other architectures at its root, versions for single targets in bmv2/, dpdk/
+// and tc/.
 func Include() fs.FS {
 	sub, err := fs.Sub(files, "arch")
 	if err != nil {

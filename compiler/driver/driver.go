@@ -104,9 +104,8 @@ func (e *Internal) Error() string {
 
 func (e *Internal) Unwrap() error { return e.Err }
 
-// Check runs the front end: preprocessor, parser, types. A program with a main
-// of a known architecture is also instantiated, which finds the errors that
-// depend on it (names that collide, entries that do not fit). The error is
+// Check runs the front end: preprocessor, parser, types. The program is also
+// instantiated, which finds the errors that depend on it (names that collide, entries that do not fit). The error is
 // *Internal; what is wrong with the program is in Result.Diags.
 func Check(o Options) (*Result, error) {
 	return run(o, func(c *compiler) error {
@@ -120,20 +119,31 @@ func Check(o Options) (*Result, error) {
 }
 
 // instantiate finds the errors that only irgen sees. It refuses also what p4nic
-// cannot compile yet; that is no fault of the program.
+// cannot compile yet; that is no fault of the program. In a library nothing is
+// instantiated, so that rules about instances say nothing.
 func (c *compiler) instantiate() {
 	own := c.rep
 	c.rep = diag.NewList(c.set, -1)
-	c.generate()
+	c.generate(true)
 	c.res.Typed = nil
 	for _, d := range c.rep.All() {
-		switch d.Code {
-		case "unsupported", "no-main", "bad-main":
-		default:
+		if c.info.Top["main"] != nil && d.Code != "unsupported" && d.Code != "bad-main" {
 			own.Report(d)
 		}
 	}
 	c.rep = own
+}
+
+// Typed brings a program to typed IR; one without main is a library, of which
+// all that needs no arguments is there. The error is *Internal.
+func Typed(o Options) (*Result, error) {
+	return run(o, func(c *compiler) error {
+		c.front()
+		if !c.res.Diags.HasErrors() {
+			c.generate(true)
+		}
+		return nil
+	})
 }
 
 // Compile brings a program to core. The error is *Internal, or says which
@@ -142,7 +152,7 @@ func Compile(o Options) (*Result, error) {
 	return run(o, func(c *compiler) error {
 		c.front()
 		if !c.rep.HasErrors() {
-			c.generate()
+			c.generate(false)
 		}
 		if c.rep.HasErrors() {
 			return nil
@@ -265,10 +275,11 @@ func (c *compiler) parse(pp *preproc.Result) {
 	c.phase("parser", func() { c.tree = parser.ParseTokens(toks, c.rep) })
 }
 
-func (c *compiler) generate() {
+// generate makes the typed IR; library says that main may be missing.
+func (c *compiler) generate(library bool) {
 	c.phase("irgen", func() {
 		c.res.Typed = irgen.Generate(c.tree, c.info, irgen.Options{
-			Name: programName(c.o.Path), Root: filepath.Dir(c.o.Path),
+			Name: programName(c.o.Path), Root: filepath.Dir(c.o.Path), Library: library,
 		}, c.rep)
 	})
 }

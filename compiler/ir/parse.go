@@ -311,33 +311,38 @@ func (r *reader) small(lo, hi int) int {
 
 // pos takes a position mark, if there is one, and gives the current position.
 func (r *reader) pos() Pos {
-	for r.tok().kind == tokPos {
-		s := r.text()[1:]
-		if s == "0" {
-			r.cur = Pos{}
-			r.i++
-			continue
-		}
-		part := strings.Split(s, ":")
-		n := make([]int32, len(part))
-		for i, d := range part {
-			v, err := strconv.ParseInt(d, 10, 32)
-			if err != nil {
-				r.fail("malformed position %s", r.found())
-			}
-			n[i] = int32(v)
-		}
-		switch len(n) {
-		case 2:
-			r.cur = Pos{r.cur.File, n[0], n[1]}
-		case 3:
-			r.cur = Pos{n[0], n[1], n[2]}
-		default:
-			r.fail("malformed position %s", r.found())
-		}
-		r.i++
+	for r.onePos() {
 	}
 	return r.cur
+}
+
+// onePos takes one position mark: where a statement begins with an expression,
+// both may have their own.
+func (r *reader) onePos() bool {
+	if r.tok().kind != tokPos {
+		return false
+	}
+	part := strings.Split(r.text()[1:], ":")
+	n := make([]int32, len(part))
+	for i, d := range part {
+		v, err := strconv.ParseInt(d, 10, 32)
+		if err != nil {
+			r.fail("malformed position %s", r.found())
+		}
+		n[i] = int32(v)
+	}
+	switch {
+	case len(n) == 1 && n[0] == 0:
+		r.cur = Pos{}
+	case len(n) == 2:
+		r.cur = Pos{r.cur.File, n[0], n[1]}
+	case len(n) == 3:
+		r.cur = Pos{n[0], n[1], n[2]}
+	default:
+		r.fail("malformed position %s", r.found())
+	}
+	r.i++
+	return true
 }
 
 func (r *reader) list(open, closing string, f func()) {

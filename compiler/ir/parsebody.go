@@ -27,7 +27,8 @@ func (r *reader) body() []Stmt {
 func (r *reader) stmt() Stmt {
 	r.enter()
 	defer r.leave()
-	m := SMeta{P: r.pos()}
+	r.onePos()
+	m := SMeta{P: r.cur}
 	if r.tok().kind == tokIdent && isReserved(r.text()) {
 		if s, ok := r.keywordStmt(m); ok {
 			return s

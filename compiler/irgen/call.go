@@ -2,6 +2,7 @@ package irgen
 
 import (
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -225,17 +226,23 @@ func (g *gen) action(e *env, o *types.Object) *ir.Action {
 
 // makeAction makes the action of one control instance, or a global one.
 func (g *gen) makeAction(e *env, o *types.Object, d *ast.ActionDecl, path string) *ir.Action {
-	name := fullName(path, d.Annotations, d.Name.Name)
-	if !g.claim("action", name, d.Name.Span) {
-		return nil
-	}
-	a := &ir.Action{Name: name, Annos: g.annos(d.Annotations), Pos: g.pos(d.Name)}
+	a := &ir.Action{Name: fullName(path, d.Annotations, d.Name.Name), Annos: g.annos(d.Annotations), Pos: g.pos(d.Name)}
 	ae := &env{parent: e, path: path, vals: map[*types.Object]value{}}
 	ae.unit = newUnit(e.unit, &a.Locals)
 	for _, p := range o.Type.(*types.Func).Params {
 		a.Params = append(a.Params, g.param(ae, p))
 	}
 	a.Body = g.block(ae, d.Body)
+	if old := g.actions[a.Name]; old != nil && path != "" && sameAction(old, a) {
+		// A copy of an action in the same place is that action for everybody; p4c
+		// makes such copies.
+		e.vals[o] = value{act: old}
+		return old
+	}
+	if !g.claim("action", a.Name, d.Name.Span) {
+		return nil
+	}
+	g.actions[a.Name] = a
 	e.vals[o] = value{act: a}
 	if n := len(g.marks); e == g.global && n > 0 {
 		// A global action counts as the first of the control that first uses it.
@@ -248,6 +255,28 @@ func (g *gen) makeAction(e *env, o *types.Object, d *ast.ActionDecl, path string
 	g.out.Actions = append(g.out.Actions, a)
 	return a
 }
+
+// sameAction tells whether two actions do the same: they read alike and use the
+// same variables.
+func sameAction(a, b *ir.Action) bool {
+	text := func(x *ir.Action) string {
+		p := &ir.Program{Level: ir.Typed, Actions: []*ir.Action{x}}
+		return positions.ReplaceAllString(p.String(), "")
+	}
+	outer := func(x *ir.Action) []*ir.Var {
+		var out []*ir.Var
+		ir.WalkExprs(x.Body, func(e ir.Expr) {
+			if v, ok := e.(*ir.VarRef); ok && !slices.Contains(x.Params, v.Var) && !slices.Contains(x.Locals, v.Var) {
+				out = append(out, v.Var)
+			}
+		})
+		return out
+	}
+	return text(a) == text(b) && slices.Equal(outer(a), outer(b))
+}
+
+// positions are the marks of source positions in the text of the IR.
+var positions = regexp.MustCompile(`#[0-9]+(:[0-9]+)* `)
 
 // callStmt lowers a call used for its effect.
 func (g *gen) callStmt(e *env, n *ast.CallExpr) []ir.Stmt {

@@ -30,6 +30,9 @@ type Options struct {
 	// Root is the folder to which the paths of source files are made relative;
 	// "" leaves relative paths as they are.
 	Root string
+	// Library accepts a program without `main`: what needs no arguments to be
+	// instantiated is, so that the IR has the whole text.
+	Library bool
 }
 
 // Generate makes the typed IR of a checked program. It returns nil when it
@@ -49,6 +52,7 @@ func Generate(prog *ast.Program, info *types.Info, opts Options, rep *diag.List)
 		names:   map[string]source.Span{},
 		typeUse: map[string]bool{},
 		funcs:   map[string]*ir.Function{},
+		actions: map[string]*ir.Action{},
 		blocks:  map[string]int{},
 	}
 	g.global = &env{vals: map[*types.Object]value{}}
@@ -76,6 +80,7 @@ type gen struct {
 	typeUse map[string]bool
 	names   map[string]source.Span // control-plane names in use, by kind and name
 	funcs   map[string]*ir.Function
+	actions map[string]*ir.Action // by name
 	blocks  map[string]int
 	depth   int
 	marks   []int // of the blocks being made: where their actions begin

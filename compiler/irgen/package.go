@@ -25,6 +25,10 @@ type slot struct {
 // program makes everything that hangs on the top level.
 func (g *gen) program() {
 	g.namedTypes()
+	if g.info.Top["main"] == nil && g.opts.Library {
+		g.library()
+		return
+	}
 	d := g.main()
 	if d == nil {
 		return
@@ -41,6 +45,32 @@ func (g *gen) program() {
 		return
 	}
 	g.bind(p, d)
+}
+
+// library makes what a program without main declares: objects, and one instance
+// of each parser, control, function and action that needs no arguments for it.
+func (g *gen) library() {
+	g.arch = &desc.Arch{}
+	for _, d := range g.ast.Decls {
+		switch d := d.(type) {
+		case *ast.Instantiation:
+			g.instance(g.global, d)
+		case *ast.ParserDecl, *ast.ControlDecl:
+			if b, ok := g.info.Defs[d].Type.(*types.Block); ok && len(b.TypeParams)+len(b.Ctor) == 0 {
+				g.newBlock(g.global, &types.Call{Kind: types.Constructor, Type: b}, b.Name, d)
+			}
+		case *ast.FuncDecl:
+			if o := g.info.Defs[d]; d.Body != nil && o != nil {
+				if f := o.Type.(*types.Func); len(f.TypeParams) == 0 {
+					g.function(g.global, &types.Call{Kind: types.FuncCall, Name: f.Name, Func: f, Obj: o})
+				}
+			}
+		case *ast.ActionDecl:
+			if o := g.info.Defs[d]; o != nil {
+				g.action(g.global, o)
+			}
+		}
+	}
 }
 
 // main finds the declaration of the package instance called main.

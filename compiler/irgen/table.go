@@ -71,6 +71,12 @@ func (g *gen) actionRef(e *env, t *ir.Table, r *ast.ActionRef) {
 	if a == nil {
 		return
 	}
+	for _, old := range t.Actions {
+		if old.Action == a { // copies of one action, else the checker had refused
+			g.errorf(codeDuplicateName, r.Span, "table %s has two actions with the control-plane name %s", t.Name, a.Name)
+			return
+		}
+	}
 	ref := ir.ActionRef{Action: a, Annos: g.annos(r.Annotations)}
 	ref.TableOnly = ast.FindAnnotation(r.Annotations, "tableonly") != nil
 	ref.DefaultOnly = ast.FindAnnotation(r.Annotations, "defaultonly") != nil
@@ -91,7 +97,7 @@ func (g *gen) actionRef(e *env, t *ir.Table, r *ast.ActionRef) {
 		}
 	}
 	for _, p := range use.Func.Params {
-		if s, ok := g.conv(p.Type).(*ir.Struct); ok && p.Dir == ast.DirNone && p.Decl != nil {
+		if s, ok := g.conv(p.Type).(*ir.Struct); ok && p.Dir == ast.DirNone && p.Decl != nil && len(g.arch.Slots) > 0 {
 			g.errorf(codeBadData, p.Decl.Span, "parameter %s of action %s has type %s, which the control plane cannot supply", p.Name, a.Name, s)
 			return
 		}
@@ -234,6 +240,10 @@ func (g *gen) dataArgs(e *env, use *types.ActionUse) []*big.Int {
 		}
 		if arg == nil {
 			continue // reported by the checker
+		}
+		if ir.Width(g.typ(e, p.Type)) < 0 {
+			g.errorf(codeUnsupported, span(arg), "parameter %s has type %s, which the control plane cannot supply", p.Name, p.Type)
+			continue
 		}
 		if v, ok := g.static(ae, arg, p.Type); ok {
 			out = append(out, v)

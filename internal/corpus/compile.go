@@ -33,13 +33,6 @@ type Job struct {
 func Compile(j Job) *Result {
 	r := &Result{Path: j.Path}
 	o := driver.Options{Path: filepath.Join(j.Root, filepath.FromSlash(j.Path)), MaxErrors: -1}
-	// v1model and core come from our own include tree, what we have not from the
-	// checkout.
-	switch j.Arch {
-	case "none", "core", "v1model":
-	default:
-		o.IncludeDirs = []string{filepath.Join(j.Root, "p4include")}
-	}
 	res, err := driver.Check(o)
 	if err != nil {
 		return r.fail(err)
@@ -54,6 +47,12 @@ func Compile(j Job) *Result {
 		return r.fail(err)
 	}
 	if j.Limit <= StageCheck {
+		return r
+	}
+	if err := guard(func() error { return r.typed(o) }); err != nil {
+		return r.fail(err)
+	}
+	if r.Stage < StageTyped || j.Limit <= StageTyped {
 		return r
 	}
 	if res, err = driver.Compile(o); err != nil {
@@ -71,6 +70,32 @@ func Compile(j Job) *Result {
 		r.packets(testOf(j.Root, j.Path), res)
 	}
 	return r
+}
+
+// typed makes the typed IR, which must verify, print and read back.
+func (r *Result) typed(o driver.Options) error {
+	res, err := driver.Typed(o)
+	if err != nil {
+		return err
+	}
+	if res.Diags.HasErrors() {
+		r.blame(res, filepath.Base(o.Path))
+		r.Line = "" // a line is that of a rejection
+		return nil
+	}
+	if err := ir.Check(res.Typed); err != nil {
+		return err
+	}
+	text := res.Typed.String()
+	again, err := ir.Parse("typed", []byte(text))
+	if err != nil {
+		return fmt.Errorf("the typed IR does not read back: %w", err)
+	}
+	if again.String() != text {
+		return errors.New("the typed IR prints otherwise when it is read back")
+	}
+	r.Stage = StageTyped
+	return nil
 }
 
 // fail records a fault of the compiler.

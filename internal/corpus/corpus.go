@@ -69,6 +69,7 @@ type Stage int
 const (
 	StageNone   Stage = iota // rejected by the front end
 	StageCheck               // accepted by the front end
+	StageTyped               // typed IR, which verifies, prints and reads back
 	StageCore                // brought to core, P4Info made
 	StageExec                // the reference interpreter runs it
 	StageSSA                 // lowered to SSA
@@ -76,7 +77,7 @@ const (
 	StageKernel              // the verifier of this kernel accepts both
 )
 
-var stageNames = [...]string{"none", "check", "core", "exec", "ssa", "ebpf", "kernel"}
+var stageNames = [...]string{"none", "check", "typed", "core", "exec", "ssa", "ebpf", "kernel"}
 
 func (s Stage) String() string {
 	if s < 0 || int(s) >= len(stageNames) {

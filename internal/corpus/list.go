@@ -22,8 +22,8 @@ func List(w io.Writer, programs []Program, results []Result) {
 		if p.Want == Accept && r.Verdict == Accept && !r.Stable {
 			fmt.Fprintf(w, "%-12s %s\n", "unstable", p.Path)
 		}
-		if p.Want == Accept && r.Verdict == Accept && p.Arch == "v1model" {
-			if r.Stage < StageKernel {
+		if p.Want == Accept && r.Verdict == Accept {
+			if r.Why != "" {
 				fmt.Fprintf(w, "%-12s %s: [%s] %s\n", "stage-"+r.Stage.String(), p.Path, r.Why, r.Note)
 			}
 			for e, s := range r.STF {

@@ -53,10 +53,10 @@ func ReadDumps(root string) (*Dumps, error) {
 	return d, nil
 }
 
-// Totals counts the dumps that the front end accepts and those that print to
-// what prints the same again.
+// Totals counts the dumps that the front end accepts, those that print to what
+// prints the same again, and those of which there is typed IR.
 func (d *Dumps) Totals(results []Result) []Total {
-	accepted, stable := 0, 0
+	accepted, stable, typed := 0, 0, 0
 	for i := range results {
 		if results[i].Verdict == Accept {
 			accepted++
@@ -64,8 +64,11 @@ func (d *Dumps) Totals(results []Result) []Total {
 		if results[i].Stable {
 			stable++
 		}
+		if results[i].Stage >= StageTyped {
+			typed++
+		}
 	}
-	return []Total{{"dumps-accepted", accepted, len(results)}, {"dumps-printed", stable, len(results)}}
+	return []Total{{"dumps-accepted", accepted, len(results)}, {"dumps-printed", stable, len(results)}, {"dumps-typed", typed, len(results)}}
 }
 
 // stable tells whether the program prints to a text that reads back and prints

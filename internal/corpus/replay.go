@@ -83,11 +83,14 @@ func (rp *Replay) Run(programs []Program) ([]Result, error) {
 	return out, firstErr
 }
 
-// limit: what must be rejected, and what has no package that our architectures
-// know, is for the front end alone.
+// limit: what must be rejected is for the checker alone; what includes no
+// architecture is for the front end, unless P4Info is recorded of it.
 func (rp *Replay) limit(p *Program) Stage {
-	if p.Want == Reject || p.Arch != "v1model" {
+	switch {
+	case p.Want == Reject:
 		return min(rp.Limit, StageCheck)
+	case p.P4Info == "" && (p.Arch == "core" || p.Arch == "none" || p.Arch == "other"):
+		return min(rp.Limit, StageTyped)
 	}
 	return rp.Limit
 }

@@ -52,7 +52,7 @@ func (c *count) add(p *Program, r *Result) {
 		if r.Stable {
 			c.stable++
 		}
-		for s := StageCore; s <= r.Stage; s++ {
+		for s := StageTyped; s <= r.Stage; s++ {
 			c.stage[s]++
 		}
 	} else {
@@ -87,7 +87,7 @@ func (c *count) totals() []Total {
 		{"p4info", c.info, c.infoOf},
 		{"entries", c.entries, c.entriesOf},
 	}
-	for s := StageCore; s <= StageKernel; s++ {
+	for s := StageTyped; s <= StageKernel; s++ {
 		out = append(out, Total{s.String(), c.stage[s], c.accept})
 	}
 	for e, n := range c.stf {
@@ -114,15 +114,15 @@ func Summary(w io.Writer, programs []Program, results []Result) error {
 	}
 	slices.Sort(archs)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "architecture\taccepted\trejected\tline\t%\tprinted\tP4Info\tentries\tcore\texec\tssa\tebpf\tkernel\tstf\ttyped\tcore\tbmv2\tssa\tfaults\t")
+	fmt.Fprintln(tw, "architecture\taccepted\trejected\tline\t%\tprinted\tP4Info\tentries\tIR\tcore\texec\tssa\tebpf\tkernel\tstf\ttyped\tcore\tbmv2\tssa\tfaults\t")
 	line := func(name string, c *count) {
 		pct := "-"
 		if c.lineOf > 0 {
 			pct = fmt.Sprintf("%.1f", 100*float64(c.line)/float64(c.lineOf))
 		}
-		fmt.Fprintf(tw, "%s\t%d/%d\t%d/%d\t%d\t%s\t%d\t%d/%d\t%d/%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name,
+		fmt.Fprintf(tw, "%s\t%d/%d\t%d/%d\t%d\t%s\t%d\t%d/%d\t%d/%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name,
 			c.accepted, c.accept, c.rejected, c.reject, c.line, pct, c.stable, c.info, c.infoOf, c.entries, c.entriesOf,
-			c.stage[StageCore], c.stage[StageExec], c.stage[StageSSA], c.stage[StageEBPF], c.stage[StageKernel],
+			c.stage[StageTyped], c.stage[StageCore], c.stage[StageExec], c.stage[StageSSA], c.stage[StageEBPF], c.stage[StageKernel],
 			c.stfOf, c.stf[Typed], c.stf[Core], c.stf[BMv2], c.stf[SSA], c.faults)
 	}
 	for _, a := range archs {

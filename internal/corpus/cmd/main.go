@@ -154,9 +154,9 @@ func run(args []string, w io.Writer) error {
 	return errors.Join(t.Save(*dir), corpus.SaveRatchet(*dir, totals))
 }
 
-// dumps plays what p4test printed through the front end and the printer.
+// dumps plays what p4test printed through the front end and the printers.
 func dumps(w io.Writer, rp *corpus.Replay, d *corpus.Dumps, verbose bool) ([]corpus.Total, error) {
-	rp.Limit = corpus.StageCheck
+	rp.Limit = corpus.StageTyped
 	results, err := rp.Run(d.Programs)
 	if err != nil {
 		return nil, err
