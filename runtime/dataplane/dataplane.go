@@ -10,6 +10,8 @@ package dataplane
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 )
@@ -20,7 +22,28 @@ type Content struct {
 	// 1..n where n is the table's size (1024 where it has none, never less than
 	// the number of its entries in the program).
 	Entries []ir.Entry
+	// Each, where it is set, gives the entries instead of Entries, one after the
+	// other, so that millions need not be held at once; they stay as they are.
+	// Count is their number. An engine goes through All, while Prepare runs.
+	Each    iter.Seq[ir.Entry]
+	Count   int
 	Default ir.Entry // handle 0
+}
+
+// All gives the entries.
+func (c *Content) All() iter.Seq[ir.Entry] {
+	if c.Each != nil {
+		return c.Each
+	}
+	return slices.Values(c.Entries)
+}
+
+// Len is the number of entries.
+func (c *Content) Len() int {
+	if c.Each != nil {
+		return c.Count
+	}
+	return len(c.Entries)
 }
 
 // Config is a pipeline to load.

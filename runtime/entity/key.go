@@ -188,29 +188,58 @@ func (f *Field) Get(key []byte) (m ir.Match, ok bool) {
 
 // Machine gives the entry in the form that engines take.
 func (t *Table) Machine(e *Entry) ir.Entry {
+	f := Former{Expect: 1}
+	return f.Machine(t, e)
+}
+
+// Former gives entries their machine form with few allocations. What it gave
+// stays as it is.
+type Former struct {
+	Expect  int // about how many entries will come
+	matches []ir.Match
+	args    [][]byte
+	bytes   []byte
+}
+
+// formerBlock is how many entries share an allocation at most.
+const formerBlock = 512
+
+// take cuts n elements off a block.
+func take[T any](f *Former, block *[]T, n int) []T {
+	if len(*block) < n {
+		*block = make([]T, n*min(max(f.Expect, 1), formerBlock))
+	}
+	out := (*block)[:n:n]
+	*block = (*block)[n:]
+	return out
+}
+
+// Machine is Table.Machine. Nothing of it refers to e's strings.
+func (f *Former) Machine(t *Table, e *Entry) ir.Entry {
 	out := ir.Entry{Handle: e.Handle, Priority: e.Priority, Action: int(e.Action)}
+	a := t.Actions[e.Action]
+	raw := take(f, &f.bytes, len(e.Key)+len(e.Args))
+	key, args := raw[:len(e.Key):len(e.Key)], raw[len(e.Key):]
+	copy(key, e.Key)
+	copy(args, e.Args)
 	if e.Handle != 0 {
-		key := []byte(e.Key)
-		out.Match = make([]ir.Match, 0, len(t.IR.Keys))
+		out.Match = take(f, &f.matches, len(t.IR.Keys))
 		fi := 0
 		for i := range t.IR.Keys {
 			if t.IR.Keys[i].Kind == ir.MatchSelector {
-				out.Match = append(out.Match, ir.Match{})
 				continue
 			}
-			m, _ := t.Fields[fi].Get(key)
+			out.Match[i], _ = t.Fields[fi].Get(key)
 			fi++
-			out.Match = append(out.Match, m)
 		}
 	}
-	a := t.Actions[e.Action]
 	if len(a.Params) > 0 {
-		args := []byte(e.Args)
-		out.Args = make([][]byte, len(a.Params))
+		out.Args = take(f, &f.args, len(a.Params))
 		for i := range a.Params {
 			out.Args[i] = a.Params[i].Get(args)
 		}
 	}
+	f.Expect--
 	return out
 }
 

@@ -201,22 +201,42 @@ func (t *table) fill(c dataplane.Content) error {
 	if err := t.write(&c.Default); err != nil {
 		return fmt.Errorf("default action: %w", err)
 	}
-	ops := make([]dataplane.Op, len(c.Entries))
-	for i := range c.Entries {
-		ops[i] = dataplane.Op{Kind: dataplane.Insert, Table: t.l.Index, Entry: c.Entries[i]}
-	}
-	b := &batch{p: t.g.p, tables: make([]*table, t.l.Index+1), ops: ops, errs: make([]error, len(ops))}
+	b := &batch{p: t.g.p, tables: make([]*table, t.l.Index+1)}
 	b.tables[t.l.Index] = t
-	if err := b.do(); err != nil {
-		return err
+	done := 0
+	flush := func() error {
+		b.errs = make([]error, len(b.ops))
+		if err := b.do(); err != nil {
+			return err
+		}
+		for i, err := range b.errs {
+			if err != nil {
+				return fmt.Errorf("entry %d (handle %d): %w", done+i, b.ops[i].Entry.Handle, err)
+			}
+		}
+		done += len(b.ops)
+		b.ops = b.ops[:0]
+		return nil
 	}
-	for i, err := range b.errs {
-		if err != nil {
-			return fmt.Errorf("entry %d (handle %d): %w", i, c.Entries[i].Handle, err)
+	// In parts, so that filling takes no more memory than the map does. A table
+	// that is scanned is written whole, once.
+	part := fillPart
+	if t.engine != nil {
+		part = c.Len()
+	}
+	for e := range c.All() {
+		b.ops = append(b.ops, dataplane.Op{Kind: dataplane.Insert, Table: t.l.Index, Entry: e})
+		if len(b.ops) >= part {
+			if err := flush(); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return flush()
 }
+
+// fillPart is how many entries are written at a time when a table is filled.
+const fillPart = 4096
 
 // flip makes t.entries the active rows.
 func (t *table) flip() error {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/p4nic/p4nic/runtime/entity"
 	"github.com/p4nic/p4nic/runtime/store"
@@ -27,12 +28,32 @@ func BenchmarkDecode(b *testing.B) {
 		b.Fatal(err)
 	}
 	u := parse(b, `INSERT table_entry{table_id:ROUTES match{field_id:1 lpm{value:"\x0a\x00\x00\x00" prefix_len:24}} FORWARD}`)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, _, err := bound.update(u); err != nil {
-			b.Fatal(err)
-		}
+	raw, err := proto.Marshal(u)
+	if err != nil {
+		b.Fatal(err)
 	}
+	b.Run("message", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			m := &p4v1.Update{}
+			if err := proto.Unmarshal(raw, m); err != nil {
+				b.Fatal(err)
+			}
+			if _, _, err := bound.update(m); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("wire", func(b *testing.B) {
+		d := wireDecoder{b: bound}
+		b.ReportAllocs()
+		for b.Loop() {
+			var e entity.Update
+			if !d.update(raw, &e) {
+				b.Fatal("left to the messages")
+			}
+		}
+	})
 }
 
 // BenchmarkWrite sends batches over gRPC: insert, then delete.
@@ -71,8 +92,9 @@ func BenchmarkEncode(b *testing.B) {
 	for e = range r.store.Snapshot(nil).Entries(storetest.ACL) {
 		break
 	}
+	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		t.encode(e)
+		buf = t.appendEntry(buf[:0], e, nil)
 	}
 }

@@ -33,6 +33,8 @@ type tableInfo struct {
 	fields  []uint32      // id of each of Table.Fields
 	actions []*actionInfo // as Table.Actions
 	meter   bool          // it has a direct meter
+	anyKey  []byte        // a packed key with every field don't care
+	exact   uint64        // set of the exact fields, where there are at most 64 fields
 }
 
 type actionInfo struct {
@@ -193,7 +195,7 @@ func (b *binding) table(t *p4configv1.Table, actions map[uint32]*p4configv1.Acti
 	if et == nil {
 		return nil, invalid("it is not in the program")
 	}
-	ti := &tableInfo{Table: et, id: t.GetPreamble().GetId(), actions: make([]*actionInfo, len(et.Actions))}
+	ti := &tableInfo{Table: et, id: t.GetPreamble().GetId(), actions: make([]*actionInfo, len(et.Actions)), anyKey: et.NewKey()}
 	if len(t.GetMatchFields()) != len(et.Fields) {
 		return nil, invalid("P4Info has %d match fields, the program %d", len(t.GetMatchFields()), len(et.Fields))
 	}
@@ -212,6 +214,9 @@ func (b *binding) table(t *p4configv1.Table, actions map[uint32]*p4configv1.Acti
 			return nil, within(err, "match field %s", f.Name)
 		}
 		ti.fields = append(ti.fields, m.GetId())
+		if f.Kind == ir.MatchExact && i < 64 {
+			ti.exact |= 1 << i
+		}
 	}
 	for _, ref := range t.GetActionRefs() {
 		a := actions[ref.GetId()]

@@ -17,5 +17,3 @@ func roleOfArbitration(m *p4v1.MasterArbitrationUpdate) string {
 }
 
 func controllerMetadata(te *p4v1.TableEntry) uint64 { return te.GetControllerMetadata() }
-
-func setControllerMetadata(te *p4v1.TableEntry, v uint64) { te.ControllerMetadata = v }

@@ -2,10 +2,10 @@ package p4rt
 
 import (
 	"bytes"
+	"runtime"
 
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 
-	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/runtime/entity"
 	"github.com/p4nic/p4nic/runtime/store"
 )
@@ -84,7 +84,7 @@ func (t *tableInfo) query(te *p4v1.TableEntry) (query, error) {
 		if e == nil || !f.pass(te, e) {
 			return nil // an absent entry is no error (RD7, D-7)
 		}
-		return rd.entries(t, te, []*entity.Entry{e})
+		return rd.entries(t, te, []entity.Entry{*e})
 	}}, nil
 }
 
@@ -104,27 +104,41 @@ func (f filter) pass(te *p4v1.TableEntry, e *entity.Entry) bool {
 func (rd *reader) table(t *tableInfo, te *p4v1.TableEntry, f filter) error {
 	if te.GetIsDefaultAction() {
 		if e := rd.snap.Default(t.Index); f.pass(te, e) {
-			return rd.entries(t, te, []*entity.Entry{e})
+			return rd.entries(t, te, []entity.Entry{*e})
 		}
 		return nil
 	}
-	batch := make([]*entity.Entry, 0, batchSize)
-	for e := range rd.snap.Entries(t.Index) {
-		if !f.pass(te, e) {
-			continue
-		}
-		if batch = append(batch, e); len(batch) == batchSize {
-			if err := rd.entries(t, te, batch); err != nil {
-				return err
+	return rd.each(t, func(es []entity.Entry) error {
+		pass := es[:0]
+		for i := range es {
+			if f.pass(te, &es[i]) {
+				pass = append(pass, es[i])
 			}
-			batch = batch[:0]
 		}
+		return rd.entries(t, te, pass)
+	})
+}
+
+// each gives the entries of a table in batches, which the function may change.
+func (rd *reader) each(t *tableInfo, do func([]entity.Entry) error) error {
+	buf := make([]entity.Entry, min(batchSize, rd.snap.Count(t.Index)))
+	for next := uint32(0); len(buf) > 0; {
+		var n int
+		n, next = rd.snap.Fill(t.Index, next, buf)
+		if err := do(buf[:n]); err != nil {
+			return err
+		}
+		if next == 0 {
+			break
+		}
+		// A long answer must not keep a write waiting for a processor.
+		runtime.Gosched()
 	}
-	return rd.entries(t, te, batch)
+	return nil
 }
 
 // entries sends entries, with their counters where the request asks.
-func (rd *reader) entries(t *tableInfo, te *p4v1.TableEntry, es []*entity.Entry) error {
+func (rd *reader) entries(t *tableInfo, te *p4v1.TableEntry, es []entity.Entry) error {
 	var counts []entity.Counter
 	if te.GetCounterData() != nil && t.Counter != "" && len(es) > 0 {
 		counts = make([]entity.Counter, len(es))
@@ -132,66 +146,16 @@ func (rd *reader) entries(t *tableInfo, te *p4v1.TableEntry, es []*entity.Entry)
 			return err
 		}
 	}
-	for i, e := range es {
-		m := t.encode(e)
+	for i := range es {
+		var count *entity.Counter
 		if counts != nil {
-			m.CounterData = counterData(counts[i])
+			count = &counts[i]
 		}
-		if err := rd.out.add(&p4v1.Entity{Entity: &p4v1.Entity_TableEntry{TableEntry: m}}); err != nil {
+		if err := rd.out.add(func(b []byte) []byte { return t.appendEntry(b, &es[i], count) }); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// encode gives an entry as P4Runtime shows it: canonical bytes (p4rt:B5), no
-// field that is don't care (M5).
-func (t *tableInfo) encode(e *entity.Entry) *p4v1.TableEntry {
-	m := &p4v1.TableEntry{TableId: t.id, Priority: e.Priority, IsConst: e.Is(entity.Const), IsDefaultAction: e.Handle == 0}
-	if e.Handle != 0 {
-		m.Match = t.match(e.Key)
-	}
-	a := t.actions[e.Action]
-	args := []byte(e.Args)
-	action := &p4v1.Action{ActionId: a.id}
-	for i := range a.Params {
-		q := &a.Params[i]
-		action.Params = append(action.Params, &p4v1.Action_Param{ParamId: a.params[i], Value: q.Canonical(q.Get(args))})
-	}
-	m.Action = &p4v1.TableAction{Type: &p4v1.TableAction_Action{Action: action}}
-	if x := e.Extra; x != nil {
-		m.Metadata, m.IdleTimeoutNs = x.Metadata, x.IdleTimeout
-		setControllerMetadata(m, x.ControllerMetadata)
-	}
-	return m
-}
-
-func (t *tableInfo) match(key string) []*p4v1.FieldMatch {
-	raw := []byte(key)
-	out := make([]*p4v1.FieldMatch, 0, len(t.Fields))
-	for i := range t.Fields {
-		f := &t.Fields[i]
-		v, ok := f.Get(raw)
-		if !ok {
-			continue
-		}
-		m := &p4v1.FieldMatch{FieldId: t.fields[i]}
-		value := f.Canonical(v.Value)
-		switch f.Kind {
-		case ir.MatchExact:
-			m.FieldMatchType = &p4v1.FieldMatch_Exact_{Exact: &p4v1.FieldMatch_Exact{Value: value}}
-		case ir.MatchLPM:
-			m.FieldMatchType = &p4v1.FieldMatch_Lpm{Lpm: &p4v1.FieldMatch_LPM{Value: value, PrefixLen: int32(v.PrefixLen)}}
-		case ir.MatchTernary:
-			m.FieldMatchType = &p4v1.FieldMatch_Ternary_{Ternary: &p4v1.FieldMatch_Ternary{Value: value, Mask: f.Canonical(v.Mask)}}
-		case ir.MatchRange:
-			m.FieldMatchType = &p4v1.FieldMatch_Range_{Range: &p4v1.FieldMatch_Range{Low: value, High: f.Canonical(v.Mask)}}
-		default:
-			m.FieldMatchType = &p4v1.FieldMatch_Optional_{Optional: &p4v1.FieldMatch_Optional{Value: value}}
-		}
-		out = append(out, m)
-	}
-	return out
 }
 
 // directQuery decodes a read of direct counters (p4rt:C6, C7).
@@ -235,27 +199,18 @@ func (b *binding) directQuery(d *p4v1.DirectCounterEntry) (query, error) {
 		if e == nil {
 			return entity.Errorf(entity.NotFound, "table %s: no entry %s", t.Name, t.FormatKey(u.Key, u.Priority))
 		}
-		return rd.directCounters(t, []*entity.Entry{e})
+		return rd.directCounters(t, []entity.Entry{*e})
 	}}, nil
 }
 
 func (rd *reader) directTable(t *tableInfo, def bool) error {
 	if def {
-		return rd.directCounters(t, []*entity.Entry{rd.snap.Default(t.Index)})
+		return rd.directCounters(t, []entity.Entry{*rd.snap.Default(t.Index)})
 	}
-	batch := make([]*entity.Entry, 0, batchSize)
-	for e := range rd.snap.Entries(t.Index) {
-		if batch = append(batch, e); len(batch) == batchSize {
-			if err := rd.directCounters(t, batch); err != nil {
-				return err
-			}
-			batch = batch[:0]
-		}
-	}
-	return rd.directCounters(t, batch)
+	return rd.each(t, func(es []entity.Entry) error { return rd.directCounters(t, es) })
 }
 
-func (rd *reader) directCounters(t *tableInfo, es []*entity.Entry) error {
+func (rd *reader) directCounters(t *tableInfo, es []entity.Entry) error {
 	if len(es) == 0 {
 		return nil
 	}
@@ -263,13 +218,8 @@ func (rd *reader) directCounters(t *tableInfo, es []*entity.Entry) error {
 	if err := rd.snap.Counters(t.Index, es, counts); err != nil {
 		return err
 	}
-	for i, e := range es {
-		te := &p4v1.TableEntry{TableId: t.id, Priority: e.Priority, IsDefaultAction: e.Handle == 0}
-		if e.Handle != 0 {
-			te.Match = t.match(e.Key)
-		}
-		m := &p4v1.DirectCounterEntry{TableEntry: te, Data: counterData(counts[i])}
-		if err := rd.out.add(&p4v1.Entity{Entity: &p4v1.Entity_DirectCounterEntry{DirectCounterEntry: m}}); err != nil {
+	for i := range es {
+		if err := rd.out.add(func(b []byte) []byte { return t.appendDirectCounter(b, &es[i], counts[i]) }); err != nil {
 			return err
 		}
 	}
@@ -315,7 +265,7 @@ func (rd *reader) cells(ci *counterInfo, first, count uint32) error {
 		}
 		for i, c := range counts {
 			m := &p4v1.CounterEntry{CounterId: ci.id, Index: &p4v1.Index{Index: int64(index[i])}, Data: counterData(c)}
-			if err := rd.out.add(&p4v1.Entity{Entity: &p4v1.Entity_CounterEntry{CounterEntry: m}}); err != nil {
+			if err := rd.out.addMessage(&p4v1.Entity{Entity: &p4v1.Entity_CounterEntry{CounterEntry: m}}); err != nil {
 				return err
 			}
 		}

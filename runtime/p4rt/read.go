@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/p4nic/p4nic/runtime/entity"
 	"github.com/p4nic/p4nic/runtime/store"
@@ -126,43 +125,4 @@ func (b *binding) empty(e *p4v1.Entity) bool {
 		return x.ExternEntry.GetExternTypeId() == 0 && x.ExternEntry.GetExternId() == 0 && len(b.info.GetExterns()) == 0
 	}
 	return false
-}
-
-// sendError marks the end of the client, which ends the whole answer.
-type sendError struct{ error }
-
-func (e *sendError) Unwrap() error { return e.error }
-
-// sender collects entities into messages far below the 4 MB that clients accept
-// by default (p4rt:RD4).
-type sender struct {
-	g    p4v1.P4Runtime_ReadServer
-	next []*p4v1.Entity
-	size int
-}
-
-const messageSize = 1 << 20
-
-func (o *sender) add(e *p4v1.Entity) error {
-	n := proto.Size(e) + 8
-	if len(o.next) > 0 && o.size+n > messageSize {
-		if err := o.flush(); err != nil {
-			return err
-		}
-	}
-	o.next = append(o.next, e)
-	o.size += n
-	return nil
-}
-
-func (o *sender) flush() error {
-	if len(o.next) == 0 {
-		return nil
-	}
-	err := o.g.Send(&p4v1.ReadResponse{Entities: o.next})
-	o.next, o.size = nil, 0
-	if err != nil {
-		return &sendError{err}
-	}
-	return nil
 }

@@ -227,9 +227,15 @@ type collector struct {
 	sent []*p4v1.ReadResponse
 }
 
+// Send takes a message as gRPC does: its bytes.
 func (c *collector) Send(m *p4v1.ReadResponse) error {
+	raw, err := proto.Marshal(m)
+	if err != nil {
+		return err
+	}
+	m = &p4v1.ReadResponse{}
 	c.sent = append(c.sent, m)
-	return nil
+	return proto.Unmarshal(raw, m)
 }
 
 func TestReadSplits(t *testing.T) {
@@ -237,7 +243,7 @@ func TestReadSplits(t *testing.T) {
 	o := &sender{g: c}
 	big := tableEntity(&p4v1.TableEntry{Metadata: make([]byte, 300<<10)})
 	for range 10 {
-		if err := o.add(big); err != nil {
+		if err := o.addMessage(big); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,8 +8,8 @@
 // The files: server.go wires; arbitration.go and stream.go are StreamChannel,
 // packetio.go and packetlayout.go its packets;
 // config.go sets and gets pipelines, binding.go relates P4Info ids to the
-// program, diff.go compares P4Infos; write.go, decode.go and counter.go write;
-// read.go and encode.go read; errors.go words refusals.
+// program, diff.go compares P4Infos; write.go, decode.go, wiredecode.go and counter.go write;
+// read.go and encode.go read, wire.go writes entries; errors.go words refusals.
 //
 // What is not supported is refused with UNIMPLEMENTED and named: VERIFY_AND_SAVE
 // and COMMIT, ROLLBACK_ON_ERROR and DATAPLANE_ATOMIC, role configs, idle
@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,6 +71,7 @@ type Server struct {
 	setting sync.Mutex // one Set at a time
 	bound   atomic.Pointer[binding]
 	packets packetIO
+	decoded sync.Pool // of *decoded
 	quit    chan struct{}
 	once    sync.Once
 }
@@ -112,7 +114,16 @@ func LoadBundle(device []byte) (*p4configv1.P4Info, *ir.Program, error) {
 }
 
 // Register adds the service to a gRPC server made with ServerOptions.
-func (s *Server) Register(r grpc.ServiceRegistrar) { p4v1.RegisterP4RuntimeServer(r, s) }
+func (s *Server) Register(r grpc.ServiceRegistrar) {
+	d := p4v1.P4Runtime_ServiceDesc
+	d.Methods = slices.Clone(d.Methods)
+	for i := range d.Methods {
+		if d.Methods[i].MethodName == "Write" {
+			d.Methods[i].Handler = writeHandler
+		}
+	}
+	r.RegisterService(&d, s)
+}
 
 // Close ends all streams with UNAVAILABLE, so that a graceful stop of the gRPC
 // server comes to its end, and gives the CPU port back.
@@ -127,11 +138,22 @@ func (s *Server) Close() {
 // of entries needs (p4rt:S4, Q7).
 const maxReceive = 256 << 20
 
+const (
+	windowSize = 1 << 20
+	bufferSize = 128 << 10
+)
+
 // ServerOptions are the gRPC options that P4Runtime clients rely on: large
 // messages, and pings every second without a call (Q7, Q8).
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxReceive),
+		// A batch of a thousand updates is over 64 KB: it must not wait for the
+		// window of a connection that starts with that, nor be read in small pieces.
+		grpc.InitialWindowSize(windowSize),
+		grpc.InitialConnWindowSize(4 * windowSize),
+		grpc.ReadBufferSize(bufferSize),
+		grpc.WriteBufferSize(bufferSize),
 		// Half of the second that the keenest known client waits between pings.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 500 * time.Millisecond, PermitWithoutStream: true}),
 		// A client that vanished without a word must not stay primary (p4rt:A30).

@@ -6,17 +6,78 @@ import (
 	"math"
 
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/p4nic/p4nic/internal/p4wire"
 	"github.com/p4nic/p4nic/runtime/entity"
 	"github.com/p4nic/p4nic/runtime/store"
 )
 
-// Write implements the RPC (p4rt:W1-W16): arbitrate, decode and validate here,
-// in the caller's goroutine; then the store, which answers when the datapath has
-// it.
+// Write implements the RPC for a request that is decoded already; gRPC's come to
+// writeWire.
 func (s *Server) Write(_ context.Context, r *p4v1.WriteRequest) (*p4v1.WriteResponse, error) {
+	return s.write(r, func(b *binding, d *decoded) error {
+		for _, u := range r.GetUpdates() {
+			d.message(b, u)
+		}
+		return nil
+	})
+}
+
+// writeWire is Write for a request as it came, whose updates are decoded from
+// their bytes where that is possible.
+func (s *Server) writeWire(ctx context.Context, w *p4wire.Write) (*p4v1.WriteResponse, error) {
+	r, whole, err := w.Request()
+	if err != nil {
+		return nil, malformed(err)
+	}
+	if whole {
+		return s.Write(ctx, r)
+	}
+	return s.write(r, func(b *binding, d *decoded) error {
+		wire := wireDecoder{b: b}
+		for raw := range w.Updates() {
+			if d.wire(&wire, raw) {
+				continue
+			}
+			u := &p4v1.Update{}
+			if err := proto.Unmarshal(raw, u); err != nil {
+				return malformed(err)
+			}
+			d.message(b, u)
+		}
+		return nil
+	})
+}
+
+// malformed is what gRPC answers when it cannot decode a request.
+func malformed(err error) error {
+	return status.Errorf(codes.Internal, "grpc: error unmarshalling request: %v", err)
+}
+
+// writeHandler is the generated handler of Write, but for the request, which it
+// leaves in bytes.
+func writeHandler(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+	in := new(p4wire.Write)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	s := srv.(*Server)
+	if interceptor == nil {
+		return s.writeWire(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{Server: srv, FullMethod: p4v1.P4Runtime_Write_FullMethodName}
+	return interceptor(ctx, in, info, func(ctx context.Context, r any) (any, error) {
+		return s.writeWire(ctx, r.(*p4wire.Write))
+	})
+}
+
+// write is a Write (p4rt:W1-W16): arbitrate, decode and validate here, in the
+// caller's goroutine; then the store, which answers when the datapath has it.
+func (s *Server) write(r *p4v1.WriteRequest, decode func(*binding, *decoded) error) (*p4v1.WriteResponse, error) {
 	if err := s.device(r.GetDeviceId()); err != nil {
 		return nil, err
 	}
@@ -25,6 +86,14 @@ func (s *Server) Write(_ context.Context, r *p4v1.WriteRequest) (*p4v1.WriteResp
 		return nil, err
 	}
 	defer done()
+	d, _ := s.decoded.Get().(*decoded)
+	if d == nil {
+		d = &decoded{}
+	}
+	defer func() {
+		d.reset()
+		s.decoded.Put(d)
+	}()
 	for {
 		p := s.store.Pipeline()
 		if p == nil {
@@ -41,7 +110,11 @@ func (s *Server) Write(_ context.Context, r *p4v1.WriteRequest) (*p4v1.WriteResp
 		if err != nil {
 			return nil, rpcError(err)
 		}
-		err = s.write(b, r.GetUpdates())
+		d.reset()
+		if err := decode(b, d); err != nil {
+			return nil, err
+		}
+		err = d.apply(s.store, p)
 		if errors.Is(err, store.ErrPipelineChanged) {
 			continue // decode again for the pipeline that a Set put in between
 		}
@@ -52,27 +125,73 @@ func (s *Server) Write(_ context.Context, r *p4v1.WriteRequest) (*p4v1.WriteResp
 	}
 }
 
-// write decodes and applies a batch. The error is the RPC's.
-func (s *Server) write(b *binding, updates []*p4v1.Update) error {
-	errs := make([]error, len(updates))
-	batch := store.Batch{Pipeline: b.pipe, Updates: make([]entity.Update, 0, len(updates))}
-	at := make([]int, 0, len(updates)) // place of each of the batch in the request
-	for i, u := range updates {
-		e, skip, err := b.update(u)
-		if err != nil {
-			errs[i] = err
-		} else if !skip {
-			batch.Updates, at = append(batch.Updates, e), append(at, i)
-		}
+// decoded are the updates of one request. Its memory is used again by another.
+type decoded struct {
+	n       int // updates of the request so far
+	updates []entity.Update
+	at      []int // place of each in the request
+	failed  []failedUpdate
+}
+
+type failedUpdate struct {
+	at  int
+	err error
+}
+
+func (d *decoded) reset() {
+	clear(d.updates)
+	*d = decoded{updates: d.updates[:0], at: d.at[:0]}
+}
+
+// next makes room for the request's next update; drop takes it back.
+func (d *decoded) next() *entity.Update {
+	d.updates, d.at = append(d.updates, entity.Update{}), append(d.at, d.n)
+	return &d.updates[len(d.updates)-1]
+}
+
+func (d *decoded) drop() {
+	d.updates, d.at = d.updates[:len(d.updates)-1], d.at[:len(d.at)-1]
+}
+
+// wire adds an update from its bytes; false leaves it to message.
+func (d *decoded) wire(w *wireDecoder, raw []byte) bool {
+	if !w.update(raw, d.next()) {
+		d.drop()
+		return false
 	}
-	if len(batch.Updates) > 0 {
-		results, err := s.store.Apply(batch)
-		if err != nil {
+	d.n++
+	return true
+}
+
+func (d *decoded) message(b *binding, m *p4v1.Update) {
+	u, skip, err := b.update(m)
+	switch {
+	case err != nil:
+		d.failed = append(d.failed, failedUpdate{d.n, err})
+	case !skip:
+		*d.next() = u
+	}
+	d.n++
+}
+
+// apply gives the updates to the store. The error is the RPC's.
+func (d *decoded) apply(s *store.Store, p *store.Pipeline) error {
+	var results []error
+	if len(d.updates) > 0 {
+		var err error
+		if results, err = s.Apply(store.Batch{Pipeline: p, Updates: d.updates}); err != nil {
 			return err
 		}
-		for k, err := range results {
-			errs[at[k]] = err
-		}
+	}
+	if results == nil && d.failed == nil {
+		return nil
+	}
+	errs := make([]error, d.n)
+	for k, err := range results {
+		errs[d.at[k]] = err
+	}
+	for _, f := range d.failed {
+		errs[f.at] = f.err
 	}
 	return batchError("updates", errs)
 }

@@ -92,7 +92,7 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 		return nil, unsupported(err)
 	}
 	for i, t := range c.Content {
-		if err := m.Load(i, t.Entries, t.Default); err != nil {
+		if err := fill(m, i, &t); err != nil {
 			return nil, fmt.Errorf("table %s: %w", c.Program.Tables[i].Name, err)
 		}
 	}
@@ -100,6 +100,18 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 		m.AdoptState(old)
 	}
 	return &generation{p, m}, nil
+}
+
+func fill(m *exec.Machine, table int, c *dataplane.Content) error {
+	if err := m.Clear(table); err != nil {
+		return err
+	}
+	for e := range c.All() {
+		if err := m.Insert(table, e); err != nil {
+			return err
+		}
+	}
+	return m.SetDefault(table, c.Default)
 }
 
 // Commit implements dataplane.Generation: packets in the machine finish there.

@@ -40,7 +40,7 @@ func (s *Store) Apply(b Batch) ([]error, error) {
 	if err := s.enqueue(r); err != nil {
 		return nil, err
 	}
-	a := <-r.reply
+	a := s.answer(r)
 	return a.each, a.err
 }
 
@@ -84,22 +84,29 @@ func (s *Store) run() {
 	}
 }
 
-// apply takes a group of batches through D6.
+// apply takes a group of batches through D6 and answers them.
 func (s *Store) apply(group []request) {
+	for i, a := range s.perform(group) {
+		group[i].reply <- a
+	}
+}
+
+func (s *Store) perform(group []request) []reply {
 	replies := make([]reply, len(group))
-	defer func() {
-		for i, r := range group {
-			r.reply <- replies[i]
-		}
-	}()
 	if s.fault != nil {
 		for i := range replies {
 			replies[i].err = s.fault
 		}
-		return
+		return replies
 	}
-	p := newPlan(s)
-	var records [][]byte
+	n := 0
+	for i := range group {
+		n += len(group[i].batch.Updates)
+	}
+	p := s.work
+	p.reset(n)
+	defer p.release()
+	s.journal.begin()
 	seqs := make([]uint64, len(group))
 	for i, r := range group {
 		switch {
@@ -112,9 +119,10 @@ func (s *Store) apply(group []request) {
 		}
 		first := len(p.items)
 		for j := range r.batch.Updates {
-			err := s.allowed(&r.batch, &r.batch.Updates[j])
+			u := &r.batch.Updates[j]
+			err := s.allowed(&r.batch, u)
 			if err == nil {
-				err = p.add(i, j, &r.batch.Updates[j])
+				err = p.add(i, j, u)
 			}
 			if err != nil {
 				replies[i].set(len(r.batch.Updates), j, err)
@@ -123,25 +131,29 @@ func (s *Store) apply(group []request) {
 		if n := len(p.items) - first; n > 0 {
 			s.seq++
 			seqs[i] = s.seq
-			b := binary.AppendUvarint([]byte{recBatch}, s.seq)
-			b = binary.AppendUvarint(b, uint64(n))
-			for k := range n {
-				b = appendChange(b, &p.items[first+k].change)
-			}
-			records = append(records, b)
+			s.journal.record(func(b []byte) []byte {
+				b = binary.AppendUvarint(append(b, recBatch), s.seq)
+				b = binary.AppendUvarint(b, uint64(n))
+				for k := range n {
+					b = appendChange(b, &p.items[first+k].change)
+				}
+				return b
+			})
 		}
 	}
 	if len(p.items) == 0 {
-		return
+		return replies
 	}
-	if err := s.journal.append(records...); err != nil {
+	s.opts.at(fpPlanned)
+	if err := s.journal.commit(); err != nil {
 		s.journalFailed(err, false)
 		p.giveBack()
 		for i := range replies {
 			replies[i] = reply{err: &entity.Error{Reason: entity.Unavailable, Msg: err.Error(), Err: err}}
 		}
-		return
+		return replies
 	}
+	s.opts.at(fpAppended)
 	if s.stuck {
 		s.stuck = false
 		s.log.Info("the journal can be written again")
@@ -149,13 +161,17 @@ func (s *Store) apply(group []request) {
 	if p.perform() {
 		p.settle()
 	}
+	s.opts.at(fpApplied)
 	if more := p.afterwards(seqs); len(more) > 0 {
 		if err := s.journal.append(more...); err != nil {
 			s.journalFailed(err, true)
 		}
+		s.opts.at(fpCompensated)
 	}
 	p.publish()
+	s.opts.at(fpPublished)
 	s.plane.MarkApplied(s.seq)
+	s.opts.at(fpMarked)
 	s.watchers.tell()
 	for i := range p.items {
 		if it := &p.items[i]; it.err != nil {
@@ -163,6 +179,7 @@ func (s *Store) apply(group []request) {
 		}
 	}
 	s.compactIfLarge()
+	return replies
 }
 
 func (r *reply) set(n, i int, err error) {
@@ -204,25 +221,4 @@ func (s *Store) sum(table int, handle uint32) (entity.Counter, error) {
 		return entity.Counter{}, entity.Errorf(entity.Internal, "table %s: read counter: %w", s.tables[table].schema.Name, err)
 	}
 	return entity.Counter(out[0]), nil
-}
-
-// compactIfLarge rewrites a journal that is mostly history. It is the applier's
-// work: writers wait, readers do not.
-func (s *Store) compactIfLarge() {
-	j := s.journal
-	if s.fault != nil || j.size < max(s.opts.CompactBytes, 2*j.snapshot, j.retry) {
-		return
-	}
-	settle, err := j.rotate(s.image(), false)
-	if err == nil {
-		err = settle(true)
-	}
-	if err != nil {
-		j.retry = j.size + j.size/8
-		s.journalFailed(err, false)
-	}
-}
-
-func (s *Store) image() *image {
-	return &image{pipe: s.pipe, tables: s.tables, cells: s.cells, elections: s.elections, boot: s.opts.BootID, seq: s.seq}
 }

@@ -44,7 +44,7 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := r.s.journal.f
-	r.s.journal.f = full
+	r.s.journal.f = diskFile{full}
 	for range 5 {
 		_, err := r.s.Apply(Batch{Pipeline: r.s.Pipeline(), Updates: []entity.Update{ins(2, 20)}})
 		var e *entity.Error

@@ -1,81 +1,142 @@
 package store
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/p4nic/p4nic/runtime/entity"
+	"sync/atomic"
 )
 
-// journal is the open file. Only the applier uses it.
+// journal is the open file. Only the applier uses it, but for end and reading.
 type journal struct {
-	dir      string
-	f        *os.File
+	opts     *Options
+	dir      folder
+	f        file
 	size     int64 // good bytes
 	snapshot int64 // bytes of the snapshot it starts with
 	retry    int64 // after a snapshot that failed: not before the file has this size
-	power    bool
 	buf      []byte
+	records  int // in buf
+
+	// end is size, for the compaction that reads beside the applier.
+	end atomic.Int64
+
+	// was is the file that had the journal's name before. While it is not certain
+	// that the name's change outlives a power cut, it gets every record too.
+	was     file
+	wasSize int64
 }
 
+// Names in the directory. What is left of the others is removed at the start.
 const (
 	journalName = "journal"
-	tempName    = "journal.tmp"
-	prevName    = "journal.prev"
+	tempName    = "journal.tmp"  // of a change of pipeline
+	prevName    = "journal.prev" // the old file, until a change of pipeline is certain
+	nextName    = "journal.next" // of a compaction
 )
 
-func (j *journal) path(name string) string { return filepath.Join(j.dir, name) }
+func (j *journal) path(name string) string { return filepath.Join(j.opts.Dir, name) }
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// frame appends one record to b.
-func frame(b, payload []byte) ([]byte, error) {
+// seal fills in the header of a frame: 8 bytes before the payload.
+func seal(frame []byte) error {
+	payload := frame[headerSize:]
 	if uint64(len(payload)) > math.MaxUint32 {
-		return b, fmt.Errorf("journal: a record of %d bytes is over 4 GiB", len(payload))
+		return fmt.Errorf("journal: a record of %d bytes is over 4 GiB", len(payload))
 	}
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(payload)))
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(payload, castagnoli()))
-	return append(b, payload...), nil
+	binary.LittleEndian.PutUint32(frame, uint32(len(payload)))
+	binary.LittleEndian.PutUint32(frame[4:], crc32.Checksum(payload, castagnoli()))
+	return nil
 }
 
-// append writes the records with one write and, for Power, one fdatasync. After
-// an error nothing of them is in the file.
-func (j *journal) append(payloads ...[]byte) error {
-	b := j.buf[:0]
-	var err error
-	for _, p := range payloads {
-		if b, err = frame(b, p); err != nil {
-			return err
+// begin starts a group of records, which will be in the file whole or not at all.
+func (j *journal) begin() {
+	j.buf = append(j.buf[:0], make([]byte, headerSize)...)
+	j.buf = append(j.buf, recGroup)
+	j.records = 0
+}
+
+// record adds one to the group; fill appends it.
+func (j *journal) record(fill func([]byte) []byte) {
+	at := len(j.buf)
+	j.buf = fill(append(j.buf, 0, 0, 0, 0))
+	binary.LittleEndian.PutUint32(j.buf[at:], uint32(len(j.buf)-at-4))
+	j.records++
+}
+
+// commit writes the group with one write and, for Power, one fdatasync. After an
+// error nothing of it is in the file.
+func (j *journal) commit() error {
+	if j.records == 0 {
+		return nil
+	}
+	b := j.buf
+	if cap(b) > 4<<20 {
+		j.buf = nil // of a giant
+	}
+	if err := seal(b); err != nil {
+		return err
+	}
+	err := j.write(j.f, b, j.size)
+	if err == nil && j.was != nil {
+		if err = j.write(j.was, b, j.wasSize); err != nil {
+			err = j.takeBack(j.f, j.size, err)
 		}
-	}
-	if cap(b) <= 1<<20 {
-		j.buf = b // keep it for the next group, unless it was a giant
-	}
-	if _, err = j.f.WriteAt(b, j.size); err == nil && j.power {
-		err = unix.Fdatasync(int(j.f.Fd()))
 	}
 	if err != nil {
-		// The file's own name is that of the snapshot it began as.
-		if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
-			err = &fs.PathError{Op: pe.Op, Path: j.path(journalName), Err: pe.Err}
-		}
-		if e := j.f.Truncate(j.size); e != nil {
-			return &tornError{fmt.Errorf("journal: %w; and what was written cannot be taken back: %w", err, e)}
-		}
-		return fmt.Errorf("journal: %w", err)
+		return err
 	}
-	j.size += int64(len(b))
+	j.grown(int64(len(b)))
 	return nil
+}
+
+func (j *journal) grown(n int64) {
+	j.size += n
+	j.end.Store(j.size)
+	if j.was != nil {
+		j.wasSize += n
+	}
+}
+
+// append commits records of their own.
+func (j *journal) append(payloads ...[]byte) error {
+	j.begin()
+	for _, p := range payloads {
+		j.record(func(b []byte) []byte { return append(b, p...) })
+	}
+	return j.commit()
+}
+
+func (j *journal) write(f file, b []byte, at int64) error {
+	_, err := f.WriteAt(b, at)
+	if err == nil && j.opts.Durability == Power {
+		err = f.Sync()
+	}
+	if err == nil {
+		return nil
+	}
+	// The file's own name is that of the snapshot it began as.
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+		err = &fs.PathError{Op: pe.Op, Path: j.path(journalName), Err: pe.Err}
+	}
+	return j.takeBack(f, at, fmt.Errorf("journal: %w", err))
+}
+
+// takeBack cuts off what was written in vain.
+func (j *journal) takeBack(f file, size int64, err error) error {
+	var torn *tornError
+	if errors.As(err, &torn) {
+		return err
+	}
+	if e := f.Truncate(size); e != nil {
+		return &tornError{fmt.Errorf("%w; and what was written cannot be taken back: %w", err, e)}
+	}
+	return err
 }
 
 // tornError says that the file may hold records that were refused.
@@ -85,166 +146,67 @@ func (e *tornError) Error() string { return e.err.Error() }
 func (e *tornError) Unwrap() error { return e.err }
 
 func (j *journal) close() error {
-	if j.power {
-		_ = unix.Fdatasync(int(j.f.Fd()))
+	if j.opts.Durability == Power {
+		_ = j.f.Sync()
+	}
+	if j.was != nil {
+		_ = j.was.Close()
 	}
 	return j.f.Close()
 }
 
-// image is everything a journal's snapshot holds.
-type image struct {
-	pipe      *Pipeline
-	tables    []*table
-	cells     map[string]*cells
-	elections map[string]Election
-	boot      string
-	seq       uint64
-	// rebase lists handles whose new owner's base is read after the switch.
-	rebase []handleID
-}
-
-// rotate writes img to a new file and puts it in the journal's place. With keep
-// the old file stays under another name until settle is called with what became
-// of the change.
-func (j *journal) rotate(img *image, keep bool) (settle func(ok bool) error, err error) {
-	f, size, err := writeSnapshot(j.path(tempName), img)
+// rotate puts a new file with a snapshot in the journal's place. The old file
+// stays under another name until settle is called with what became of the
+// change.
+func (j *journal) rotate(c *saved) (settle func(ok bool) error, err error) {
+	f, size, err := writeSnapshot(j.dir, tempName, c)
 	if err != nil {
 		return nil, fmt.Errorf("journal: snapshot: %w", err)
 	}
+	j.opts.at(fpSetWritten)
 	undo := func(err error) (func(bool) error, error) {
 		f.Close()
-		os.Remove(j.path(tempName))
+		_ = j.dir.remove(tempName)
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	if keep {
-		if err := os.Remove(j.path(prevName)); err != nil && !os.IsNotExist(err) {
-			return undo(err)
-		}
-		if err := os.Link(j.path(journalName), j.path(prevName)); err != nil {
-			return undo(err)
-		}
-	}
-	if err := os.Rename(j.path(tempName), j.path(journalName)); err != nil {
+	if err := j.dir.remove(prevName); err != nil {
 		return undo(err)
 	}
-	old := *j
-	j.f, j.size, j.snapshot, j.retry = f, size, size, 0
-	if err := j.syncDir(); err != nil {
+	if err := j.dir.link(journalName, prevName); err != nil {
+		return undo(err)
+	}
+	j.opts.at(fpSetLinked)
+	if err := j.dir.rename(tempName, journalName); err != nil {
+		return undo(err)
+	}
+	j.opts.at(fpSetRenamed)
+	old := journal{f: j.f, size: j.size, snapshot: j.snapshot, was: j.was, wasSize: j.wasSize}
+	j.take(f, size, size, nil, 0)
+	if err := j.dir.sync(); err != nil {
 		return nil, &tornError{fmt.Errorf("journal: %w", err)}
 	}
-	settle = func(ok bool) error {
+	j.opts.at(fpSetSynced)
+	return func(ok bool) error {
 		if ok {
 			old.f.Close()
-			if keep {
-				return os.Remove(j.path(prevName))
+			if old.was != nil {
+				old.was.Close()
 			}
-			return nil
+			return j.dir.remove(prevName)
 		}
-		if err := os.Rename(j.path(prevName), j.path(journalName)); err != nil {
+		if err := j.dir.rename(prevName, journalName); err != nil {
 			return &tornError{fmt.Errorf("journal: %w", err)}
 		}
+		j.opts.at(fpSetUndone)
 		j.f.Close()
-		j.f, j.size, j.snapshot = old.f, old.size, old.snapshot
-		return j.syncDir()
-	}
-	return settle, nil
+		j.take(old.f, old.size, old.snapshot, old.was, old.wasSize)
+		return j.dir.sync()
+	}, nil
 }
 
-func (j *journal) syncDir() error {
-	d, err := os.Open(j.dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// entriesPerRecord bounds the memory that reading a snapshot takes.
-const entriesPerRecord = 1024
-
-func writeSnapshot(path string, img *image) (*os.File, int64, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, 0, err
-	}
-	cw := &countWriter{w: bufio.NewWriterSize(f, 1<<18)}
-	err = encodeSnapshot(cw, img)
-	if err == nil {
-		err = cw.w.Flush()
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err != nil {
-		f.Close()
-		os.Remove(path)
-		return nil, 0, err
-	}
-	return f, cw.n, nil
-}
-
-type countWriter struct {
-	w *bufio.Writer
-	n int64
-}
-
-func (c *countWriter) Write(b []byte) (int, error) {
-	n, err := c.w.Write(b)
-	c.n += int64(n)
-	return n, err
-}
-
-func encodeSnapshot(w io.Writer, img *image) error {
-	if _, err := io.WriteString(w, magic); err != nil {
-		return err
-	}
-	var framed []byte
-	put := func(payload []byte) error {
-		var err error
-		if framed, err = frame(framed[:0], payload); err != nil {
-			return err
-		}
-		_, err = w.Write(framed)
-		return err
-	}
-	if img.pipe != nil {
-		if err := put(encodePipeline(img.pipe.Config)); err != nil {
-			return err
-		}
-	}
-	for i, t := range img.tables {
-		b := binary.AppendUvarint([]byte{recTable}, uint64(i))
-		if err := put(binary.AppendUvarint(b, uint64(t.free.fresh))); err != nil {
-			return err
-		}
-		for es := append([]*entity.Entry{t.def}, t.entries()...); len(es) > 0; {
-			n := min(len(es), entriesPerRecord)
-			b := binary.AppendUvarint([]byte{recEntries}, uint64(i))
-			b = binary.AppendUvarint(b, uint64(n))
-			for _, e := range es[:n] {
-				b = appendEntry(b, e)
-			}
-			if err := put(b); err != nil {
-				return err
-			}
-			es = es[n:]
-		}
-	}
-	for _, name := range sortedKeys(img.cells) {
-		base := img.cells[name].base
-		b := appendBytes([]byte{recCells}, name)
-		b = binary.AppendUvarint(b, uint64(len(base)))
-		for _, i := range sortedKeys(base) {
-			b = appendCounter(binary.AppendUvarint(b, uint64(i)), base[i])
-		}
-		if err := put(b); err != nil {
-			return err
-		}
-	}
-	for _, role := range sortedKeys(img.elections) {
-		if err := put(encodeElection(img.boot, role, img.elections[role])); err != nil {
-			return err
-		}
-	}
-	return put(binary.AppendUvarint([]byte{recSnapEnd}, img.seq))
+// take makes f the journal's file.
+func (j *journal) take(f file, size, snapshot int64, was file, wasSize int64) {
+	j.f, j.size, j.snapshot, j.retry = f, size, snapshot, 0
+	j.was, j.wasSize = was, wasSize
+	j.end.Store(size)
 }

@@ -140,6 +140,7 @@ func (m *model) step() {
 	before := m.s.journal.size
 	errs := m.apply(us...)
 	m.plane.FailOp = nil
+	m.settled()
 	got := reasons(errs)
 	var text string
 	for i, w := range want {
@@ -177,6 +178,18 @@ func (m *model) step() {
 		if got := m.packets(a); got != m.sums[a] {
 			m.t.Fatalf("entry %d has %d packets, want %d", a, got, m.sums[a])
 		}
+	}
+}
+
+// settled waits until no compaction is under way.
+func (r *rig) settled() {
+	r.t.Helper()
+	var c *compaction
+	if err := r.s.send(request{call: func() error { c = r.s.compacting; return nil }}); err != nil {
+		r.t.Fatal(err)
+	}
+	if c != nil {
+		<-c.done
 	}
 }
 
@@ -381,7 +394,11 @@ func FuzzReplay(f *testing.F) {
 		if snapshot > good || good > int64(len(raw)) {
 			t.Errorf("snapshot %d, good %d of %d", snapshot, good, len(raw))
 		}
-		content(img.tables)
+		for _, c := range content(img.tables) {
+			for e := range c.All() {
+				_ = e
+			}
+		}
 	})
 }
 

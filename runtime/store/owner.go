@@ -44,14 +44,9 @@ func (v View) Find(table int, key string, priority int32) *entity.Entry {
 // Entries gives the table's entries in order of handles, without the default.
 func (v View) Entries(table int) iter.Seq[*entity.Entry] {
 	return func(yield func(*entity.Entry) bool) {
-		for _, c := range v.tables[table].chunks {
-			if c == nil {
-				continue
-			}
-			for _, e := range c.at {
-				if e != nil && !yield(e) {
-					return
-				}
+		for e := range v.tables[table].each {
+			if !yield(v.tables[table].copyOf(e.Handle)) {
+				return
 			}
 		}
 	}
@@ -98,10 +93,9 @@ func (s *Store) Refill() error {
 		err := s.send(request{call: func() error {
 			updates, _ := ch.Fill(View{s.tables})
 			s.owned = owned(ch, pl)
-			r := request{batch: Batch{Pipeline: pl, Updates: updates, Owner: true}, reply: make(chan reply, 1)}
+			r := request{batch: Batch{Pipeline: pl, Updates: updates, Owner: true}}
 			if len(updates) > 0 {
-				s.apply([]request{r})
-				a := <-r.reply
+				a := s.perform([]request{r})[0]
 				errs = a.each
 				return a.err
 			}
@@ -177,14 +171,14 @@ func (img *image) fillOne(u *entity.Update, birth *uint64, keepCounters bool) er
 			img.rebase = append(img.rebase, handleID{u.Table, h})
 		}
 		*birth++
-		t.insert(&entity.Entry{Key: u.Key, Args: u.Args, Extra: extra(u), Priority: u.Priority, Action: uint16(u.Action), Handle: h, Birth: *birth}, 0)
+		t.add(&entity.Entry{Key: u.Key, Args: u.Args, Extra: extra(u), Priority: u.Priority, Action: uint16(u.Action), Handle: h, Birth: *birth})
 	case entity.Modify:
 		e := *old
 		e.Action, e.Args, e.Extra = uint16(u.Action), u.Args, extra(u)
 		e.Flags &^= entity.Initial
-		t.set(e.Handle, &e, 0)
+		t.set(&e, 0)
 	case entity.Delete:
-		t.remove(old, 0)
+		t.remove(old.Handle, t.index.hash(old.Key, old.Priority), 0)
 		// The new generation's packets never saw it: its handle is free at once.
 		t.free.ready = append(t.free.ready, old.Handle)
 	default:

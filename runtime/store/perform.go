@@ -11,9 +11,10 @@ import (
 // perform applies the items to the dataplane, in order, and tells whether any
 // failed.
 func (p *plan) perform() (failures bool) {
-	var ops []dataplane.Op
-	var at []int                // item of each op
-	dead := map[handleID]bool{} // handles whose new owner could not come
+	former := entity.Former{Expect: len(p.items)}
+	ops := make([]dataplane.Op, 0, len(p.items)) // the engine may keep what it is given
+	at := make([]int, 0, len(p.items))           // item of each op
+	var dead map[handleID]bool                   // handles whose new owner could not come
 	flush := func() {
 		if len(ops) == 0 {
 			return
@@ -33,38 +34,43 @@ func (p *plan) perform() (failures bool) {
 				failures = true
 			}
 		}
-		ops, at = ops[:0], at[:0]
+		ops, at = ops[len(ops):], at[:0]
 	}
 	for i := range p.items {
 		it := &p.items[i]
-		if it.change.kind == chCells {
+		if it.kind == chCells {
 			continue
 		}
-		id := handleID{it.change.table, it.change.entry.Handle}
 		if it.reuse {
 			flush()
 			it.err = p.takeOver(i)
-			dead[id] = it.err != nil
-		} else if dead[id] {
-			it.err = earlierFailed(p.tables[it.change.table].schema, it)
+			if dead == nil {
+				dead = map[handleID]bool{}
+			}
+			dead[it.id()] = it.err != nil
+		} else if dead != nil && dead[it.id()] {
+			it.err = earlierFailed(p.tables[it.table].schema, it)
 		}
 		switch {
 		case it.err != nil:
 			failures = true
 		case it.hasOp:
-			ops, at = append(ops, it.op), append(at, i)
+			ops = append(ops, dataplane.Op{Kind: it.op, Table: it.table, Entry: former.Machine(p.tables[it.table].schema, &it.entry)})
+			at = append(at, i)
 		}
 	}
 	flush()
 	return failures
 }
 
+func (it *item) id() handleID { return handleID{it.table, it.entry.Handle} }
+
 // takeOver makes the handle of item i, whose last owner the donor deleted just
 // now, fit for the new owner: grace, then a base that hides the old owner's
 // counts. So far the bases of the group's items for it are relative to zero.
 func (p *plan) takeOver(i int) error {
 	it := &p.items[i]
-	t := p.tables[it.change.table].schema
+	t := p.tables[it.table].schema
 	if p.items[it.donor].err != nil {
 		return entity.Errorf(entity.Full, "table %s is full: its size is %d", t.Name, t.Size)
 	}
@@ -74,7 +80,7 @@ func (p *plan) takeOver(i int) error {
 	if t.Counter == "" {
 		return nil
 	}
-	id := handleID{it.change.table, it.change.entry.Handle}
+	id := it.id()
 	diff, err := p.sum(id.table, id.handle)
 	if err != nil {
 		return err
@@ -101,15 +107,15 @@ func earlierFailed(t *entity.Table, it *item) error {
 }
 
 func (it *item) what(t *entity.Table) string {
-	if it.change.entry.Handle == 0 {
+	if it.entry.Handle == 0 {
 		return "default action"
 	}
-	return "entry " + t.FormatKey(it.change.entry.Key, it.change.entry.Priority)
+	return "entry " + t.FormatKey(it.entry.Key, it.entry.Priority)
 }
 
 // applyError names the entry that the dataplane refused.
 func (p *plan) applyError(it *item, err error) error {
-	t := p.tables[it.change.table].schema
+	t := p.tables[it.table].schema
 	e := &entity.Error{Reason: entity.Internal, Err: err}
 	var un *dataplane.Unsupported
 	switch {
@@ -127,27 +133,31 @@ func (p *plan) applyError(it *item, err error) error {
 // settle finds the items that the dataplane did not refuse, but that rest on one
 // it refused.
 func (p *plan) settle() {
-	now := map[handleID]*entity.Entry{}
+	now := map[handleID]*entity.Entry{} // nil: none
 	for i := range p.items {
 		it := &p.items[i]
 		c := &it.change
 		if it.err != nil || c.kind == chCells {
 			continue
 		}
-		id := handleID{c.table, c.entry.Handle}
-		e, ok := now[id]
+		e, ok := now[it.id()]
 		if !ok {
-			e = p.tables[c.table].get(id.handle)
+			e = p.tables[c.table].get(c.entry.Handle)
 		}
 		if c.kind == chInsert {
-			now[id] = c.entry
+			now[it.id()] = &c.entry
 			continue
 		}
 		if e == nil || e.Key != c.entry.Key || e.Priority != c.entry.Priority {
 			it.err = earlierFailed(p.tables[c.table].schema, it)
 			continue
 		}
-		now[id] = merge(c, e)
+		if c.kind == chDelete {
+			now[it.id()] = nil
+			continue
+		}
+		m := merge(c, e)
+		now[it.id()] = &m
 	}
 }
 
@@ -184,7 +194,7 @@ func (p *plan) publish() {
 		it := &p.items[i]
 		c := &it.change
 		if c.kind == chCells {
-			p.setCells(c, epoch)
+			p.setCells(c.cells, epoch)
 			continue
 		}
 		t := p.tables[c.table]
@@ -197,19 +207,25 @@ func (p *plan) publish() {
 		case c.kind == chInsert:
 			p.birth++
 			c.entry.Birth = p.birth
-			t.insert(c.entry, epoch)
+			t.insert(&c.entry, it.hash, epoch)
 		case c.kind == chDelete:
-			t.remove(t.get(c.entry.Handle), epoch)
+			t.remove(c.entry.Handle, it.hash, epoch)
 			if !it.given {
 				t.free.release(c.entry.Handle)
 			}
 		default:
-			t.set(c.entry.Handle, merge(c, t.get(c.entry.Handle)), epoch)
+			old := t.def
+			if c.entry.Handle != 0 {
+				old = &p.old
+				t.load(c.entry.Handle, old)
+			}
+			e := merge(c, old)
+			t.set(&e, epoch)
 		}
 	}
 }
 
-func (s *Store) setCells(ch *change, epoch uint64) {
+func (s *Store) setCells(ch *cellsChange, epoch uint64) {
 	c := s.cells[ch.instance]
 	if c == nil || c.epoch != epoch {
 		d := &cells{epoch: epoch, base: make(map[uint32]entity.Counter, len(ch.bases))}

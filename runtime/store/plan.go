@@ -1,25 +1,25 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/p4nic/p4nic/runtime/dataplane"
 	"github.com/p4nic/p4nic/runtime/entity"
 )
 
 // plan is the work of one group of batches. Until publish nothing that readers
-// see changes: what the group itself did so far is in touched and defaults.
+// see changes: what the group itself did so far is in its items, which overlay
+// finds by key. The applier has one plan and uses it again for every group.
 type plan struct {
 	*Store
 	items    []item
-	touched  map[entryID]*entity.Entry // nil = deleted
-	defaults map[int]*entity.Entry
+	overlay  overlay
+	defaults map[int]int         // table -> the last item that changes its default
 	freed    map[int][]int       // table -> items that delete an entry whose handle is not given away yet
 	reused   map[handleID]int    // handles given away within the group -> the item that took it last
 	shifts   map[int]handleShift // by item: what perform read for such handles
-}
-
-type entryID struct {
-	table int
-	index string // entity.IndexKey
+	old      entity.Entry        // what the update at hand finds; its strings are the table's memory
+	slot     *overlaySlot        // and where its key is noted
 }
 
 type handleID struct {
@@ -32,12 +32,14 @@ type handleShift struct {
 	diff entity.Counter
 }
 
-// item is one accepted update.
+// item is one accepted update. Strings of its entry are the update's, or for a
+// deletion those of the table's memory until publish changes it.
 type item struct {
+	change
 	req    int // position of its batch in the group
 	update int // position in the batch
-	change change
-	op     dataplane.Op
+	hash   uint64
+	op     dataplane.OpKind
 	hasOp  bool
 	given  bool // a delete whose handle a later insert takes
 	reuse  bool // an insert that takes the handle of donor, an earlier item
@@ -45,61 +47,87 @@ type item struct {
 	err    error
 }
 
+// reset makes the plan ready for a group of n updates.
+func (p *plan) reset(n int) {
+	p.items = slices.Grow(p.items, n)
+	p.overlay.reset(n)
+}
+
+// release ends a group: the plan must not keep the updates' memory.
+func (p *plan) release() {
+	clear(p.items)
+	p.items = p.items[:0]
+	if cap(p.items) > 4*groupLimit {
+		p.items, p.overlay = nil, overlay{} // of a giant batch
+	}
+	p.old = entity.Entry{}
+	clear(p.defaults)
+	clear(p.freed)
+	clear(p.reused)
+	clear(p.shifts)
+}
+
 func newPlan(s *Store) *plan {
-	return &plan{Store: s, touched: map[entryID]*entity.Entry{}, defaults: map[int]*entity.Entry{},
-		freed: map[int][]int{}, reused: map[handleID]int{}, shifts: map[int]handleShift{}}
+	return &plan{Store: s, defaults: map[int]int{}, freed: map[int][]int{}, reused: map[handleID]int{}, shifts: map[int]handleShift{}}
 }
 
 // add validates one update against the content as the group leaves it so far and
 // reserves what it needs. Errors are *entity.Error.
 func (p *plan) add(req, update int, u *entity.Update) error {
-	it := item{req: req, update: update}
+	n := len(p.items)
+	p.items = append(p.items, item{req: req, update: update})
+	if err := p.plan(&p.items[n], u); err != nil {
+		p.items[n] = item{}
+		p.items = p.items[:n]
+		return err
+	}
+	return nil
+}
+
+func (p *plan) plan(it *item, u *entity.Update) error {
 	if u.Kind == entity.SetCells {
-		if err := p.addCells(&it, u); err != nil {
-			return err
-		}
-		p.items = append(p.items, it)
-		return nil
+		return p.addCells(it, u)
 	}
 	if u.Table < 0 || u.Table >= len(p.tables) {
 		return entity.Errorf(entity.Invalid, "table %d is none of the %d of the pipeline", u.Table, len(p.tables))
 	}
 	t := p.tables[u.Table]
-	it.change.table = u.Table
-	var err error
+	it.table = u.Table
 	switch u.Kind {
 	case entity.Insert:
-		err = p.addInsert(&it, t, u)
+		return p.addInsert(it, t, u)
 	case entity.Modify, entity.Delete, entity.SetCounter:
-		err = p.addChange(&it, t, u)
+		return p.addChange(it, t, u)
 	case entity.SetDefault, entity.ResetDefault, entity.SetDefaultCounter:
-		err = p.addDefault(&it, t, u)
-	default:
-		err = entity.Errorf(entity.Invalid, "unknown kind of update %d", u.Kind)
+		return p.addDefault(it, t, u)
 	}
-	if err != nil {
-		return err
-	}
-	p.items = append(p.items, it)
-	return nil
+	return entity.Errorf(entity.Invalid, "unknown kind of update %d", u.Kind)
 }
 
-func (p *plan) find(t *table, u *entity.Update) (entryID, *entity.Entry) {
-	id := entryID{table: u.Table, index: entity.IndexKey(u.Key, u.Priority)}
-	if e, ok := p.touched[id]; ok {
-		return id, e
+// find gives the entry of an update's key as the group leaves it so far, nil for
+// none, and remembers where note finds the key.
+func (p *plan) find(it *item, t *table, u *entity.Update) *entity.Entry {
+	it.hash = t.index.hash(u.Key, u.Priority)
+	p.slot = p.overlay.find(p.items[:len(p.items)-1], u.Table, it.hash, u.Key, u.Priority)
+	if e, ok := p.overlay.last(p.slot, p.items); ok {
+		return e
 	}
-	if h, ok := t.index[id.index]; ok {
-		return id, t.get(h)
+	h := t.index.find(it.hash, func(h uint32) bool { return t.is(h, u.Key, u.Priority) })
+	if h == 0 || !t.load(h, &p.old) {
+		return nil
 	}
-	return id, nil
+	return &p.old
 }
+
+// note says that the item at hand is the last of its key.
+func (p *plan) note(it *item) { p.overlay.note(p.slot, it.hash, len(p.items)-1) }
 
 func extra(u *entity.Update) *entity.Extra {
 	if u.Extra.IsZero() {
 		return nil
 	}
 	x := u.Extra
+	x.Metadata = slices.Clone(x.Metadata) // the store keeps it
 	return &x
 }
 
@@ -132,20 +160,20 @@ func (p *plan) addInsert(it *item, t *table, u *entity.Update) error {
 	if err := checkShape(ts, u); err != nil {
 		return err
 	}
-	id, old := p.find(t, u)
-	if old != nil {
+	if p.find(it, t, u) != nil {
 		return entity.Errorf(entity.Exists, "table %s: entry %s exists", ts.Name, ts.FormatKey(u.Key, u.Priority))
 	}
-	e := &entity.Entry{Key: u.Key, Args: u.Args, Extra: extra(u), Priority: u.Priority, Action: uint16(u.Action)}
+	e := &it.entry
+	*e = entity.Entry{Key: u.Key, Args: u.Args, Extra: extra(u), Priority: u.Priority, Action: uint16(u.Action)}
 	if err := p.handle(it, t, e); err != nil {
 		return err
 	}
 	if u.Counter != nil {
 		e.Base = e.Base.Sub(*u.Counter)
 	}
-	p.touched[id] = e
-	it.change.kind, it.change.entry = chInsert, e
-	it.setOp(dataplane.Insert, ts)
+	p.note(it)
+	it.kind = chInsert
+	it.setOp(dataplane.Insert)
 	return nil
 }
 
@@ -180,8 +208,8 @@ func (p *plan) handle(it *item, t *table, e *entity.Entry) error {
 		p.freed[t.schema.Index] = freed[:len(freed)-1]
 		d := &p.items[it.donor]
 		d.given = true
-		e.Handle = d.change.entry.Handle
-		p.reused[handleID{t.schema.Index, e.Handle}] = len(p.items)
+		e.Handle = d.entry.Handle
+		p.reused[handleID{t.schema.Index, e.Handle}] = len(p.items) - 1
 		return nil
 	}
 	return entity.Errorf(entity.Full, "table %s is full: its size is %d", t.schema.Name, t.schema.Size)
@@ -201,7 +229,7 @@ func (p *plan) addChange(it *item, t *table, u *entity.Update) error {
 	if err := checkShape(ts, u); err != nil {
 		return err
 	}
-	id, old := p.find(t, u)
+	old := p.find(it, t, u)
 	if ts.Const && u.Kind != entity.SetCounter && (u.Kind == entity.Delete || u.HasAction || !u.Extra.IsZero()) {
 		return entity.Errorf(entity.Denied, "table %s: its entries are const", ts.Name)
 	}
@@ -211,34 +239,35 @@ func (p *plan) addChange(it *item, t *table, u *entity.Update) error {
 	if old.Is(entity.Const) && u.Kind != entity.SetCounter && (u.Kind == entity.Delete || u.HasAction || !u.Extra.IsZero()) {
 		return entity.Errorf(entity.Denied, "table %s: entry %s is const", ts.Name, ts.FormatKey(u.Key, u.Priority))
 	}
+	e := &it.entry
+	*e = *old
+	e.Key = u.Key // the same bytes, but not the table's memory
 	if u.Kind == entity.Delete {
-		it.change.kind, it.change.entry = chDelete, old
-		it.setOp(dataplane.Delete, ts)
-		p.touched[id] = nil
-		p.freed[u.Table] = append(p.freed[u.Table], len(p.items))
+		it.kind = chDelete
+		it.setOp(dataplane.Delete)
+		p.note(it)
+		p.freed[u.Table] = append(p.freed[u.Table], len(p.items)-1)
 		return nil
 	}
-	e := *old
 	if u.Counter != nil {
 		var err error
 		if e.Base, err = p.base(t, e.Handle, *u.Counter); err != nil {
 			return err
 		}
 	}
-	it.change.entry = &e
 	switch {
 	case u.Kind == entity.SetCounter:
-		it.change.kind = chBase
+		it.kind = chBase
 	case !u.HasAction:
 		e.Extra = extra(u)
-		it.change.kind = chModifyKeep
+		it.kind = chModifyKeep
 	default:
 		e.Extra, e.Action, e.Args = extra(u), uint16(u.Action), u.Args
 		e.Flags &^= entity.Initial
-		it.change.kind = chModify
-		it.setOp(dataplane.Modify, ts)
+		it.kind = chModify
+		it.setOp(dataplane.Modify)
 	}
-	p.touched[id] = &e
+	p.note(it)
 	return nil
 }
 
@@ -247,20 +276,20 @@ func (p *plan) addDefault(it *item, t *table, u *entity.Update) error {
 	if err := checkShape(ts, u); err != nil {
 		return err
 	}
-	old, ok := p.defaults[u.Table]
-	if !ok {
-		old = t.def
+	old := t.def
+	if i, ok := p.defaults[u.Table]; ok {
+		old = &p.items[i].entry
 	}
 	e := *old
 	counter := u.Counter
 	switch u.Kind {
 	case entity.SetDefaultCounter:
-		it.change.kind = chBase
+		it.kind = chBase
 	case entity.SetDefault, entity.ResetDefault:
 		if ts.ConstDefault {
 			return entity.Errorf(entity.Denied, "table %s: its default action is const", ts.Name)
 		}
-		it.change.kind = chDefault
+		it.kind = chDefault
 		if u.Kind == entity.SetDefault {
 			if !u.HasAction {
 				return entity.Errorf(entity.Internal, "table %s: default without action", ts.Name)
@@ -286,11 +315,11 @@ func (p *plan) addDefault(it *item, t *table, u *entity.Update) error {
 			return err
 		}
 	}
-	it.change.entry = &e
-	if it.change.kind == chDefault {
-		it.setOp(dataplane.SetDefault, ts)
+	it.entry = e
+	if it.kind == chDefault {
+		it.setOp(dataplane.SetDefault)
 	}
-	p.defaults[u.Table] = &e
+	p.defaults[u.Table] = len(p.items) - 1
 	return nil
 }
 
@@ -306,23 +335,21 @@ func (p *plan) addCells(it *item, u *entity.Update) error {
 	if err := p.plane.InstanceCounters(u.Instance, index, sums); err != nil {
 		return entity.Errorf(entity.Internal, "counter %s: %w", u.Instance, err)
 	}
-	it.change = change{kind: chCells, instance: u.Instance, first: u.Index, bases: make([]entity.Counter, u.Count)}
+	it.kind = chCells
+	it.cells = &cellsChange{instance: u.Instance, first: u.Index, bases: make([]entity.Counter, u.Count)}
 	for i, s := range sums {
-		it.change.bases[i] = entity.Counter(s).Sub(*u.Counter)
+		it.cells.bases[i] = entity.Counter(s).Sub(*u.Counter)
 	}
 	return nil
 }
 
-func (it *item) setOp(k dataplane.OpKind, t *entity.Table) {
-	it.hasOp = true
-	it.op = dataplane.Op{Kind: k, Table: t.Index, Entry: t.Machine(it.change.entry)}
-}
+func (it *item) setOp(k dataplane.OpKind) { it.hasOp, it.op = true, k }
 
 // giveBack undoes the reservations of a group that was never journaled.
 func (p *plan) giveBack() {
 	for i := range p.items {
-		if it := &p.items[i]; it.change.kind == chInsert && !it.reuse {
-			p.tables[it.change.table].free.release(it.change.entry.Handle)
+		if it := &p.items[i]; it.kind == chInsert && !it.reuse {
+			p.tables[it.table].free.release(it.entry.Handle)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (s *Store) reconcile(pl *Pipeline, birth *uint64) (out []*table, rebase []h
 // written counts the entries that the control plane wrote.
 func written(t *table) int {
 	n := 0
-	for _, e := range t.entries() {
+	for e := range t.each {
 		if !e.Is(entity.Initial) {
 			n++
 		}
@@ -151,27 +151,29 @@ func (c *carrier) entries(initial []*entity.Entry) error {
 	for _, e := range initial {
 		c.own[entity.IndexKey(e.Key, e.Priority)] = e
 	}
-	present := map[string]*entity.Entry{}
-	for _, e := range c.old.entries() {
+	present := map[string]bool{} // of those that the new program has
+	for e := range c.old.inOrder {
 		key := n.Rekey(o, c.fields, e.Key)
 		id := entity.IndexKey(key, e.Priority)
 		mine := c.own[id]
-		present[id] = e
+		if mine != nil {
+			present[id] = true
+		}
 		if e.Is(entity.Initial) {
 			if mine != nil {
 				c.add(mine, e)
 			}
 			continue
 		}
-		name := o.FormatKey(e.Key, e.Priority)
+		name := func() string { return o.FormatKey(e.Key, e.Priority) }
 		act := c.actions[e.Action]
 		switch {
 		case n.Const || mine != nil && mine.Is(entity.Const):
-			c.lose("entry %s is const in the new program", name)
+			c.lose("entry %s is const in the new program", name())
 		case act < 0:
-			c.lose("entry %s: the new program has no action %s with the same parameters", name, o.Actions[e.Action].Name)
+			c.lose("entry %s: the new program has no action %s with the same parameters", name(), o.Actions[e.Action].Name)
 		case n.Actions[act].DefaultOnly:
-			c.lose("entry %s: action %s is only for the default now", name, n.Actions[act].Name)
+			c.lose("entry %s: action %s is only for the default now", name(), n.Actions[act].Name)
 		default:
 			k := *e
 			k.Key, k.Action = key, uint16(act)
@@ -181,7 +183,7 @@ func (c *carrier) entries(initial []*entity.Entry) error {
 	for _, e := range initial {
 		id := entity.IndexKey(e.Key, e.Priority)
 		// What a client deleted of the old program's entries stays deleted.
-		if present[id] == nil && (e.Is(entity.Const) || !was[id]) {
+		if !present[id] && (e.Is(entity.Const) || !was[id]) {
 			c.add(e, nil)
 		}
 	}
@@ -242,7 +244,7 @@ func (c *carrier) finish() {
 	}
 	for _, e := range c.order {
 		if e.Handle != 0 {
-			t.insert(e, 0)
+			t.add(e)
 		}
 	}
 	t.rebuild()
@@ -263,7 +265,7 @@ func (c *carrier) finish() {
 			*c.birth++
 			e.Birth = *c.birth
 		}
-		t.insert(e, 0)
+		t.add(e)
 	}
 }
 

@@ -30,6 +30,7 @@ const (
 	recFail     byte = 8  // sequence, numbers of the batch's changes that failed
 	recShift    byte = 9  // table, handle, difference: a base read after the append
 	recStart    byte = 10 // sequence, 1 = counters are zero
+	recGroup    byte = 11 // {length u32, record}: what is there whole or not at all
 )
 
 // changeKind tells what a change does. Numbers are a file format.
@@ -47,10 +48,15 @@ const (
 
 // change is one journaled change of content, after validation.
 type change struct {
-	kind     changeKind
-	table    int
-	entry    *entity.Entry // chDelete and chBase: the entry it is about, Handle and Base are written
-	instance string        // chCells
+	kind  changeKind
+	table int
+	entry entity.Entry // chDelete and chBase: the entry it is about, Handle and Base are written
+	cells *cellsChange // chCells
+}
+
+// cellsChange are new bases of an indirect counter.
+type cellsChange struct {
+	instance string
 	first    uint32
 	bases    []entity.Counter
 }
@@ -89,10 +95,10 @@ func appendEntry(b []byte, e *entity.Entry) []byte {
 func appendChange(b []byte, c *change) []byte {
 	b = append(b, byte(c.kind))
 	if c.kind == chCells {
-		b = appendBytes(b, c.instance)
-		b = binary.AppendUvarint(b, uint64(c.first))
-		b = binary.AppendUvarint(b, uint64(len(c.bases)))
-		for _, v := range c.bases {
+		b = appendBytes(b, c.cells.instance)
+		b = binary.AppendUvarint(b, uint64(c.cells.first))
+		b = binary.AppendUvarint(b, uint64(len(c.cells.bases)))
+		for _, v := range c.cells.bases {
 			b = appendCounter(b, v)
 		}
 		return b
@@ -105,7 +111,7 @@ func appendChange(b []byte, c *change) []byte {
 		b = binary.AppendUvarint(b, uint64(c.entry.Handle))
 		b = appendCounter(b, c.entry.Base)
 	default:
-		b = appendEntry(b, c.entry)
+		b = appendEntry(b, &c.entry)
 	}
 	return b
 }
@@ -213,11 +219,14 @@ func (d *decoder) count() int {
 	return int(v)
 }
 
-func (d *decoder) str() string {
+func (d *decoder) str() string { return string(d.bytes()) }
+
+// bytes reads a byte string in place: it is the record's own memory.
+func (d *decoder) bytes() []byte {
 	n := d.count()
-	s := string(d.b[:n])
+	b := d.b[:n:n]
 	d.b = d.b[n:]
-	return s
+	return b
 }
 
 func (d *decoder) counter() entity.Counter {
@@ -225,9 +234,11 @@ func (d *decoder) counter() entity.Counter {
 	return entity.Counter{Packets: p, Bytes: d.uint()}
 }
 
-func (d *decoder) entry() *entity.Entry {
+// entry reads an entry whose strings are the record's own memory, which nobody
+// changes.
+func (d *decoder) entry() entity.Entry {
 	flags := d.byte()
-	e := &entity.Entry{Flags: entity.Flags(flags &^ extraFlag)}
+	e := entity.Entry{Flags: entity.Flags(flags &^ extraFlag)}
 	e.Handle = d.uint32()
 	prio := d.int()
 	if prio < 0 || prio > math.MaxInt32 {
@@ -239,8 +250,8 @@ func (d *decoder) entry() *entity.Entry {
 		d.fail(fmt.Errorf("action %d", action))
 	}
 	e.Action = uint16(action)
-	e.Key = d.str()
-	e.Args = d.str()
+	e.Key = view(d.bytes())
+	e.Args = view(d.bytes())
 	e.Base = d.counter()
 	if flags&extraFlag != 0 {
 		x := &entity.Extra{Metadata: []byte(d.str())}
@@ -255,19 +266,19 @@ func (d *decoder) change() change {
 	c := change{kind: changeKind(d.byte())}
 	switch c.kind {
 	case chCells:
-		c.instance = d.str()
-		c.first = d.uint32()
+		x := &cellsChange{instance: d.str(), first: d.uint32()}
+		c.cells = x
 		n := d.count()
-		if uint64(c.first)+uint64(n) > math.MaxUint32 {
-			d.fail(fmt.Errorf("cells %d..+%d", c.first, n))
+		if uint64(x.first)+uint64(n) > math.MaxUint32 {
+			d.fail(fmt.Errorf("cells %d..+%d", x.first, n))
 			return c
 		}
 		for range n {
-			c.bases = append(c.bases, d.counter())
+			x.bases = append(x.bases, d.counter())
 		}
 	case chDelete, chBase:
 		c.table = d.count32()
-		c.entry = &entity.Entry{Handle: d.uint32()}
+		c.entry.Handle = d.uint32()
 		if c.kind == chBase {
 			c.entry.Base = d.counter()
 		}

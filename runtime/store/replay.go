@@ -3,10 +3,12 @@ package store
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
+	"iter"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -30,59 +32,72 @@ func (e *CorruptError) Error() string {
 }
 
 func (s *Store) openJournal() error {
-	j := &journal{dir: s.opts.Dir, power: s.opts.Durability == Power}
-	for _, stale := range []string{tempName, prevName} {
-		if err := os.Remove(j.path(stale)); err != nil && !os.IsNotExist(err) {
+	dir := s.opts.folder
+	if dir == nil {
+		dir = diskFolder(s.opts.Dir)
+	}
+	j := &journal{opts: &s.opts, dir: dir}
+	for _, stale := range []string{tempName, prevName, nextName} {
+		if err := dir.remove(stale); err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
 	}
-	f, err := os.OpenFile(j.path(journalName), os.O_RDWR, 0o600)
-	if os.IsNotExist(err) {
-		f, size, err := writeSnapshot(j.path(tempName), &image{})
+	f, err := dir.open(journalName)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, size, err := writeSnapshot(dir, tempName, &saved{})
 		if err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
-		if err := os.Rename(j.path(tempName), j.path(journalName)); err != nil {
+		if err := dir.rename(tempName, journalName); err != nil {
 			f.Close()
 			return fmt.Errorf("store: %w", err)
 		}
-		j.f, j.size, j.snapshot = f, size, size
+		j.take(f, size, size, nil, 0)
 		s.journal = j
-		return j.syncDir()
+		return dir.sync()
 	}
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	raw, err := os.ReadFile(j.path(journalName))
-	if err != nil {
-		f.Close()
-		return fmt.Errorf("store: %w", err)
-	}
-	img, snapshot, good, err := replay(raw, s.opts)
-	if err != nil {
-		f.Close()
-		if c, ok := err.(*CorruptError); ok {
-			c.Path, c.Size = j.path(journalName), int64(len(raw))
+	img, snapshot, good, err := s.replayFile(j)
+	if err == nil && good < img.size {
+		s.log.Warn("journal has a torn end, as a crash leaves it", "path", j.path(journalName), "kept", good, "cut", img.size-good)
+		if err = f.Truncate(good); err != nil {
+			err = fmt.Errorf("store: %w", err)
 		}
+		s.opts.at(fpOpenCut)
+	}
+	if err != nil {
+		f.Close()
 		return err
 	}
-	if good < int64(len(raw)) {
-		s.log.Warn("journal has a torn end, as a crash leaves it", "path", j.path(journalName), "kept", good, "cut", int64(len(raw))-good)
-		if err := f.Truncate(good); err != nil {
-			f.Close()
-			return fmt.Errorf("store: %w", err)
-		}
-	}
-	j.f, j.size, j.snapshot = f, good, snapshot
+	j.take(f, good, snapshot, nil, 0)
 	s.journal = j
 	s.pipe, s.tables, s.cells, s.elections, s.seq, s.birth = img.pipe, img.tables, img.cells, img.elections, img.seq, img.birth
 	return nil
+}
+
+func (s *Store) replayFile(j *journal) (img *replayed, snapshot, good int64, err error) {
+	raw, free, err := j.dir.read(journalName)
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("store: %w", err)
+	}
+	defer free()
+	if img, snapshot, good, err = replay(raw, s.opts); err != nil {
+		if c, ok := err.(*CorruptError); ok {
+			c.Path, c.Size = j.path(journalName), int64(len(raw))
+		}
+		return nil, 0, 0, err
+	}
+	img.size = int64(len(raw))
+	return img, snapshot, good, nil
 }
 
 // replayed is an image with what only replay knows.
 type replayed struct {
 	image
 	birth uint64
+	size  int64 // of the file
 }
 
 // next cuts the first record off raw. size is 0 where none can be cut: raw is
@@ -118,10 +133,15 @@ func replay(raw []byte, o Options) (img *replayed, snapshot, good int64, err err
 		if size == 0 {
 			break
 		}
-		d := &decoder{b: payload[1:]}
-		img.record(payload[0], d, o, failed, snapshot == 0)
-		if err := d.end(); err != nil {
-			return nil, 0, 0, &CorruptError{Offset: good, Reason: err.Error()}
+		for r, err := range records(payload) {
+			if err == nil {
+				d := &decoder{b: r[1:]}
+				img.record(r[0], d, o, failed, snapshot == 0)
+				err = d.end()
+			}
+			if err != nil {
+				return nil, 0, 0, &CorruptError{Offset: good, Reason: err.Error()}
+			}
 		}
 		good += size
 		if payload[0] == recSnapEnd {
@@ -159,22 +179,48 @@ func failures(raw []byte) (map[uint64]map[int]bool, error) {
 			return out, nil
 		}
 		raw = raw[size:]
-		if payload[0] != recFail {
-			continue
+		for r, err := range records(payload) {
+			if err != nil || r[0] != recFail {
+				continue // replay reports the error
+			}
+			d := &decoder{b: r[1:]}
+			seq := d.uint()
+			set := map[int]bool{}
+			for range d.count() {
+				set[int(d.uint32())] = true
+			}
+			if err := d.end(); err != nil {
+				return nil, &CorruptError{Reason: "compensating record: " + err.Error()}
+			}
+			if out == nil {
+				out = map[uint64]map[int]bool{}
+			}
+			out[seq] = set
 		}
-		d := &decoder{b: payload[1:]}
-		seq := d.uint()
-		set := map[int]bool{}
-		for range d.count() {
-			set[int(d.uint32())] = true
+	}
+}
+
+// records gives the records of a frame's payload: it is one, or a group of them.
+func records(payload []byte) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		if payload[0] != recGroup {
+			yield(payload, nil)
+			return
 		}
-		if err := d.end(); err != nil {
-			return nil, &CorruptError{Reason: "compensating record: " + err.Error()}
+		for b := payload[1:]; len(b) > 0; {
+			var n uint64
+			if len(b) >= 4 {
+				n = uint64(binary.LittleEndian.Uint32(b))
+			}
+			if n == 0 || n > uint64(len(b)-4) {
+				yield(nil, errShort)
+				return
+			}
+			if !yield(b[4:4+n:4+n], nil) {
+				return
+			}
+			b = b[4+n:]
 		}
-		if out == nil {
-			out = map[uint64]map[int]bool{}
-		}
-		out[seq] = set
 	}
 }
 
@@ -197,7 +243,7 @@ func (img *replayed) record(typ byte, d *decoder, o Options, failed map[uint64]m
 		t := img.table(d)
 		for range d.count() {
 			if e := d.entry(); d.err == nil && t != nil {
-				img.put(d, t, e)
+				img.put(d, t, &e)
 			}
 		}
 	case recCells:
@@ -238,7 +284,7 @@ func (img *replayed) record(typ byte, d *decoder, o Options, failed map[uint64]m
 		if e := t.get(h); e != nil {
 			c := *e
 			c.Base = entity.Counter{Packets: c.Base.Packets + diff.Packets, Bytes: c.Base.Bytes + diff.Bytes}
-			t.set(h, &c, 0)
+			t.set(&c, 0)
 		}
 	case recStart:
 		img.seq = d.uint()
@@ -314,17 +360,18 @@ func (img *replayed) put(d *decoder, t *table, e *entity.Entry) {
 		return
 	}
 	if e.Handle == 0 {
-		t.def = e
+		t.set(e, 0)
 		return
 	}
-	if t.get(e.Handle) != nil || t.find(e.Key, e.Priority) != nil {
+	h, hash := t.lookup(e.Key, e.Priority)
+	if h != 0 || t.has(e.Handle) {
 		d.fail(fmt.Errorf("table %s: handle %d or its key twice", t.schema.Name, e.Handle))
 		return
 	}
 	img.birth++
 	e.Birth = img.birth
 	t.free.fresh = max(t.free.fresh, e.Handle+1)
-	t.insert(e, 0)
+	t.insert(e, hash, 0)
 }
 
 func (img *replayed) setCell(name string, i uint32, base entity.Counter) {
@@ -339,8 +386,8 @@ func (img *replayed) setCell(name string, i uint32, base entity.Counter) {
 // change repeats one change of a batch.
 func (img *replayed) change(d *decoder, c *change) {
 	if c.kind == chCells {
-		for i, b := range c.bases {
-			img.setCell(c.instance, c.first+uint32(i), b)
+		for i, b := range c.cells.bases {
+			img.setCell(c.cells.instance, c.cells.first+uint32(i), b)
 		}
 		return
 	}
@@ -354,33 +401,39 @@ func (img *replayed) change(d *decoder, c *change) {
 			d.fail(fmt.Errorf("table %s: an insert without handle", t.schema.Name))
 			return
 		}
-		img.put(d, t, c.entry)
+		img.put(d, t, &c.entry)
 		return
 	}
-	old := t.get(c.entry.Handle)
-	if old == nil {
-		d.fail(fmt.Errorf("table %s: handle %d has no entry", t.schema.Name, c.entry.Handle))
+	old := t.def
+	if c.entry.Handle != 0 {
+		old = &entity.Entry{}
+		if !t.load(c.entry.Handle, old) {
+			d.fail(fmt.Errorf("table %s: handle %d has no entry", t.schema.Name, c.entry.Handle))
+			return
+		}
+	}
+	if c.kind == chDelete {
+		if old.Handle == 0 {
+			d.fail(fmt.Errorf("table %s: its default entry is deleted", t.schema.Name))
+			return
+		}
+		t.remove(old.Handle, t.index.hash(old.Key, old.Priority), 0)
 		return
 	}
 	e := merge(c, old)
 	switch {
-	case e == nil:
-		t.remove(old, 0)
-	case !check(d, t, e):
+	case !check(d, t, &e):
 	case e.Key != old.Key || e.Priority != old.Priority:
 		d.fail(fmt.Errorf("table %s: handle %d changes its key", t.schema.Name, e.Handle))
 	default:
-		t.set(e.Handle, e, 0)
+		t.set(&e, 0)
 	}
 }
 
-// merge gives what a change other than an insert makes of the entry that is
-// there, nil for nothing. The applier and replay share it.
-func merge(c *change, old *entity.Entry) *entity.Entry {
-	if c.kind == chDelete {
-		return nil
-	}
-	e := *c.entry
+// merge gives what a change of an entry makes of what is there. The applier and
+// replay share it.
+func merge(c *change, old *entity.Entry) entity.Entry {
+	e := c.entry
 	switch c.kind {
 	case chModifyKeep:
 		e.Action, e.Args = old.Action, old.Args
@@ -389,5 +442,5 @@ func merge(c *change, old *entity.Entry) *entity.Entry {
 		e.Base = c.entry.Base
 	}
 	e.Birth = old.Birth
-	return &e
+	return e
 }

@@ -83,7 +83,8 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline, ch Change) error {
 	if err != nil {
 		return cannotRun(s.plane.Name(), err)
 	}
-	settle, err := s.journal.rotate(img, true)
+	s.opts.at(fpSetPrepared)
+	settle, err := s.journal.rotate(img.save())
 	if err != nil {
 		gen.Abort()
 		s.journalFailed(err, false)
@@ -98,9 +99,14 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline, ch Change) error {
 		}
 		return entity.Errorf(entity.Internal, "%s: commit: %w", s.plane.Name(), err)
 	}
+	s.opts.at(fpSetCommitted)
+	if c := s.compacting; c != nil {
+		c.void.Store(true) // what it reads is not the journal any more
+	}
 	if err := settle(true); err != nil {
 		s.log.Warn("journal", "error", err) // the file is good, its predecessor stays behind
 	}
+	s.opts.at(fpSetSettled)
 	s.mu.Lock()
 	s.pipe, s.tables, s.cells, s.birth = pl, img.tables, img.cells, birth
 	s.owned = owned(ch, pl)
@@ -129,7 +135,7 @@ func (s *Store) rebase(hs []handleID) {
 		t := s.tables[h.table]
 		e := *t.get(h.handle)
 		e.Base = sum
-		t.set(h.handle, &e, s.epoch.Load())
+		t.set(&e, s.epoch.Load())
 		s.mu.Unlock()
 	}
 	if err := s.journal.append(records...); err != nil {
@@ -181,6 +187,6 @@ func (t *table) adopt(e *entity.Entry, birth *uint64) bool {
 	}
 	*birth++
 	e.Handle, e.Birth = h, *birth
-	t.insert(e, 0)
+	t.add(e)
 	return true
 }

@@ -16,19 +16,26 @@ type Key struct {
 }
 
 // Snapshot is the content between two batches, for as long as somebody holds
-// it; writers go on meanwhile (p4rt:RD10).
+// it; writers go on meanwhile (p4rt:RD10). To take one costs the same whatever
+// the tables hold; what it shows is copied only where it changes.
 type Snapshot struct {
 	Pipeline *Pipeline       // nil when there is none
 	Found    []*entity.Entry // one a key given to Store.Snapshot, nil = no such entry
 	store    *Store
-	tables   []view
+	tables   []frozen
 	cells    map[string]map[uint32]entity.Counter
 }
 
-type view struct {
-	chunks []*chunk
-	def    *entity.Entry
-	count  int
+// frozen is a table as it was.
+type frozen struct {
+	rows
+	def   *entity.Entry
+	count int
+	fresh uint32
+}
+
+func (t *table) freeze() frozen {
+	return frozen{rows: t.rows, def: t.def, count: t.index.count, fresh: t.free.fresh}
 }
 
 // Snapshot takes the content as it is now and looks keys up in it. Keys are
@@ -39,9 +46,9 @@ func (s *Store) Snapshot(p *Pipeline, keys ...Key) *Snapshot {
 	// Whoever changes content holds mu for writing, so what is changed after
 	// this line is changed in an epoch of its own.
 	s.epoch.Add(1)
-	v := &Snapshot{Pipeline: s.pipe, store: s, tables: make([]view, len(s.tables)), cells: make(map[string]map[uint32]entity.Counter, len(s.cells))}
+	v := &Snapshot{Pipeline: s.pipe, store: s, tables: make([]frozen, len(s.tables)), cells: make(map[string]map[uint32]entity.Counter, len(s.cells))}
 	for i, t := range s.tables {
-		v.tables[i] = view{chunks: t.chunks, def: t.def, count: len(t.index)}
+		v.tables[i] = t.freeze()
 	}
 	for name, c := range s.cells {
 		v.cells[name] = c.base
@@ -59,17 +66,19 @@ func (s *Store) Snapshot(p *Pipeline, keys ...Key) *Snapshot {
 // Entries gives the table's entries in order of handles, without the default.
 func (v *Snapshot) Entries(table int) iter.Seq[*entity.Entry] {
 	return func(yield func(*entity.Entry) bool) {
-		for _, c := range v.tables[table].chunks {
-			if c == nil {
-				continue
-			}
-			for _, e := range c.at {
-				if e != nil && !yield(e) {
-					return
-				}
+		for e := range v.tables[table].each {
+			if c := *e; !yield(&c) {
+				return
 			}
 		}
 	}
+}
+
+// Fill reads entries of a table into buf, in order of handles from a handle on
+// (first: 0), without the default. n were read; next is where the following call
+// goes on, 0 when there is no more. It allocates nothing.
+func (v *Snapshot) Fill(table int, from uint32, buf []entity.Entry) (n int, next uint32) {
+	return v.tables[table].fill(from, buf)
 }
 
 // Count is the number of entries of a table.
@@ -81,7 +90,7 @@ func (v *Snapshot) Default(table int) *entity.Entry { return v.tables[table].def
 // Counters reads the direct counters of entries of one table: what the
 // dataplane counted, less the base of each (D12). An entry whose handle has a
 // new owner by now reads zero.
-func (v *Snapshot) Counters(table int, es []*entity.Entry, out []entity.Counter) error {
+func (v *Snapshot) Counters(table int, es []entity.Entry, out []entity.Counter) error {
 	s := v.store
 	s.planeMu.RLock()
 	defer s.planeMu.RUnlock()
@@ -89,8 +98,8 @@ func (v *Snapshot) Counters(table int, es []*entity.Entry, out []entity.Counter)
 		return err
 	}
 	hs := make([]uint32, len(es))
-	for i, e := range es {
-		hs[i] = e.Handle
+	for i := range es {
+		hs[i] = es[i].Handle
 	}
 	sums := make([]dataplane.Counter, len(es))
 	if err := s.plane.Counters(table, hs, sums); err != nil {
@@ -98,9 +107,11 @@ func (v *Snapshot) Counters(table int, es []*entity.Entry, out []entity.Counter)
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for i, e := range es {
+	t := s.tables[table]
+	for i := range es {
+		e := &es[i]
 		out[i] = entity.Counter(sums[i]).Sub(e.Base)
-		if now := s.tables[table].get(e.Handle); now != nil && now.Birth != e.Birth {
+		if now, ok := t.birth(e.Handle); ok && now != e.Birth {
 			out[i] = entity.Counter{}
 		}
 	}

@@ -10,7 +10,8 @@
 // reserves; table.go holds one table's entries and handles; set.go and
 // reconcile.go change pipelines (D1); owner.go is who writes tables in the place
 // of P4Runtime; snapshot.go reads; journal.go, record.go
-// and replay.go are the journal.
+// and replay.go are the journal, image.go and compact.go rewrite it, files.go is
+// its directory, failpoint.go where tests make it fail.
 //
 // Locks, in this order: planeMu (a generation switch against counter reads),
 // mu (published content). The applier alone changes content, so it reads it
@@ -55,6 +56,9 @@ type Options struct {
 	// last snapshot is rewritten; 0 means 16 MiB.
 	CompactBytes int64
 	Log          *slog.Logger // nil = slog.Default
+
+	folder folder          // nil: Dir on the disk
+	fail   func(failPoint) // for tests, see failpoint.go
 }
 
 // Config is what a Set carried, byte by byte, so that Get returns it.
@@ -119,6 +123,9 @@ type Store struct {
 	owned []string // by table: what its owner keeps there, "" = P4Runtime writes it
 	fault error    // set when journal and content may differ: nothing is written any more
 	stuck bool     // the last write to the journal failed, which is in the log
+	work  *plan
+	// compacting is the rewriting of the journal that is under way, nil = none.
+	compacting *compaction
 
 	watchers watchers
 
@@ -152,6 +159,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{opts: o, log: o.Log, cells: map[string]*cells{}, elections: map[string]Election{},
 		reqs: make(chan request, 256), done: make(chan struct{})}
+	s.work = newPlan(s)
 	var err error
 	if s.lock, err = takeLock(o.Dir); err != nil {
 		return nil, err
@@ -177,6 +185,7 @@ func (s *Store) Start(p dataplane.Plane) error {
 	if err := s.journal.append(encodeStart(s.seq, fresh)); err != nil {
 		return err
 	}
+	s.opts.at(fpStartAppended)
 	if fresh {
 		s.forgetBases()
 	}
@@ -188,10 +197,12 @@ func (s *Store) Start(p dataplane.Plane) error {
 		if err != nil {
 			return fmt.Errorf("store: prepare the stored pipeline: %w", err)
 		}
+		s.opts.at(fpStartPrepared)
 		if err := gen.Commit(); err != nil {
 			gen.Abort()
 			return fmt.Errorf("store: commit the stored pipeline: %w", err)
 		}
+		s.opts.at(fpStartCommitted)
 	}
 	p.MarkApplied(s.seq)
 	s.planeMu.Lock()
@@ -217,6 +228,10 @@ func (s *Store) Close() error {
 	s.planeMu.RUnlock()
 	if started {
 		<-s.done
+		if c := s.compacting; c != nil {
+			c.void.Store(true)
+			<-c.done
+		}
 	}
 	err := s.journal.close()
 	if e := s.lock.Close(); err == nil {
@@ -269,7 +284,23 @@ func (s *Store) send(r request) error {
 	if err := s.enqueue(r); err != nil {
 		return err
 	}
-	return (<-r.reply).err
+	return s.answer(r).err
+}
+
+// answer waits for the applier.
+func (s *Store) answer(r request) reply {
+	select {
+	case a := <-r.reply:
+		return a
+	case <-s.done:
+	}
+	// It has ended, perhaps after it had answered.
+	select {
+	case a := <-r.reply:
+		return a
+	default:
+		return reply{err: ErrClosed}
+	}
 }
 
 func (s *Store) enqueue(r request) error {

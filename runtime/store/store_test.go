@@ -302,7 +302,7 @@ func (r *rig) packets(a int) uint64 {
 		r.t.Fatalf("no entry %d", a)
 	}
 	var out [1]entity.Counter
-	if err := v.Counters(storetest.Exact, v.Found, out[:]); err != nil {
+	if err := v.Counters(storetest.Exact, []entity.Entry{*v.Found[0]}, out[:]); err != nil {
 		r.t.Fatal(err)
 	}
 	return out[0].Packets
@@ -490,7 +490,7 @@ func TestJournalWriteFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.s.journal.f = ro
+	r.s.journal.f = diskFile{ro}
 	if _, err := r.s.Apply(Batch{Pipeline: r.s.Pipeline(), Updates: []entity.Update{ins(2, 1)}}); err == nil {
 		t.Fatal("acknowledged without a journal")
 	}

@@ -1,61 +1,58 @@
 package store
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
+	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/runtime/dataplane"
 	"github.com/p4nic/p4nic/runtime/entity"
 )
 
-// table holds one table's entries: an index by key and an array by handle in
-// chunks. Snapshots share chunks; a chunk, and the list of chunks, is copied at
-// the first change after a snapshot, which its epoch tells.
+// table holds one table's entries: an index by key and records by handle.
+// Snapshots share the chunks of records; a chunk, and the list of chunks, is
+// copied at the first change after a snapshot, which its epoch tells.
 type table struct {
+	rows
 	schema *entity.Table
-	index  map[string]uint32 // entity.IndexKey -> handle
-	chunks []*chunk          // by handle / chunkSize
-	epoch  uint64            // of the list of chunks
-	def    *entity.Entry
+	index  index
+	epoch  uint64        // of the list of chunks
+	def    *entity.Entry // not changed in place
 	free   handles
 }
 
-const chunkSize = 256
-
-type chunk struct {
-	epoch uint64
-	at    [chunkSize]*entity.Entry
-}
-
 func newTable(schema *entity.Table, def *entity.Entry) *table {
-	return &table{schema: schema, index: map[string]uint32{}, def: def,
+	return &table{schema: schema, rows: rows{lay: newLayout(schema)}, index: newIndex(schema.Size), def: def,
 		free: handles{limit: uint32(schema.Size), fresh: 1}}
 }
 
+// get gives an entry, or for handle 0 the default, that stays as it is; nil for
+// none.
 func (t *table) get(handle uint32) *entity.Entry {
-	c := int(handle / chunkSize)
 	if handle == 0 {
 		return t.def
 	}
-	if c >= len(t.chunks) || t.chunks[c] == nil {
-		return nil
-	}
-	return t.chunks[c].at[handle%chunkSize]
+	return t.copyOf(handle)
 }
 
+// lookup gives the handle of a key and its hash, 0 where there is none.
+func (t *table) lookup(key string, priority int32) (handle uint32, hash uint64) {
+	hash = t.index.hash(key, priority)
+	return t.index.find(hash, func(h uint32) bool { return t.is(h, key, priority) }), hash
+}
+
+// find gives an entry that stays as it is, nil for none.
 func (t *table) find(key string, priority int32) *entity.Entry {
-	h, ok := t.index[entity.IndexKey(key, priority)]
-	if !ok {
+	h, _ := t.lookup(key, priority)
+	if h == 0 {
 		return nil
 	}
-	return t.get(h)
+	return t.copyOf(h)
 }
 
-// set puts e (nil: nothing) at a handle; epoch is the store's.
-func (t *table) set(handle uint32, e *entity.Entry, epoch uint64) {
-	if handle == 0 {
-		t.def = e
-		return
-	}
+// own gives the chunk of a handle, to change it; epoch is the store's.
+func (t *table) own(handle uint32, epoch uint64) *chunk {
 	if t.epoch != epoch {
 		t.chunks = slices.Clone(t.chunks)
 		t.epoch = epoch
@@ -67,74 +64,102 @@ func (t *table) set(handle uint32, e *entity.Entry, epoch uint64) {
 	c := t.chunks[i]
 	switch {
 	case c == nil:
-		c = &chunk{epoch: epoch}
+		records := min(chunkSize, int(t.free.limit)+1-i*chunkSize)
+		c = &chunk{epoch: epoch, rec: make([]byte, records*t.lay.size)}
 		t.chunks[i] = c
 	case c.epoch != epoch:
-		d := *c
-		c = &d
-		c.epoch = epoch
+		c = c.clone(epoch)
 		t.chunks[i] = c
 	}
-	c.at[handle%chunkSize] = e
+	return c
+}
+
+// set puts e in the place of what its handle has now.
+func (t *table) set(e *entity.Entry, epoch uint64) {
+	if e.Handle == 0 {
+		d := *e
+		d.Key, d.Args = "", strings.Clone(e.Args)
+		t.def = &d
+		return
+	}
+	t.own(e.Handle, epoch).store(&t.lay, e)
 }
 
 // insert publishes a new entry, remove takes one away; neither touches free.
-func (t *table) insert(e *entity.Entry, epoch uint64) {
-	t.index[entity.IndexKey(e.Key, e.Priority)] = e.Handle
-	t.set(e.Handle, e, epoch)
+// hash is that of the key (index.hash).
+func (t *table) insert(e *entity.Entry, hash, epoch uint64) {
+	t.own(e.Handle, epoch).store(&t.lay, e)
+	t.index.put(hash, e.Handle)
 }
 
-func (t *table) remove(e *entity.Entry, epoch uint64) {
-	delete(t.index, entity.IndexKey(e.Key, e.Priority))
-	t.set(e.Handle, nil, epoch)
+func (t *table) remove(handle uint32, hash, epoch uint64) {
+	t.index.remove(hash, handle)
+	t.own(handle, epoch).drop(handle)
 }
 
-// entries are all but the default, in order of insertion.
-func (t *table) entries() []*entity.Entry {
-	out := make([]*entity.Entry, 0, len(t.index))
-	for _, c := range t.chunks {
-		if c == nil {
-			continue
-		}
-		for _, e := range c.at {
-			if e != nil {
-				out = append(out, e)
-			}
+// add is insert for tables that are being built.
+func (t *table) add(e *entity.Entry) {
+	t.insert(e, t.index.hash(e.Key, e.Priority), 0)
+}
+
+// inOrder gives all entries but the default in order of insertion, as load does.
+func (r *rows) inOrder(yield func(e *entity.Entry) bool) {
+	type born struct {
+		birth  uint64
+		handle uint32
+	}
+	var order []born
+	sorted, last := true, uint64(0)
+	for e := range r.each {
+		sorted = sorted && e.Birth > last
+		last = e.Birth
+		if !sorted {
+			break
 		}
 	}
-	slices.SortFunc(out, func(a, b *entity.Entry) int {
-		if a.Birth < b.Birth {
-			return -1
+	if sorted { // as it is where handles were never used twice
+		r.each(yield)
+		return
+	}
+	for e := range r.each {
+		order = append(order, born{e.Birth, e.Handle})
+	}
+	slices.SortFunc(order, func(a, b born) int { return cmp.Compare(a.birth, b.birth) })
+	var e entity.Entry
+	for _, o := range order {
+		if r.load(o.handle, &e); !yield(&e) {
+			return
 		}
-		return 1
-	})
-	return out
+	}
 }
 
 func (t *table) forgetBases(epoch uint64) {
-	for _, e := range t.entries() {
-		if e.Base != (entity.Counter{}) {
-			c := *e
-			c.Base = entity.Counter{}
-			t.set(e.Handle, &c, epoch)
+	for i, c := range t.chunks {
+		if c != nil && c.base != nil {
+			t.own(uint32(i)*chunkSize, epoch).base = nil
 		}
 	}
 	if t.def.Base != (entity.Counter{}) {
-		c := *t.def
-		c.Base = entity.Counter{}
-		t.def = &c
+		d := *t.def
+		d.Base = entity.Counter{}
+		t.def = &d
 	}
 }
 
-// content is what a generation is filled with.
+// content is what a generation is filled with. Entries are made while the engine
+// takes them; tables must not change meanwhile.
 func content(tables []*table) []dataplane.Content {
 	out := make([]dataplane.Content, len(tables))
 	for i, t := range tables {
-		es := t.entries()
 		out[i].Default = t.schema.Machine(t.def)
-		out[i].Entries = slices.Grow(out[i].Entries, len(es))
-		for _, e := range es {
-			out[i].Entries = append(out[i].Entries, t.schema.Machine(e))
+		out[i].Count = t.index.count
+		out[i].Each = func(yield func(ir.Entry) bool) {
+			f := entity.Former{Expect: t.index.count}
+			for e := range t.inOrder {
+				if !yield(f.Machine(t.schema, e)) {
+					return
+				}
+			}
 		}
 	}
 	return out
@@ -177,7 +202,7 @@ func (h *handles) graced() {
 func (t *table) rebuild() {
 	t.free.ready, t.free.held = nil, nil
 	for h := t.free.fresh - 1; h >= 1; h-- {
-		if t.get(h) == nil {
+		if !t.has(h) {
 			t.free.ready = append(t.free.ready, h)
 		}
 	}

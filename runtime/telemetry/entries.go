@@ -153,13 +153,20 @@ func entryCounts(st *store.Store) *Source {
 	return s
 }
 
-// entryList makes the rows of entries. Entries are immutable, so one that the
-// frame before had has its key and place from there: neither is made again.
+// entryList makes the rows of entries. One that the frame before had has its key
+// and place from there: neither is made again.
 type entryList struct {
 	before []*Row
-	at     map[*entity.Entry]int // in before
-	kept   []*Row                // by place in before
+	at     map[entryID]int // in before
+	kept   []*Row          // by place in before
 	fresh  []*Row
+}
+
+// entryID identifies an entry from its INSERT on; a table has one default, whose
+// birth is 0.
+type entryID struct {
+	t     *entity.Table
+	birth uint64
 }
 
 func newEntryList(f *Frame) *entryList {
@@ -167,27 +174,34 @@ func newEntryList(f *Frame) *entryList {
 	if f == nil {
 		return l
 	}
-	l.before, l.at, l.kept = f.Rows, make(map[*entity.Entry]int, len(f.Rows)), make([]*Row, len(f.Rows))
+	l.before, l.at, l.kept = f.Rows, make(map[entryID]int, len(f.Rows)), make([]*Row, len(f.Rows))
 	for i, r := range f.Rows {
-		l.at[r.Data.(*entryRow).e] = i
+		d := r.Data.(*entryRow)
+		l.at[entryID{d.t, d.e.Birth}] = i
 	}
 	return l
 }
 
 func (l *entryList) add(t *entity.Table, e *entity.Entry, c entity.Counter) {
-	i, ok := l.at[e]
+	i, ok := l.at[entryID{t, e.Birth}]
 	if !ok {
-		m := matchText(t, e)
-		l.fresh = append(l.fresh, &Row{Keys: []string{t.Name, m}, Data: &entryRow{t: t, e: e, match: m, c: c}})
+		m, own := matchText(t, e), *e
+		l.fresh = append(l.fresh, &Row{Keys: []string{t.Name, m}, Data: &entryRow{t: t, e: &own, match: m, c: c}})
 		return
 	}
 	old := l.before[i]
 	was := old.Data.(*entryRow)
-	if was.c == c && was.t == t {
+	same := was.e.Action == e.Action && was.e.Args == e.Args
+	if same && was.c == c {
 		l.kept[i] = old
 		return
 	}
-	l.kept[i] = &Row{Keys: old.Keys, Data: &entryRow{t: t, e: e, match: was.match, c: c}}
+	now := &entryRow{t: t, e: was.e, match: was.match, c: c}
+	if !same {
+		own := *e
+		now.e = &own
+	}
+	l.kept[i] = &Row{Keys: old.Keys, Data: now}
 }
 
 // rows merges what was kept, which is in order, and what is new.

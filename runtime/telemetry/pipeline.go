@@ -140,30 +140,23 @@ func tableCounts(st *store.Store) *Source {
 const counterBatch = 4096
 
 // eachCounted gives the entries of a table with a direct counter, the default
-// first, then by handle.
+// first, then by handle. An entry is valid until yield returns.
 func eachCounted(v *store.Snapshot, t *entity.Table, yield func(*entity.Entry, entity.Counter)) error {
-	batch := make([]*entity.Entry, 0, min(v.Count(t.Index)+1, counterBatch))
-	out := make([]entity.Counter, cap(batch))
-	flush := func() error {
-		if err := v.Counters(t.Index, batch, out); err != nil {
+	batch := make([]entity.Entry, min(v.Count(t.Index)+1, counterBatch))
+	out := make([]entity.Counter, len(batch))
+	batch[0] = *v.Default(t.Index)
+	for n, next := 1, uint32(0); ; n = 0 {
+		read, from := v.Fill(t.Index, next, batch[n:])
+		if err := v.Counters(t.Index, batch[:n+read], out); err != nil {
 			return err
 		}
-		for i, e := range batch {
-			yield(e, out[i])
+		for i := range n + read {
+			yield(&batch[i], out[i])
 		}
-		batch = batch[:0]
-		return nil
-	}
-	batch = append(batch, v.Default(t.Index))
-	for e := range v.Entries(t.Index) {
-		if len(batch) == cap(batch) {
-			if err := flush(); err != nil {
-				return err
-			}
+		if next = from; next == 0 {
+			return nil
 		}
-		batch = append(batch, e)
 	}
-	return flush()
 }
 
 // cellRow is a row of an indirect counter, or of one of its cells.

@@ -134,7 +134,7 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 		if c.Content[i].Default.Handle != 0 {
 			p.broke("default of %s has a handle", t.Name)
 		}
-		for _, e := range c.Content[i].Entries {
+		for e := range c.Content[i].All() {
 			if err := p.fits(t, m, e); err != nil {
 				p.broke("Prepare: %v", err)
 			}
