@@ -50,6 +50,7 @@ const (
 	stAddr0    = 16 // u64: the same of the first packet; 0 = none yet
 	stMissed   = 24 // u64: 1 when a tail call found nothing
 	stFailed   = 32 // u64: 1 when a packet could not be put back
+	stFirst    = 40 // u64: frame of the first packet
 	stTimes    = 64 // u64 each: the clock at the start of each chunk
 	maxChunks  = 1024
 	stateSize  = stTimes + 8*maxChunks
@@ -128,7 +129,8 @@ func driver(h Hook, m driverMaps, f *Frames, segs []segment, stride, chunk int, 
 	}
 	if varying {
 		ins = append(ins,
-			asm.Mov.Reg(asm.R1, count),
+			asm.LoadMem(asm.R1, state, stFirst, asm.DWord),
+			asm.Add.Reg(asm.R1, count),
 			asm.And.Imm(asm.R1, int32(f.N-1)),
 			asm.LSh.Imm(asm.R1, int32(bits.TrailingZeros(uint(stride)))),
 			asm.LoadMapValue(asm.R5, m.records.FD(), 0),

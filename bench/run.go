@@ -82,9 +82,11 @@ func (r *Rig) Run(title, base string) (*Result, error) {
 	round := make([]float64, len(all))
 	done := 0
 	for done < r.cfg.MaxRounds {
+		// All see the same frames, in each round the next ones.
+		first := done * r.packets() & (r.frames.N - 1)
 		for _, i := range order.Perm(len(all)) {
 			var err error
-			if round[i], err = r.call(all[i]); err != nil {
+			if round[i], err = r.call(all[i], first); err != nil {
 				return nil, err
 			}
 		}

@@ -66,7 +66,7 @@ func Router(path string, h bench.Hook, n int, off [][]string) (*ref.Scenario, er
 		return nil, err
 	}
 	s := &ref.Scenario{Title: fmt.Sprintf("router.p4, %d routes", n), Hook: h, Frames: net.Frames,
-		KeySize: 8, Entries: n, MemoryBound: n > 20000}
+		KeySize: 8, Entries: n, MemoryBound: ref.MemoryBound(n)}
 	if err := addRouter(s, path, net, off); err != nil {
 		s.Close()
 		return nil, err

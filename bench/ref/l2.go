@@ -25,7 +25,7 @@ func L2(h bench.Hook, n int) (*Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scenario{Title: fmt.Sprintf("L2 switch, %d stations", n), Hook: h, Frames: frames, KeySize: 8, Entries: n, MemoryBound: memoryBound(n)}
+	s := &Scenario{Title: fmt.Sprintf("L2 switch, %d stations", n), Hook: h, Frames: frames, KeySize: 8, Entries: n, MemoryBound: MemoryBound(n)}
 	same := func(_ int, frame []byte) []byte { return frame }
 	for _, v := range both() {
 		err := s.add(v, "l2", "l2", "L2", same, func(t *tables) error {

@@ -12,7 +12,7 @@ func L3(h bench.Hook, n int) (*Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scenario{Title: fmt.Sprintf("L3 router, %d routes", n), Hook: h, Frames: net.Frames, KeySize: 8, Entries: n, MemoryBound: memoryBound(n)}
+	s := &Scenario{Title: fmt.Sprintf("L3 router, %d routes", n), Hook: h, Frames: net.Frames, KeySize: 8, Entries: n, MemoryBound: MemoryBound(n)}
 	if err := s.AddL3(net); err != nil {
 		s.Close()
 		return nil, err

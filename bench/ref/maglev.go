@@ -71,7 +71,7 @@ func Maglev(h bench.Hook, n int) (*Scenario, error) {
 	realMAC := func(i uint32) uint64 { return 0x024000000000 | uint64(i) }
 	realAddr := func(i uint32) uint32 { return 0xac120000 + i }
 	const ownMAC, source = 0x020000000101, 0xac100000
-	s := &Scenario{Title: fmt.Sprintf("Maglev, %d flows", n), Hook: h, Frames: frames, KeySize: 16, Entries: n, MemoryBound: memoryBound(n)}
+	s := &Scenario{Title: fmt.Sprintf("Maglev, %d flows", n), Hook: h, Frames: frames, KeySize: 16, Entries: n, MemoryBound: MemoryBound(n)}
 	want := func(_ int, frame []byte) []byte {
 		f := flowOf(frame)
 		hash := flowHash(f)

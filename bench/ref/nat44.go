@@ -68,7 +68,7 @@ func NAT44(h bench.Hook, n int) (*Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scenario{Title: fmt.Sprintf("NAT44, %d established flows", n), Hook: h, Frames: frames, KeySize: 16, Entries: n, MemoryBound: memoryBound(n)}
+	s := &Scenario{Title: fmt.Sprintf("NAT44, %d established flows", n), Hook: h, Frames: frames, KeySize: 16, Entries: n, MemoryBound: MemoryBound(n)}
 	want := func(_ int, frame []byte) []byte {
 		x := to[flowOf(frame)]
 		out := append([]byte(nil), frame...)

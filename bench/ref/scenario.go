@@ -129,5 +129,6 @@ func destinations(n int) int {
 	return f
 }
 
-// memoryBound tells whether n entries leave the second-level cache.
-func memoryBound(n int) bool { return n > 20000 }
+// MemoryBound tells whether n entries and what leads to them leave the caches
+// next to the core, which other processes use as well.
+func MemoryBound(n int) bool { return n > 4000 }

@@ -50,7 +50,7 @@ func VXLANEncap(h bench.Hook, n int) (*Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scenario{Title: fmt.Sprintf("VXLAN encapsulation, %d stations", n), Hook: h, Frames: frames, KeySize: 8, Entries: n, MemoryBound: memoryBound(n)}
+	s := &Scenario{Title: fmt.Sprintf("VXLAN encapsulation, %d stations", n), Hook: h, Frames: frames, KeySize: 8, Entries: n, MemoryBound: MemoryBound(n)}
 	want := func(_ int, frame []byte) []byte {
 		return append(outerHeader(stations[getMAC(frame)]%tunnelCount, len(frame)), frame...)
 	}
@@ -101,7 +101,7 @@ func VXLANDecap(h bench.Hook, n int) (*Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scenario{Title: fmt.Sprintf("VXLAN decapsulation, %d stations", n), Hook: h, Frames: frames, KeySize: 8, Entries: n, MemoryBound: memoryBound(n)}
+	s := &Scenario{Title: fmt.Sprintf("VXLAN decapsulation, %d stations", n), Hook: h, Frames: frames, KeySize: 8, Entries: n, MemoryBound: MemoryBound(n)}
 	want := func(_ int, frame []byte) []byte { return frame[outerLen:] }
 	for _, v := range both() {
 		err := s.add(v, "vxlan", "decap", "VXLAN", want, func(t *tables) error {
