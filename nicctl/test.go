@@ -16,6 +16,7 @@ import (
 	"github.com/p4nic/p4nic/compiler/backend/bmv2"
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/stf"
+	"github.com/p4nic/p4nic/nicctl/bmv2switch"
 )
 
 type testFlags struct {
@@ -23,6 +24,7 @@ type testFlags struct {
 	program string
 	p4info  string
 	target  string
+	bmv2    string
 	level   string
 	verbose bool
 }
@@ -38,7 +40,9 @@ bundle; without --program it is the .p4 file beside each test.
 --target says what runs the program: sim, the simulator; ssa, the interpreter of
 what the kernel back end compiles; xdp or tc, this kernel with eBPF at that hook,
 which takes the privileges of nicd: the ports of the test become veth pairs in
-network namespaces of its own, and nothing of it stays. --level says which form of
+network namespaces of its own, and nothing of it stays; simple_switch, the switch of
+p4lang/behavioral-model for the program's architecture (simple_switch, psa_switch,
+pna_nic), which must be installed, with the program's JSON. --level says which form of
 the program runs: typed (on the simulator alone), core, or bmv2, the JSON written
 and read again.
 
@@ -55,7 +59,8 @@ test failed.`,
 	fl := cmd.Flags()
 	fl.StringVarP(&f.program, "program", "p", "", "the program: `FILE` .p4, .json or .nicpkg")
 	fl.StringVar(&f.p4info, "p4info", "", "P4Info `FILE` of a .json program")
-	fl.StringVar(&f.target, "target", "sim", "sim, ssa, xdp or tc")
+	fl.StringVar(&f.target, "target", "sim", "sim, ssa, xdp, tc or simple_switch")
+	fl.StringVar(&f.bmv2, "bmv2", "", "`DIR` of the programs of --target simple_switch; the search path otherwise")
 	fl.StringVar(&f.level, "level", "core", "typed, core or bmv2")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "print what commands of the tests read")
 	return cmd
@@ -64,14 +69,16 @@ test failed.`,
 func (f *testFlags) run(cmd *cobra.Command, files []string) error {
 	kernel := f.target == "xdp" || f.target == "tc"
 	switch {
-	case f.target == "simple_switch":
-		return usageError{fmt.Errorf("--target simple_switch: nicctl does not drive bmv2's switch, whose entries go in over Thrift; give it the JSON of `nicctl build --emit bmv2=FILE`")}
-	case f.target != "sim" && f.target != "ssa" && !kernel:
-		return usageError{fmt.Errorf("--target %s: the targets are sim, ssa, xdp and tc", f.target)}
+	case f.target != "sim" && f.target != "ssa" && f.target != "simple_switch" && !kernel:
+		return usageError{fmt.Errorf("--target %s: the targets are sim, ssa, xdp, tc and simple_switch", f.target)}
+	case f.target != "simple_switch" && f.bmv2 != "":
+		return usageError{errors.New("--bmv2 goes with --target simple_switch")}
 	case f.level != "typed" && f.level != "core" && f.level != "bmv2":
 		return usageError{fmt.Errorf("--level %s: the levels are typed, core and bmv2", f.level)}
 	case f.target == "ssa" && f.level == "typed":
 		return usageError{fmt.Errorf("--level typed: SSA is made from core programs")}
+	case f.target == "simple_switch" && f.level == "typed":
+		return usageError{fmt.Errorf("--level typed: bmv2 JSON is made from core programs")}
 	case kernel && f.level == "typed":
 		return usageError{fmt.Errorf("--level typed: eBPF is made from core programs")}
 	}
@@ -151,6 +158,16 @@ func (f *testFlags) one(ctx context.Context, cmd *cobra.Command, file, instance 
 		e, err = stf.NewSim(p)
 	case "ssa":
 		e, err = stf.NewSSA(p)
+	case "simple_switch":
+		var s *bmv2switch.Switch
+		if s, err = f.realSwitch(ctx, p, program, t); err == nil {
+			defer func() {
+				if err := s.Close(); err != nil {
+					r = failed(err)
+				}
+			}()
+		}
+		e = s
 	default:
 		var k *kernelEngine
 		if k, err = newKernelEngine(ctx, p, t, f.target, instance); err == nil {
@@ -170,6 +187,25 @@ func (f *testFlags) one(ctx context.Context, cmd *cobra.Command, file, instance 
 			fmt.Fprintln(cmd.OutOrStdout(), line)
 		}
 	})
+}
+
+// realSwitch starts behavioral-model's switch with the program; the JSON is the
+// file where the program came as such.
+func (f *testFlags) realSwitch(ctx context.Context, p *ir.Program, file string, t *stf.Test) (*bmv2switch.Switch, error) {
+	path, err := bmv2switch.Path(p.Arch, f.bmv2)
+	if err != nil {
+		return nil, err
+	}
+	var js []byte
+	if filepath.Ext(file) == ".json" {
+		js, err = os.ReadFile(file)
+	} else if js, err = bmv2.Export(p); err != nil {
+		return nil, &stf.Unsupported{Reason: err.Error()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return bmv2switch.Start(ctx, path, p, js, t)
 }
 
 // load reads a program and brings it to the level.
