@@ -60,6 +60,12 @@ corpus: ## replay public programs (testdata/corpus) against the checkout P4C=DIR
 matrix: ## which tests cite which checklist ids; UPDATE=1 records; MATRIX='-rows -state open' lists
 	@$(GO) run ./internal/matrix/cmd $(if $(UPDATE),-update) $(MATRIX)
 
+.PHONY: mutants
+mutants: ## seed N (60) faults by SEED (1) into our code, count what the tests catch; MUTANTS=flags
+	@mkdir -p $(BIN)
+	@$(GO) build -o $(BIN)/mutants ./internal/mutants/cmd
+	@$(BIN)/mutants -n $(or $(N),60) -seed $(or $(SEED),1) $(MUTANTS)
+
 .PHONY: generate
 generate: ## Go code of proto/*.proto (needs protoc, protoc-gen-go, protoc-gen-go-grpc)
 	cd proto && protoc --go_out=. --go_opt=module=github.com/p4nic/p4nic/proto \
