@@ -116,7 +116,7 @@ func (t *table) write(e *ir.Entry) error {
 		if slot, err = t.takeSlot(); err != nil {
 			return err
 		}
-		copy(t.data.value(slot), t.l.EncodeData(e))
+		t.l.PutData(t.data.value(slot), e)
 		taken = slot + 1
 	}
 	word, _ := t.l.EncodeWord(e, slot)

@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 
@@ -48,8 +49,10 @@ type Keyed interface {
 	Engine
 	// Map is the map to write.
 	Map() *MapSpec
-	// EncodeKey gives the map key of an entry's match.
+	// EncodeKey gives the map key of an entry's match; AppendKey appends it to dst,
+	// which an error leaves as it was.
 	EncodeKey(e *ir.Entry) ([]byte, error)
+	AppendKey(dst []byte, e *ir.Entry) ([]byte, error)
 	// DecodeKey is its inverse, for tests and dumps.
 	DecodeKey(key []byte) ([]ir.Match, error)
 }
@@ -113,12 +116,26 @@ func (l *Layout) chooseEngine(t *Table) (Engine, error) {
 	return e, nil
 }
 
-// value reads the match of key i as limbs.
-func (k *keyLayout) value(e *ir.Entry, i int) ([]uint64, error) {
-	if i >= len(e.Match) {
-		return nil, fmt.Errorf("table %s: entry has %d matches, the key %d fields", k.table.Name, len(e.Match), len(k.width))
+// complete tells whether an entry has a match for every key.
+func (k *keyLayout) complete(e *ir.Entry) error {
+	if len(e.Match) < len(k.width) {
+		return fmt.Errorf("table %s: entry has %d matches, the key %d fields", k.table.Name, len(e.Match), len(k.width))
 	}
-	return bytesToLimbs(e.Match[i].Value, k.width[i]), nil
+	return nil
+}
+
+// limbOf reads limb j of n limbs of a big-endian byte string, the most
+// significant first, as bytesToLimbs gives it.
+func limbOf(b []byte, j, n, width int) uint64 {
+	end := len(b) - 8*(n-1-j)
+	if end <= 0 {
+		return 0
+	}
+	var v uint64
+	for _, x := range b[max(0, end-8):end] {
+		v = v<<8 | uint64(x)
+	}
+	return v & maskOf(width)
 }
 
 // bytesToLimbs cuts a big-endian byte string of width bits into limbs, the most
@@ -188,12 +205,13 @@ func (e *arrayEngine) Kind() Kind       { return KindArray }
 func (e *arrayEngine) Maps() []*MapSpec { return []*MapSpec{e.spec} }
 func (e *arrayEngine) Map() *MapSpec    { return e.spec }
 
-func (e *arrayEngine) EncodeKey(en *ir.Entry) ([]byte, error) {
-	v, err := e.value(en, 0)
-	if err != nil {
-		return nil, err
+func (e *arrayEngine) EncodeKey(en *ir.Entry) ([]byte, error) { return e.AppendKey(nil, en) }
+
+func (e *arrayEngine) AppendKey(dst []byte, en *ir.Entry) ([]byte, error) {
+	if err := e.complete(en); err != nil {
+		return dst, err
 	}
-	return nativeEndian.AppendUint32(nil, uint32(v[0])), nil
+	return nativeEndian.AppendUint32(dst, uint32(limbOf(en.Match[0].Value, 0, 1, e.width[0]))), nil
 }
 
 func (e *arrayEngine) DecodeKey(key []byte) ([]ir.Match, error) {
@@ -229,18 +247,27 @@ func (e *hashEngine) Kind() Kind       { return KindHash }
 func (e *hashEngine) Maps() []*MapSpec { return []*MapSpec{e.spec} }
 func (e *hashEngine) Map() *MapSpec    { return e.spec }
 
-func (e *hashEngine) EncodeKey(en *ir.Entry) ([]byte, error) {
-	b := make([]byte, e.size)
+func (e *hashEngine) EncodeKey(en *ir.Entry) ([]byte, error) { return e.AppendKey(nil, en) }
+
+func (e *hashEngine) AppendKey(dst []byte, en *ir.Entry) ([]byte, error) {
+	if err := e.complete(en); err != nil {
+		return dst, err
+	}
+	dst, b := extend(dst, e.size)
 	for i, ls := range e.limbs {
-		vs, err := e.value(en, i)
-		if err != nil {
-			return nil, err
-		}
 		for j, l := range ls {
-			putLimb(b, l, vs[j])
+			putLimb(b, l, limbOf(en.Match[i].Value, j, len(ls), l.Width))
 		}
 	}
-	return b, nil
+	return dst, nil
+}
+
+// extend appends n zero bytes and shows them.
+func extend(dst []byte, n int) (all, added []byte) {
+	at := len(dst)
+	dst = slices.Grow(dst, n)[:at+n]
+	clear(dst[at:])
+	return dst, dst[at:]
 }
 
 func (e *hashEngine) DecodeKey(key []byte) ([]ir.Match, error) {
@@ -303,31 +330,31 @@ func (e *lpmEngine) Kind() Kind       { return KindLPM }
 func (e *lpmEngine) Maps() []*MapSpec { return []*MapSpec{e.spec} }
 func (e *lpmEngine) Map() *MapSpec    { return e.spec }
 
-func (e *lpmEngine) EncodeKey(en *ir.Entry) ([]byte, error) {
-	b := make([]byte, e.size)
+func (e *lpmEngine) EncodeKey(en *ir.Entry) ([]byte, error) { return e.AppendKey(nil, en) }
+
+func (e *lpmEngine) AppendKey(dst []byte, en *ir.Entry) ([]byte, error) {
+	if err := e.complete(en); err != nil {
+		return dst, err
+	}
+	plen := en.Match[e.lpm].PrefixLen
+	if plen < 0 || plen > e.width[e.lpm] {
+		return dst, fmt.Errorf("table %s: prefix length %d of key %s is not in 0..%d", e.table.Name, plen, e.table.Keys[e.lpm].Name, e.width[e.lpm])
+	}
+	dst, b := extend(dst, e.size)
+	nativeEndian.PutUint32(b, uint32(e.fixed+plen))
 	for i, ls := range e.limbs {
-		vs, err := e.value(en, i)
-		if err != nil {
-			return nil, err
-		}
-		if i != e.lpm {
-			for j, l := range ls {
-				putLimb(b, l, vs[j])
-			}
-			continue
-		}
-		plen := en.Match[i].PrefixLen
-		if plen < 0 || plen > e.width[i] {
-			return nil, fmt.Errorf("table %s: prefix length %d of key %s is not in 0..%d", e.table.Name, plen, e.table.Keys[i].Name, e.width[i])
-		}
-		nativeEndian.PutUint32(b, uint32(e.fixed+plen))
 		for j, l := range ls {
+			v := limbOf(en.Match[i].Value, j, len(ls), l.Width)
+			if i != e.lpm {
+				putLimb(b, l, v)
+				continue
+			}
 			for n := range l.Size {
-				b[l.Off+n] = byte(vs[j] >> (8 * (l.Size - 1 - n)))
+				b[l.Off+n] = byte(v >> (8 * (l.Size - 1 - n)))
 			}
 		}
 	}
-	return b, nil
+	return dst, nil
 }
 
 func (e *lpmEngine) DecodeKey(key []byte) ([]ir.Match, error) {

@@ -29,9 +29,8 @@ func (t *Table) EncodeWord(e *ir.Entry, slot uint32) (word uint64, needsSlot boo
 		if i >= len(e.Args) {
 			break
 		}
-		vs := bytesToLimbs(e.Args[i], p.Width)
 		for j, l := range p.Limbs {
-			word |= vs[j] << l.Off
+			word |= limbOf(e.Args[i], j, len(p.Limbs), l.Width) << l.Off
 		}
 	}
 	return word, false
@@ -44,16 +43,21 @@ func (t *Table) EncodeData(e *ir.Entry) []byte {
 		return nil
 	}
 	b := make([]byte, t.Data.ValueSize)
+	t.PutData(b, e)
+	return b
+}
+
+// PutData is EncodeData into the memory of a slot, for an action that needs one.
+func (t *Table) PutData(b []byte, e *ir.Entry) {
+	clear(b)
 	for i, p := range t.Actions[e.Action].Params {
 		if i >= len(e.Args) {
 			break
 		}
-		vs := bytesToLimbs(e.Args[i], p.Width)
 		for j, l := range p.Limbs {
-			putLimb(b, l, vs[j])
+			putLimb(b, l, limbOf(e.Args[i], j, len(p.Limbs), l.Width))
 		}
 	}
-	return b
 }
 
 // DecodeWord reads an entry back: its action and arguments. data is asked for the
