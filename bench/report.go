@@ -53,7 +53,7 @@ func (r *Result) Text(w io.Writer) error {
 	fmt.Fprintf(w, "%s (%s)\n  %d frames of %d bytes, %d rounds of %d packets a call%s; ratios to %s\n",
 		r.Title, r.Hook, r.Frames, r.FrameLen, r.Rounds, r.Packets, barrier, r.Base)
 	t := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "  program\tns net\t95 %\tratio\t95 %\twidth\tinsns\tjited\t")
+	fmt.Fprintln(t, "  program\tns net\t95 %\tratio\t95 %\twidth\texecuted\tstack\tinsns\tjited\t")
 	for _, row := range r.Rows {
 		net, ival := fmt.Sprintf("%.1f", row.Net.Mid), fmt.Sprintf("%.1f-%.1f", row.Net.Lo, row.Net.Hi)
 		note := row.Note
@@ -66,8 +66,12 @@ func (r *Result) Text(w io.Writer) error {
 		if row.Undo > 0 {
 			note = strings.TrimPrefix(note+fmt.Sprintf("; %.1f ns more to undo its resizing", row.Undo), "; ")
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%.3f\t%.3f-%.3f\t%.1f %%\t%d\t%d\t%s\n", row.Name, net, ival,
-			row.Ratio.Mid, row.Ratio.Lo, row.Ratio.Hi, 100*row.Ratio.Width(), row.Insns, row.Jited, note)
+		executed, stack := "", ""
+		if e := row.Executed; e != nil {
+			executed, stack = fmt.Sprint(e.All), fmt.Sprint(e.Stack)
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%.3f\t%.3f-%.3f\t%.1f %%\t%s\t%s\t%d\t%d\t%s\n", row.Name, net, ival,
+			row.Ratio.Mid, row.Ratio.Lo, row.Ratio.Hi, 100*row.Ratio.Width(), executed, stack, row.Insns, row.Jited, note)
 	}
 	return t.Flush()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,10 @@ type Candidate struct {
 	// Ignore clears what the program is free to choose, before the comparison with
 	// Want; nil: nothing.
 	Ignore func(out []byte)
+	// Code and Maps let the instructions be counted that the program executes; nil:
+	// they are not. Maps are by the names in Code.
+	Code asm.Instructions
+	Maps map[string]*ebpf.Map
 	// Per: the program does its work so often for a packet; 0 = once.
 	Per int
 

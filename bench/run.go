@@ -1,8 +1,11 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/p4nic/p4nic/bench/insn"
 )
 
 // Row is one line of a result. Times are in ns a packet (yardsticks: a look-up).
@@ -18,9 +21,13 @@ type Row struct {
 	Ratio Interval `json:"ratio"`
 	// Undo is the part of Gross that the driver takes to move the packet's ends
 	// back, if the program moves them.
-	Undo  float64 `json:"undo_ns,omitempty"`
-	Insns int     `json:"insns,omitempty"` // after the verifier's rewrites
-	Jited int     `json:"jited_bytes,omitempty"`
+	Undo float64 `json:"undo_ns,omitempty"`
+	// Insns and Jited are the size of the program after the verifier's rewrites.
+	Insns int `json:"insns,omitempty"`
+	Jited int `json:"jited_bytes,omitempty"`
+	// Executed are the instructions that a packet takes, as loaded and without
+	// what is inside helpers: the mean of some frames (package insn).
+	Executed *insn.Counts `json:"executed,omitempty"`
 }
 
 // Result is a whole run.
@@ -115,6 +122,7 @@ func (r *Rig) Run(title, base string) (*Result, error) {
 		}
 	}
 
+	var err error
 	res := &Result{Title: title, Hook: r.hook.String(), Frames: r.frames.N, FrameLen: r.frames.Len, Base: base, Rounds: done,
 		Packets: r.packets(), Target: r.cfg.Target, Barrier: r.cfg.Barrier}
 	for i, c := range all[:shown] {
@@ -123,9 +131,35 @@ func (r *Rig) Run(title, base string) (*Result, error) {
 			row.Undo = Median(undo[i])
 		}
 		row.Insns, row.Jited = sizes(c)
+		if c.Code != nil {
+			if row.Executed, err = r.count(c); err != nil {
+				return nil, fmt.Errorf("%s: count instructions: %w", c.Name, err)
+			}
+		}
 		res.Rows = append(res.Rows, row)
 	}
 	return res, nil
+}
+
+// count interprets the program on some frames.
+func (r *Rig) count(c *Candidate) (*insn.Counts, error) {
+	const frames = 16
+	p := insn.Program{Type: r.hook.progType(), Insns: c.Code, Maps: c.Maps}
+	var sum insn.Counts
+	for i := range frames {
+		in := r.frames.At(i * max(r.frames.N/frames, 1))
+		got, err := p.Run(in)
+		if err != nil {
+			return nil, err
+		}
+		// An interpreter that errs would count the wrong way through the program.
+		if verdict, out, err := r.single(c.Prog, in); err != nil || got.Verdict != verdict || !bytes.Equal(got.Packet, out) {
+			return nil, fmt.Errorf("interpreted it gives verdict %d and %x, in the kernel %d and %x (%v)", got.Verdict, got.Packet, verdict, out, err)
+		}
+		sum.Add(got.Counts)
+	}
+	sum.Divide(frames)
+	return &sum, nil
 }
 
 func widest(ratio [][]float64) float64 {

@@ -88,18 +88,21 @@ func addRouter(s *ref.Scenario, path string, net *ref.Network, off [][]string) e
 		return err
 	}
 	s.OnClose(x.Close)
-	add := func(name string, p *ebpf.Program, note string) {
-		s.Candidates = append(s.Candidates, &bench.Candidate{Name: name, Prog: p, Verdict: ref.Redirected(s.Hook), Want: net.Want, Note: note})
+	add := func(name string, x *Program, note string) *bench.Candidate {
+		c := &bench.Candidate{Name: name, Prog: x.Main, Verdict: ref.Redirected(s.Hook), Want: net.Want, Note: note, Code: x.Object.Insns, Maps: x.Maps}
+		s.Candidates = append(s.Candidates, c)
+		return c
 	}
-	add("router.p4", x.Main, fmt.Sprintf("%d stack slots", x.Object.StackSlots))
-	add("router.p4, dispatched", x.Dispatcher, "as nicd attaches it")
+	add("router.p4", x, fmt.Sprintf("%d stack slots", x.Object.StackSlots))
+	dispatched := add("router.p4, dispatched", x, "as nicd attaches it")
+	dispatched.Prog, dispatched.Code = x.Dispatcher, nil
 	for _, names := range off {
 		y, err := Load(prog, content, Options{Hook: s.Hook, Off: names, Maps: x.Maps})
 		if err != nil {
 			return fmt.Errorf("without %v: %w", names, err)
 		}
 		s.OnClose(y.Close)
-		add("router.p4, "+strings.Join(names, "+")+" off", y.Main, "")
+		add("router.p4, "+strings.Join(names, "+")+" off", y, "")
 	}
 	s.Base = "router.p4"
 	given, strides := handMaps(x)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 
 	"github.com/p4nic/p4nic/bench"
 )
@@ -76,19 +77,14 @@ func (v variant) spec(file string) (*ebpf.CollectionSpec, error) {
 
 // load compiles a reference and loads it with its ports 0 to 7 on lo, where
 // TEST_RUN's packets come from too.
-func (v variant) load(file string, change func(*ebpf.CollectionSpec) error) (*ebpf.Collection, error) {
+func (v variant) load(file string) (*ebpf.Collection, map[string]asm.Instructions, error) {
 	spec, err := v.spec(file)
 	if err != nil {
-		return nil, err
-	}
-	if change != nil {
-		if err := change(spec); err != nil {
-			return nil, err
-		}
+		return nil, nil, err
 	}
 	coll, err := ebpf.NewCollection(spec)
 	if err != nil {
-		return nil, fmt.Errorf("%s (%s, %s): %w", file, v.hook, v, err)
+		return nil, nil, fmt.Errorf("%s (%s, %s): %w", file, v.hook, v, err)
 	}
 	out := "devmap"
 	if v.hook == bench.TC {
@@ -97,16 +93,25 @@ func (v variant) load(file string, change func(*ebpf.CollectionSpec) error) (*eb
 	for port := range uint32(8) {
 		if err := coll.Maps[out].Put(port, uint32(bench.Loopback)); err != nil {
 			coll.Close()
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if m := coll.Maps["ifport"]; m != nil {
 		if err := m.Put(uint32(bench.Loopback), uint32(0)); err != nil {
 			coll.Close()
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return coll, nil
+	return coll, codeOf(spec), nil
+}
+
+// codeOf gives the instructions of each program, which name their maps.
+func codeOf(spec *ebpf.CollectionSpec) map[string]asm.Instructions {
+	code := map[string]asm.Instructions{}
+	for name, p := range spec.Programs {
+		code[name] = p.Instructions
+	}
+	return code
 }
 
 // Redirected is what a program returns for a packet that it sends on.

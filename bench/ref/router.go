@@ -53,6 +53,7 @@ func (s *Scenario) AddRouter(net *Network, given map[string]*ebpf.Map, strides m
 	}
 	s.OnClose(coll.Close)
 	s.Candidates = append(s.Candidates, &bench.Candidate{Name: "C router, its tables", Prog: coll.Programs["router"],
+		Code: codeOf(spec)["router"], Maps: coll.Maps,
 		Verdict: Redirected(s.Hook), Want: net.Want, Note: "the same function, on router.p4's own maps"})
 	return nil
 }
