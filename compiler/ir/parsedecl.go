@@ -538,6 +538,9 @@ func (r *reader) entries(x *Table) {
 		if r.accept("prio") {
 			e.Priority = int32(r.small(math.MinInt32, math.MaxInt32))
 		}
+		if r.accept("written") {
+			e.Written = int32(r.small(math.MinInt32, math.MaxInt32))
+		}
 		e.Const = r.accept("const")
 		r.expect(";")
 		x.Entries = append(x.Entries, e)

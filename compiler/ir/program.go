@@ -326,8 +326,11 @@ type ConstEntry struct {
 	Action   int   // index in Table.Actions
 	Args     []*big.Int
 	Priority int32 // as P4Runtime shows it: larger wins; 0 where no key needs it
-	Const    bool
-	Pos      Pos
+	// Written is the priority of the program's text where that differs, 0 else: the
+	// entries file says what p4c's says.
+	Written int32
+	Const   bool
+	Pos     Pos
 }
 
 // NeedsPriority tells whether entries of t carry a priority (p4rt:T3).

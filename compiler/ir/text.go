@@ -631,6 +631,9 @@ func (t *printer) table(x *Table, own Owners) {
 			if e.Priority != 0 {
 				t.s(" prio ", itoa(int(e.Priority)))
 			}
+			if e.Written != 0 {
+				t.s(" written ", itoa(int(e.Written)))
+			}
 			if e.Const {
 				t.s(" const")
 			}

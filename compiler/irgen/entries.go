@@ -96,7 +96,7 @@ func isPrefix(m *big.Int, w int) bool {
 // of const entries the first gets the number of entries and the last 1 (P24);
 // others have the one written, or one derived from their predecessor (P25,
 // L137-L139). Where the program lets the smallest win, the order is reversed
-// so that the larger wins here too.
+// so that the larger wins here too; Written keeps what p4c shows.
 func (g *gen) priorities(e *env, t *ir.Table, d *ast.TableDecl) {
 	n := len(t.Entries)
 	if t.ConstEntries {
@@ -155,6 +155,7 @@ func (g *gen) priorities(e *env, t *ir.Table, d *ast.TableDecl) {
 			top = max(top, p)
 		}
 		for i, p := range prio {
+			t.Entries[i].Written = int32(p)
 			prio[i] = top + 1 - p
 		}
 	}

@@ -83,5 +83,9 @@ func literalText(n *ast.IntLit) string {
 	if base == 0 {
 		base = 10
 	}
-	return prefix + n.Value.Text(base)
+	v := n.Value
+	if n.Width > 0 {
+		v = types.Wrap(v, n.Width, n.Signed)
+	}
+	return prefix + v.Text(base)
 }

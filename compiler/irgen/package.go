@@ -154,6 +154,10 @@ func (g *gen) pack(call *types.Call, at ast.Node) *pack {
 		}
 		t, ok := p.Type.(*types.Block)
 		if !ok {
+			// Objects made in place have no name, so nobody can refer to them.
+			if _, made := arg.(*ast.CallExpr); made {
+				continue
+			}
 			if _, ok := g.ctorArg(g.global, arg, p); !ok {
 				return nil
 			}

@@ -147,7 +147,7 @@ func (g *gen) structType(t *types.Struct) ir.Type {
 		}
 		fields = append(fields, ir.Field{Name: f.Name, Type: g.conv(f.Type), Annos: g.annos(f.Decl.Annotations)})
 	}
-	name, annos := g.typeName(mangle(t.String())), g.annos(t.Decl.Annotations)
+	name, annos := g.typeName(g.specialName(t)), g.annos(t.Decl.Annotations)
 	var x ir.Type
 	switch t.Kind {
 	case ast.Header:
@@ -172,8 +172,22 @@ func (g *gen) typeName(want string) string {
 	return n
 }
 
-// mangle makes an identifier of the text of a type: Pair<bit<8>, H> becomes
-// Pair_bit_8_H.
+// specialName is the name of a specialisation, the one that p4c gives it since
+// the control plane may see it: S<bit<8>, H> becomes S_bit8_H. The arguments are
+// those of the outermost type only, inner ones having names already.
+func (g *gen) specialName(t *types.Struct) string {
+	name := t.Name
+	for _, a := range t.Args {
+		arg := a.String()
+		if s, ok := a.(*types.Struct); ok {
+			arg = g.structType(s).String()
+		}
+		name += "_" + strings.NewReplacer("<", "", ">", "", " ", "", ",", "_", ".", "_").Replace(arg)
+	}
+	return mangle(name)
+}
+
+// mangle makes an identifier of the text of a type: f<bit<8>, H> becomes f_bit_8_H.
 func mangle(s string) string {
 	f := strings.FieldsFunc(s, func(r rune) bool {
 		return !(r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')

@@ -16,6 +16,9 @@ func (g *generator) entries() *p4v1.WriteRequest {
 		ids := g.keyIDs(t)
 		for i, e := range t.Entries {
 			prio := e.Priority
+			if e.Written != 0 {
+				prio = e.Written
+			}
 			if t.ConstEntries && t.NeedsPriority() {
 				prio = int32(len(t.Entries) - i) // P24, whatever annotations say
 			}

@@ -1,6 +1,7 @@
 package p4info
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,26 +22,43 @@ type externKind struct {
 	selector bool
 }
 
-// externKindTable lists the types of v1model, PSA and PNA: the two writings of one
-// object never differ in meaning.
-func externKindTable() map[string]externKind {
-	return map[string]externKind{
-		"counter":         {prefix: prefixCounter, size: 0, unit: 1, data: -1, index: 0},
-		"Counter":         {prefix: prefixCounter, size: 0, unit: 1, data: -1, index: 1},
-		"direct_counter":  {prefix: prefixDirectCounter, direct: true, size: -1, unit: 0, data: -1, index: -1},
-		"DirectCounter":   {prefix: prefixDirectCounter, direct: true, size: -1, unit: 0, data: -1, index: -1},
-		"meter":           {prefix: prefixMeter, size: 0, unit: 1, data: -1, index: 0},
-		"Meter":           {prefix: prefixMeter, size: 0, unit: 1, data: -1, index: 0},
-		"direct_meter":    {prefix: prefixDirectMeter, direct: true, size: -1, unit: 0, data: -1, index: -1},
-		"DirectMeter":     {prefix: prefixDirectMeter, direct: true, size: -1, unit: 0, data: -1, index: -1},
-		"register":        {prefix: prefixRegister, size: 0, unit: -1, data: 0, index: 1},
-		"Register":        {prefix: prefixRegister, size: 0, unit: -1, data: 0, index: 1},
-		"action_profile":  {prefix: prefixActionProfile, size: 0, unit: -1, data: -1, index: -1},
-		"ActionProfile":   {prefix: prefixActionProfile, size: 0, unit: -1, data: -1, index: -1},
-		"action_selector": {prefix: prefixActionProfile, size: 1, unit: -1, data: -1, index: -1, selector: true},
-		"ActionSelector":  {prefix: prefixActionProfile, size: 1, unit: -1, data: -1, index: -1, selector: true},
-		"Digest":          {prefix: prefixDigest, size: -1, unit: -1, data: 0, index: -1},
+// vocabulary is the architecture whose extern objects count. p4c takes a program
+// for v1model unless it is told otherwise, so an architecture that nobody knows
+// is read as that.
+func (g *generator) vocabulary() string {
+	switch g.prog.Arch {
+	case "psa", "pna", "ubpf", "ebpf", "xdp":
+		return g.prog.Arch
 	}
+	return "v1model"
+}
+
+// externKindTable lists the types of extern objects of an architecture.
+func externKindTable(arch string) map[string]externKind {
+	counter := externKind{prefix: prefixCounter, size: 0, unit: 1, data: -1, index: 0}
+	directCounter := externKind{prefix: prefixDirectCounter, direct: true, size: -1, unit: 0, data: -1, index: -1}
+	meter := externKind{prefix: prefixMeter, size: 0, unit: 1, data: -1, index: 0}
+	directMeter := externKind{prefix: prefixDirectMeter, direct: true, size: -1, unit: 0, data: -1, index: -1}
+	register := externKind{prefix: prefixRegister, size: 0, unit: -1, data: 0, index: 1}
+	profile := externKind{prefix: prefixActionProfile, size: 0, unit: -1, data: -1, index: -1}
+	selector := externKind{prefix: prefixActionProfile, size: 1, unit: -1, data: -1, index: -1, selector: true}
+	switch arch {
+	case "v1model":
+		return map[string]externKind{
+			"counter": counter, "direct_counter": directCounter, "meter": meter, "direct_meter": directMeter,
+			"register": register, "action_profile": profile, "action_selector": selector,
+		}
+	case "psa", "pna":
+		counter.index = 1
+		return map[string]externKind{
+			"Counter": counter, "DirectCounter": directCounter, "Meter": meter, "DirectMeter": directMeter,
+			"Register": register, "ActionProfile": profile, "ActionSelector": selector,
+			"Digest": {prefix: prefixDigest, size: -1, unit: -1, data: 0, index: -1},
+		}
+	case "ubpf":
+		return map[string]externKind{"Register": register}
+	}
+	return nil
 }
 
 // tableOf is the visible table that a direct resource belongs to, or nil.
@@ -210,8 +228,10 @@ type digest struct {
 	pos   ir.Pos
 }
 
-// digestCalls lists the digests in order of the program, each type once. The
-// name is that of the type of the data; a type without a name gets digest_N.
+// digestCalls lists the digests that calls make, in order of the program, each
+// name once. The name is that of the type of the data; each call with a type
+// without a name gets one of its own, digest_N. The annotations of the type are
+// not those of the digest.
 func (g *generator) digestCalls() []digest {
 	var out []digest
 	unnamed := 0
@@ -222,22 +242,20 @@ func (g *generator) digestCalls() []digest {
 				return
 			}
 			d := digest{typ: c.TypeArgs[0], pos: c.P}
-			for _, e := range out {
-				if ir.Identical(e.typ, d.typ) {
-					return
-				}
-			}
-			switch t := d.typ.(type) {
-			case *ir.Struct:
-				d.name, d.annos = t.Name, t.Annos
-			case *ir.Header:
-				d.name, d.annos = t.Name, t.Annos
+			switch d.typ.(type) {
+			case *ir.Struct, *ir.Header, *ir.Union:
+				d.name = controlType(d.typ)
 			default:
 				d.name = "digest_" + strconv.Itoa(unnamed)
 				unnamed++
 			}
-			out = append(out, d)
+			if !slices.ContainsFunc(out, func(e digest) bool { return e.name == d.name }) {
+				out = append(out, d)
+			}
 		})
+	}
+	if g.vocabulary() != "v1model" {
+		return nil
 	}
 	for _, a := range g.prog.Actions {
 		if g.reach.Actions[a] || g.reach.Called[a] {
@@ -264,7 +282,7 @@ func (g *generator) digests() {
 		}
 	}
 	for _, in := range g.prog.Instances {
-		if in.Type.Name == "Digest" && len(in.Type.Args) > 0 && !hidden(in.Annos) {
+		if g.kinds[in.Type.Name].prefix == prefixDigest && len(in.Type.Args) > 0 && !hidden(in.Annos) {
 			add(in.Name, in.Type.Args[0], in.Annos, in.Pos)
 		}
 	}
@@ -297,7 +315,7 @@ func (g *generator) controllerHeaders() {
 		pre := g.preamble(prefixControllerHeader, h.Name, h.Annos)
 		pre.Name, pre.Alias = name, name
 		out := &p4configv1.ControllerPacketMetadata{Preamble: pre}
-		fields := flatten(h.Fields, "")
+		fields := flatten(h)
 		annos, pos, what := make([][]ir.Annotation, len(fields)), make([]ir.Pos, len(fields)), make([]string, len(fields))
 		for i, f := range fields {
 			annos[i], what[i] = f.Annos, "field "+f.Name+" of "+h.Name
@@ -308,7 +326,7 @@ func (g *generator) controllerHeaders() {
 				continue
 			}
 			m := &p4configv1.ControllerPacketMetadata_Metadata{
-				Id: ids[i], Name: controlName(f.Name, f.Annos), Bitwidth: g.width(f.Type, ir.Pos{}), TypeName: typeName(f.Type),
+				Id: ids[i], Name: controlField(f), Bitwidth: g.width(f.Type, ir.Pos{}), TypeName: typeName(f.Type),
 			}
 			m.Annotations, m.StructuredAnnotations, _ = annotations(f.Annos)
 			g.typeSpec(f.Type, ir.Pos{})

@@ -49,7 +49,8 @@ type Result struct {
 // Generate makes the P4Info and the entries of a typed program. With errors,
 // which are in order of the program, the result is nil.
 func Generate(p *ir.Program) (*Result, []*Error) {
-	g := &generator{prog: p, syms: newSymbols(), reach: ir.Reachable(p), types: &p4configv1.P4TypeInfo{}, kinds: externKindTable()}
+	g := &generator{prog: p, syms: newSymbols(), reach: ir.Reachable(p), types: &p4configv1.P4TypeInfo{}}
+	g.kinds = externKindTable(g.vocabulary())
 	g.info = &p4configv1.P4Info{PkgInfo: g.pkgInfo()}
 	g.collect()
 	g.syms.resolve()
@@ -148,7 +149,10 @@ func (g *generator) hasTypeInfo() bool {
 			return true
 		}
 	}
-	found := false
+	if g.vocabulary() != "v1model" {
+		return false
+	}
+	found := false // a call of an extern function
 	see := func(body []ir.Stmt) {
 		ir.WalkStmts(body, func(s ir.Stmt) {
 			if c, ok := s.(*ir.CallStmt); ok && c.Extern != "" && c.Object == nil && c.Recv == nil {
@@ -186,7 +190,7 @@ func (g *generator) visibleActions() []*ir.Action {
 }
 
 func (g *generator) pkgInfo() *p4configv1.PkgInfo {
-	p := &p4configv1.PkgInfo{Arch: g.prog.Arch}
+	p := &p4configv1.PkgInfo{Arch: g.vocabulary()}
 	g.checkAnnotations(g.prog.PkgAnnos, ir.Pos{})
 	p.Annotations, p.StructuredAnnotations, p.Doc = annotations(g.prog.PkgAnnos, "pkginfo", "platform_property")
 	for _, a := range g.prog.PkgAnnos {

@@ -1,6 +1,8 @@
 package p4info
 
 import (
+	"strings"
+
 	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -155,7 +157,7 @@ func (g *generator) param(p *ir.Var, id uint32, a *ir.Action) *p4configv1.Action
 		if t.Underlying != nil {
 			out.Bitwidth = g.width(t, p.Pos)
 		} else {
-			out.TypeName = &p4configv1.P4NamedType{Name: t.Name}
+			out.TypeName = &p4configv1.P4NamedType{Name: controlType(t)}
 		}
 	default:
 		g.errorf(p.Pos, "parameter %s of action %s has type %s; the control plane can supply bit<W>, int<W>, bool, enums and new types of these", p.Name, a.Name, p.Type)
@@ -169,7 +171,7 @@ func (g *generator) param(p *ir.Var, id uint32, a *ir.Action) *p4configv1.Action
 func controlName(name string, as []ir.Annotation) string {
 	if a, ok := ir.Anno(as, "name"); ok {
 		if s, ok := annoString(a); ok {
-			return s
+			return strings.TrimPrefix(s, ".")
 		}
 	}
 	return name

@@ -1,6 +1,8 @@
 package p4info
 
 import (
+	"slices"
+
 	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -10,7 +12,7 @@ import (
 // P4Info's type_info (P19).
 func (g *generator) typeSpec(t ir.Type, pos ir.Pos) *p4configv1.P4DataTypeSpec {
 	s := &p4configv1.P4DataTypeSpec{}
-	named := func() *p4configv1.P4NamedType { return &p4configv1.P4NamedType{Name: t.String()} }
+	named := func() *p4configv1.P4NamedType { return &p4configv1.P4NamedType{Name: controlType(t)} }
 	switch t := t.(type) {
 	case *ir.Bit, *ir.Int, *ir.Varbit:
 		s.TypeSpec = &p4configv1.P4DataTypeSpec_Bitstring{Bitstring: bitstring(t)}
@@ -26,7 +28,7 @@ func (g *generator) typeSpec(t ir.Type, pos ir.Pos) *p4configv1.P4DataTypeSpec {
 		}
 		s.TypeSpec = &p4configv1.P4DataTypeSpec_Tuple{Tuple: tt}
 	case *ir.Stack:
-		name := &p4configv1.P4NamedType{Name: t.Elem.String()}
+		name := &p4configv1.P4NamedType{Name: controlType(t.Elem)}
 		g.typeSpec(t.Elem, pos)
 		switch t.Elem.(type) {
 		case *ir.Header:
@@ -88,90 +90,126 @@ func bitstring(t ir.Type) *p4configv1.P4BitstringLikeTypeSpec {
 }
 
 func (g *generator) structType(t *ir.Struct, pos ir.Pos) {
-	if g.types.Structs[t.Name] != nil {
+	name := controlType(t)
+	if g.types.Structs[name] != nil {
 		return
 	}
 	spec := &p4configv1.P4StructTypeSpec{}
 	if g.types.Structs == nil {
 		g.types.Structs = map[string]*p4configv1.P4StructTypeSpec{}
 	}
-	g.types.Structs[t.Name] = spec
+	g.types.Structs[name] = spec
 	for _, f := range t.Fields {
-		spec.Members = append(spec.Members, &p4configv1.P4StructTypeSpec_Member{Name: f.Name, TypeSpec: g.typeSpec(f.Type, pos)})
+		spec.Members = append(spec.Members, &p4configv1.P4StructTypeSpec_Member{Name: controlField(f), TypeSpec: g.typeSpec(f.Type, pos)})
 	}
-	spec.Annotations, spec.StructuredAnnotations, _ = annotations(t.Annos)
 }
 
 func (g *generator) headerType(t *ir.Header, pos ir.Pos) {
-	if g.types.Headers[t.Name] != nil {
+	name := controlType(t)
+	if g.types.Headers[name] != nil {
 		return
 	}
 	spec := &p4configv1.P4HeaderTypeSpec{}
 	if g.types.Headers == nil {
 		g.types.Headers = map[string]*p4configv1.P4HeaderTypeSpec{}
 	}
-	g.types.Headers[t.Name] = spec
-	for _, f := range flatten(t.Fields, "") {
+	g.types.Headers[name] = spec
+	for _, f := range flatten(t) {
 		bits := bitstring(ir.Underlying(f.Type))
 		if bits == nil {
 			g.errorf(pos, "P4Info cannot describe field %s of header %s", f.Name, t.Name)
 			continue
 		}
-		spec.Members = append(spec.Members, &p4configv1.P4HeaderTypeSpec_Member{Name: f.Name, TypeSpec: bits})
+		spec.Members = append(spec.Members, &p4configv1.P4HeaderTypeSpec_Member{Name: controlField(f), TypeSpec: bits})
 	}
-	spec.Annotations, spec.StructuredAnnotations, _ = annotations(t.Annos, "controller_header")
 }
 
-// flatten lists the scalar fields of a header; those of nested structs are named
-// with dots.
-func flatten(fs []ir.Field, path string) []ir.Field {
+// flatten lists the scalar fields of a header. Where it has nested structs, fields
+// are named by their paths, whatever @name says, and have the annotations of all
+// fields on the way, inner ones first and each name once.
+func flatten(h *ir.Header) []ir.Field {
+	if !slices.ContainsFunc(h.Fields, func(f ir.Field) bool { _, nested := f.Type.(*ir.Struct); return nested }) {
+		return h.Fields
+	}
+	return flattenFields(h.Fields, "", nil)
+}
+
+func flattenFields(fs []ir.Field, path string, outer []ir.Annotation) []ir.Field {
 	var out []ir.Field
 	for _, f := range fs {
+		f.Name = path + f.Name
+		var annos []ir.Annotation
+		for _, a := range append(slices.Clone(f.Annos), outer...) {
+			if _, have := ir.Anno(annos, a.Name); !have && a.Name != "name" {
+				annos = append(annos, a)
+			}
+		}
 		if s, ok := f.Type.(*ir.Struct); ok {
-			out = append(out, flatten(s.Fields, path+f.Name+".")...)
+			out = append(out, flattenFields(s.Fields, f.Name+".", annos)...)
 			continue
 		}
-		f.Name = path + f.Name
+		f.Annos = annos
 		out = append(out, f)
 	}
 	return out
 }
 
+// controlType is the name under which the control plane knows a named type.
+func controlType(t ir.Type) string {
+	var annos []ir.Annotation
+	switch t := t.(type) {
+	case *ir.Struct:
+		annos = t.Annos
+	case *ir.Header:
+		annos = t.Annos
+	case *ir.Union:
+		annos = t.Annos
+	case *ir.Enum:
+		annos = t.Annos
+	case *ir.Newtype:
+		annos = t.Annos
+	}
+	return controlName(t.String(), annos)
+}
+
+func controlField(f ir.Field) string { return controlName(f.Name, f.Annos) }
+
 func (g *generator) unionType(t *ir.Union, pos ir.Pos) {
-	if g.types.HeaderUnions[t.Name] != nil {
+	name := controlType(t)
+	if g.types.HeaderUnions[name] != nil {
 		return
 	}
 	spec := &p4configv1.P4HeaderUnionTypeSpec{}
 	if g.types.HeaderUnions == nil {
 		g.types.HeaderUnions = map[string]*p4configv1.P4HeaderUnionTypeSpec{}
 	}
-	g.types.HeaderUnions[t.Name] = spec
+	g.types.HeaderUnions[name] = spec
 	for _, f := range t.Fields {
 		g.typeSpec(f.Type, pos)
 		spec.Members = append(spec.Members, &p4configv1.P4HeaderUnionTypeSpec_Member{
-			Name: f.Name, Header: &p4configv1.P4NamedType{Name: f.Type.String()},
+			Name: controlField(f), Header: &p4configv1.P4NamedType{Name: controlType(f.Type)},
 		})
 	}
-	spec.Annotations, spec.StructuredAnnotations, _ = annotations(t.Annos)
 }
 
 func (g *generator) enumType(t *ir.Enum) {
-	if g.types.Enums[t.Name] != nil {
+	name := controlType(t)
+	if g.types.Enums[name] != nil {
 		return
 	}
 	spec := &p4configv1.P4EnumTypeSpec{}
 	for _, m := range t.Members {
 		spec.Members = append(spec.Members, &p4configv1.P4EnumTypeSpec_Member{Name: m.Name})
 	}
-	spec.Annotations, spec.StructuredAnnotations, _ = annotations(t.Annos)
 	if g.types.Enums == nil {
 		g.types.Enums = map[string]*p4configv1.P4EnumTypeSpec{}
 	}
-	g.types.Enums[t.Name] = spec
+	g.types.Enums[name] = spec
 }
 
 func (g *generator) serEnumType(t *ir.Enum, pos ir.Pos) {
-	if g.types.SerializableEnums[t.Name] != nil {
+	name := controlType(t)
+	if g.types.SerializableEnums[name] != nil {
 		return
 	}
 	w := ir.Width(t)
@@ -181,11 +219,10 @@ func (g *generator) serEnumType(t *ir.Enum, pos ir.Pos) {
 			Name: m.Name, Value: g.bytes(m.Value, w, pos),
 		})
 	}
-	spec.Annotations, spec.StructuredAnnotations, _ = annotations(t.Annos)
 	if g.types.SerializableEnums == nil {
 		g.types.SerializableEnums = map[string]*p4configv1.P4SerializableEnumTypeSpec{}
 	}
-	g.types.SerializableEnums[t.Name] = spec
+	g.types.SerializableEnums[name] = spec
 }
 
 const annoTranslation = "p4runtime_translation"
@@ -232,14 +269,15 @@ func bitWidthText(s string) string {
 }
 
 func (g *generator) newType(t *ir.Newtype, pos ir.Pos) {
-	if g.types.NewTypes[t.Name] != nil {
+	name := controlType(t)
+	if g.types.NewTypes[name] != nil {
 		return
 	}
 	spec := &p4configv1.P4NewTypeSpec{}
 	if g.types.NewTypes == nil {
 		g.types.NewTypes = map[string]*p4configv1.P4NewTypeSpec{}
 	}
-	g.types.NewTypes[t.Name] = spec
+	g.types.NewTypes[name] = spec
 	spec.Annotations, spec.StructuredAnnotations, _ = annotations(t.Annos, annoTranslation)
 	of := t.Of
 	for {

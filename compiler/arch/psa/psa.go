@@ -13,8 +13,8 @@
 //	ed    EgressDeparser     packet_out, out CE2EM, out RECIRCM, inout H, in M, in psa_egress_output_metadata_t, in psa_egress_deparser_input_metadata_t
 //
 // The packet replication engine and the buffering engine are ir.Instances of the
-// types PacketReplicationEngine and BufferingQueueingEngine; nothing refers to
-// them. Extern objects keep the names of psa.p4: a method is Callee.Extern
+// types PacketReplicationEngine and BufferingQueueingEngine where the program
+// declares them by name; nothing refers to them. Extern objects keep the names of psa.p4: a method is Callee.Extern
 // "Register.read" with Object set; overloads differ in the number of arguments
 // ("Hash.get_hash" has one or three, "Meter.execute" one or two, the constructor
 // of Register one or two). psa_clone_i2e, psa_normal and their like are extern
