@@ -37,8 +37,9 @@ import (
 const (
 	// startTime is how long a switch may take until it answers.
 	startTime = 20 * time.Second
-	// quiet is how long nothing must come out before a packet counts as done.
-	quiet = 150 * time.Millisecond
+	// quiet is how long nothing must come out, with all threads of the switch asleep,
+	// before a packet counts as done.
+	quiet = 40 * time.Millisecond
 	// outputPoll is how often the files out are looked at.
 	outputPoll = 5 * time.Millisecond
 )
@@ -285,9 +286,34 @@ func (s *Switch) settle() error {
 				s.waiting, since = append(s.waiting, got...), time.Now()
 			}
 		}
+		if !asleep(s.cmd.Process.Pid) {
+			since = time.Now()
+		}
 	}
 	s.settled = true
 	return nil
+}
+
+// asleep tells whether no thread of a process runs or wants to: a packet is handed
+// from thread to thread, and who is handed one is awake. On a busy machine this
+// tells more than time does.
+func asleep(pid int) bool {
+	dir := filepath.Join("/proc", strconv.Itoa(pid), "task")
+	tasks, err := os.ReadDir(dir)
+	if err != nil {
+		return true // it has ended, which the caller sees
+	}
+	for _, t := range tasks {
+		b, err := os.ReadFile(filepath.Join(dir, t.Name(), "stat"))
+		if err != nil {
+			continue // a thread that has ended
+		}
+		// PID (NAME) STATE: the name may hold anything.
+		if _, state, ok := bytes.Cut(b[bytes.LastIndexByte(b, ')')+1:], []byte(" ")); ok && bytes.HasPrefix(state, []byte("R")) {
+			return false
+		}
+	}
+	return true
 }
 
 // outputs reads what the switch has added to the port's file.
