@@ -60,6 +60,10 @@ func Lexemes(f *source.File) []Lexeme {
 			l.Column = Columns(f.Content[strings.LastIndexByte(f.Content[:at], '\n')+1 : at])
 			l.Text = f.Content[at:f.Offset(l.Hi)]
 			l.Text = strings.TrimRight(strings.ReplaceAll(l.Text, "\r\n", "\n"), " \t\r\f\v\n")
+			if strings.HasPrefix(l.Text, "//") {
+				// At the end of the file there is no line to continue on.
+				l.Text = strings.TrimRight(l.Text, "\\ \t")
+			}
 		}
 		out = append(out, l)
 	}

@@ -2,6 +2,7 @@ package types
 
 import (
 	"math/big"
+	"slices"
 
 	"github.com/p4nic/p4nic/compiler/ast"
 )
@@ -223,25 +224,28 @@ func root(v *infer) *infer {
 
 // occurs tells whether t contains the unbound variable v.
 func occurs(v *infer, t Type) bool {
+	any := func(list []Type) bool {
+		return slices.ContainsFunc(list, func(e Type) bool { return occurs(v, e) })
+	}
 	switch t := deref(t).(type) {
 	case *infer:
 		return t == v
 	case *Stack:
 		return occurs(v, t.Elem)
 	case *Tuple:
-		for _, e := range t.Elems {
-			if occurs(v, e) {
-				return true
-			}
-		}
+		return any(t.Elems)
 	case *List:
 		return occurs(v, t.Elem)
+	case *Set:
+		return occurs(v, t.Elem)
 	case *Struct:
-		for _, e := range t.Args {
-			if occurs(v, e) {
-				return true
-			}
-		}
+		return any(t.Args)
+	case *Extern:
+		return any(t.Args)
+	case *Block:
+		return any(t.Args)
+	case *Record:
+		return slices.ContainsFunc(t.Fields, func(f *Field) bool { return occurs(v, f.Type) })
 	}
 	return false
 }
