@@ -46,9 +46,9 @@ func (t *table) adopt(o *table) {
 	defer o.mu.RUnlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for handle, c := range o.cells {
-		t.cells[handle] = c
-		switch e := t.byHandle[handle]; {
+	for handle, c := range o.cells.all() {
+		t.cells.set(handle, c)
+		switch e := t.byHandle.get(handle); {
 		case handle == 0:
 			t.def.count = c
 		case e != nil:

@@ -27,7 +27,6 @@ func (k *compiler) table(t *ir.Table) *table {
 	for i := range t.Actions {
 		r.actions = append(r.actions, k.tableAction(t, &t.Actions[i]))
 	}
-	r.cells = map[uint32]*cell{}
 	r.def = &entry{count: r.cell(0)}
 	r.reset()
 	k.fill(r)

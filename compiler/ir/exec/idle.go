@@ -22,7 +22,7 @@ func (m *Machine) SweepIdle(now uint64) []Idle {
 			continue
 		}
 		t.mu.RLock()
-		for _, e := range t.byHandle {
+		for _, e := range t.byHandle.all() {
 			after, last := e.age.timeout.Load(), e.age.lastHit.Load()
 			if after == 0 || now < last || now-last < after || e.age.told.Load() == last+1 {
 				continue
@@ -46,7 +46,7 @@ func (m *Machine) LastHit(table int, handle uint32) (uint64, error) {
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	e := t.byHandle[handle]
+	e := t.byHandle.get(handle)
 	switch {
 	case !t.aging:
 		return 0, fmt.Errorf("table %s has no idle timeouts", t.t.Name)

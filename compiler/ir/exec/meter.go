@@ -205,7 +205,7 @@ func (m *Machine) metered(table int, handle uint32) (*entry, error) {
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	e := t.byHandle[handle]
+	e := t.byHandle.get(handle)
 	if e == nil {
 		return nil, fmt.Errorf("table %s: handle %d: %w", t.t.Name, handle, ErrNoEntry)
 	}

@@ -273,7 +273,6 @@ func TestTablesAgainstRefops(t *testing.T) {
 			r.slots += limbs(rt.W)
 		}
 		r.ordered = tb.NeedsPriority()
-		r.cells = map[uint32]*cell{}
 		r.def = &entry{count: r.cell(0)}
 		r.reset()
 		m := &Machine{tables: []*table{r}}

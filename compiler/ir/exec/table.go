@@ -27,14 +27,14 @@ type table struct {
 	apply   func(*ctx) (st status, hit bool, run int)
 
 	mu       sync.RWMutex
-	byHandle map[uint32]*entry
+	byHandle byHandle[entry]
 	def      *entry
 	exact    *keyMap
 	levels   []level // lpm: longest first
 	list     []*entry
 	// cells are the direct counters by handle. A cell outlives its entry, so that
 	// whoever gives the handle to a new one can still read where it stood.
-	cells map[uint32]*cell
+	cells byHandle[cell]
 }
 
 type keyField struct {
@@ -102,11 +102,15 @@ type level struct {
 
 // keyMap maps whole keys to entries.
 type keyMap struct {
-	small map[[4]uint64]*entry // keys of up to 4 slots
+	one   map[uint64]*entry    // keys of one slot
+	small map[[4]uint64]*entry // of up to 4
 	large map[string]*entry
 }
 
 func newKeyMap(slots int) *keyMap {
+	if slots == 1 {
+		return &keyMap{one: map[uint64]*entry{}}
+	}
 	if slots <= 4 {
 		return &keyMap{small: map[[4]uint64]*entry{}}
 	}
@@ -114,6 +118,9 @@ func newKeyMap(slots int) *keyMap {
 }
 
 func (m *keyMap) get(key []uint64) *entry {
+	if m.one != nil {
+		return m.one[key[0]]
+	}
 	if m.small != nil {
 		var k [4]uint64
 		copy(k[:], key)
@@ -123,6 +130,10 @@ func (m *keyMap) get(key []uint64) *entry {
 }
 
 func (m *keyMap) put(key []uint64, e *entry) {
+	if m.one != nil {
+		m.one[key[0]] = e
+		return
+	}
 	if m.small != nil {
 		var k [4]uint64
 		copy(k[:], key)
@@ -133,6 +144,10 @@ func (m *keyMap) put(key []uint64, e *entry) {
 }
 
 func (m *keyMap) del(key []uint64) {
+	if m.one != nil {
+		delete(m.one, key[0])
+		return
+	}
 	if m.small != nil {
 		var k [4]uint64
 		copy(k[:], key)
@@ -142,7 +157,7 @@ func (m *keyMap) del(key []uint64) {
 	delete(m.large, limbKey(key))
 }
 
-func (m *keyMap) len() int { return len(m.small) + len(m.large) }
+func (m *keyMap) len() int { return len(m.one) + len(m.small) + len(m.large) }
 
 // lookup finds the entry for key, nil for a miss. The caller holds the lock.
 func (t *table) lookup(key, scratch []uint64) *entry {
@@ -194,7 +209,9 @@ func (t *table) build(e ir.Entry) (*entry, error) {
 	if len(e.Match) != len(t.keys) {
 		return nil, fmt.Errorf("table %s: entry has %d key fields, not %d", t.t.Name, len(e.Match), len(t.keys))
 	}
-	n := &entry{handle: e.Handle, prio: e.Priority, match: e.Match, val: make([]uint64, t.slots), mask: make([]uint64, t.slots)}
+	n := &entry{handle: e.Handle, prio: e.Priority, match: e.Match}
+	words := make([]uint64, 2*t.slots)
+	n.val, n.mask = words[:t.slots:t.slots], words[t.slots:]
 	for i := range t.keys {
 		f := &t.keys[i]
 		if f.kind == ir.MatchSelector {
@@ -224,6 +241,14 @@ func (t *table) build(e ir.Entry) (*entry, error) {
 }
 
 func (n *entry) field(f *keyField, m ir.Match) error {
+	if f.kind == ir.MatchExact && f.n == 1 && len(m.Value) == ir.ByteWidth(f.w) { // nearly all of large tables
+		v := n.val[f.at : f.at+1]
+		fromBytes(v, m.Value)
+		if n.mask[f.at] = topMask(f.w); v[0]&^n.mask[f.at] != 0 {
+			return fmt.Errorf("value %x is wider than %d bits", m.Value, f.w)
+		}
+		return nil
+	}
 	value := func(b []byte) ([]uint64, error) {
 		if len(b) != ir.ByteWidth(f.w) {
 			return nil, fmt.Errorf("%d bytes, not %d", len(b), ir.ByteWidth(f.w))
@@ -307,6 +332,9 @@ func (t *table) data(e ir.Entry) (*actionData, error) {
 		return nil, fmt.Errorf("table %s: action %s takes %d arguments, not %d", t.t.Name, a.name, len(a.params), len(e.Args))
 	}
 	d := &actionData{action: e.Action}
+	if len(a.params) > 0 {
+		d.args = make([][]uint64, 0, len(a.params))
+	}
 	for i, p := range a.params {
 		if len(e.Args[i]) != ir.ByteWidth(p.w) {
 			return nil, fmt.Errorf("table %s: action %s: argument %s has %d bytes, not %d", t.t.Name, a.name, p.name, len(e.Args[i]), ir.ByteWidth(p.w))
@@ -342,7 +370,7 @@ func (m *Machine) Insert(table int, e ir.Entry) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.byHandle[e.Handle] != nil || e.Handle == 0 {
+	if t.byHandle.get(e.Handle) != nil || e.Handle == 0 {
 		return fmt.Errorf("table %s: handle %d: %w", t.t.Name, e.Handle, ErrDuplicate)
 	}
 	switch {
@@ -361,18 +389,20 @@ func (m *Machine) Insert(table int, e ir.Entry) error {
 		}
 		t.exact.put(n.val, n)
 	}
-	t.byHandle[e.Handle] = n
-	n.count = t.cell(e.Handle)
+	t.byHandle.set(e.Handle, n)
+	if t.counted {
+		n.count = t.cell(e.Handle)
+	}
 	t.profile.use(n.act.Load().via, 1)
 	return nil
 }
 
 // cell finds or makes the counter of a handle.
 func (t *table) cell(handle uint32) *cell {
-	c := t.cells[handle]
+	c := t.cells.get(handle)
 	if c == nil {
 		c = &cell{}
-		t.cells[handle] = c
+		t.cells.set(handle, c)
 	}
 	return c
 }
@@ -406,7 +436,7 @@ func (m *Machine) Modify(table int, e ir.Entry) error {
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	n := t.byHandle[e.Handle]
+	n := t.byHandle.get(e.Handle)
 	if n == nil {
 		return fmt.Errorf("table %s: handle %d: %w", t.t.Name, e.Handle, ErrNoEntry)
 	}
@@ -426,11 +456,11 @@ func (m *Machine) Delete(table int, handle uint32) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := t.byHandle[handle]
+	n := t.byHandle.get(handle)
 	if n == nil {
 		return fmt.Errorf("table %s: handle %d: %w", t.t.Name, handle, ErrNoEntry)
 	}
-	delete(t.byHandle, handle)
+	t.byHandle.set(handle, nil)
 	t.profile.use(n.act.Load().via, -1)
 	switch {
 	case t.ordered:
@@ -481,7 +511,7 @@ func (m *Machine) Clear(table int) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, n := range t.byHandle {
+	for _, n := range t.byHandle.all() {
 		t.profile.use(n.act.Load().via, -1)
 	}
 	t.reset()
@@ -490,7 +520,7 @@ func (m *Machine) Clear(table int) error {
 }
 
 func (t *table) reset() {
-	t.byHandle = map[uint32]*entry{}
+	t.byHandle = byHandle[entry]{}
 	t.exact, t.levels, t.list = newKeyMap(t.slots), nil, nil
 }
 
@@ -507,7 +537,7 @@ func (m *Machine) Counter(table int, handle uint32) (Counter, error) {
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	c := t.cells[handle]
+	c := t.cells.get(handle)
 	if c == nil {
 		return Counter{}, nil
 	}
@@ -523,7 +553,7 @@ func (m *Machine) Entries(table int) ([]ir.Entry, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	es := []ir.Entry{t.machineForm(t.def)}
-	for _, n := range t.byHandle {
+	for _, n := range t.byHandle.all() {
 		es = append(es, t.machineForm(n))
 	}
 	slices.SortFunc(es, func(a, b ir.Entry) int { return cmp.Compare(a.Handle, b.Handle) })
