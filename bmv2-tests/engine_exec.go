@@ -6,6 +6,7 @@ import (
 
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ir/exec"
+	"github.com/p4nic/p4nic/compiler/passes"
 	"github.com/p4nic/p4nic/internal/packetcase"
 )
 
@@ -116,8 +117,9 @@ func retarget(from, to *ir.Program, content []packetcase.Content) ([]packetcase.
 			if len(from.Tables[f].Actions) == 0 {
 				return e, nil
 			}
-			name := from.Tables[f].Actions[e.Action].Action.Name
-			e.Action = slices.IndexFunc(t.Actions, func(a ir.ActionRef) bool { return a.Action.Name == name })
+			// Levels differ in actions that are specialised for bound arguments.
+			name := passes.ControlName(from.Tables[f].Actions[e.Action].Action)
+			e.Action = slices.IndexFunc(t.Actions, func(a ir.ActionRef) bool { return passes.ControlName(a.Action) == name })
 			if e.Action < 0 {
 				return e, fmt.Errorf("table %s has no action %s at level %s", t.Name, name, to.Level)
 			}

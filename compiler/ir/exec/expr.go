@@ -73,11 +73,7 @@ func (k *compiler) expr(x ir.Expr) *xp {
 		k.structLit(r, x)
 	case *ir.TupleIndex:
 		o := k.expr(x.X)
-		off := 0
-		for _, e := range o.t.(*ir.Tuple).Elems[:x.I] {
-			off += k.lay.slots(e)
-		}
-		k.part(r, o, off)
+		k.part(r, o, k.lay.element(o.t, x.I))
 	case *ir.Call:
 		k.callExpr(r, x)
 	default:

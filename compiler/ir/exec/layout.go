@@ -65,6 +65,15 @@ func (l *layouts) field(t ir.Type, i int) int {
 	return n + l.fields(ir.Fields(t)[:i])
 }
 
+// element is the offset of element i in a tuple.
+func (l *layouts) element(t ir.Type, i int) int {
+	n := 0
+	for _, e := range t.(*ir.Tuple).Elems[:i] {
+		n += l.slots(e)
+	}
+	return n
+}
+
 // limbs is the number of slots of a scalar of w bits, at least 1.
 func limbs(w int) int { return max(1, (w+63)/64) }
 

@@ -57,6 +57,8 @@ func isPlace(x ir.Expr) bool {
 		return isPlace(x.X)
 	case *ir.Index:
 		return isPlace(x.X)
+	case *ir.TupleIndex:
+		return isPlace(x.X)
 	case *ir.StackOp:
 		return (x.Op == ir.StackNext || x.Op == ir.StackLast) && isPlace(x.X)
 	}
@@ -73,6 +75,9 @@ func (k *compiler) place(x ir.Expr) *loc {
 		k.member(l, x)
 	case *ir.Index:
 		k.index(l, x)
+	case *ir.TupleIndex:
+		o := k.place(x.X)
+		l.shift(o, k.lay.element(o.t, x.I))
 	case *ir.StackOp:
 		k.stackElem(l, x)
 	default:

@@ -25,7 +25,8 @@ import (
 // Of several calls of clone, resubmit or recirculate the last one counts. An
 // ingress clone has the headers of the packet as it came in. Clones, resubmitted
 // and recirculated packets begin with all metadata zero, standard_metadata too,
-// but for the fields of the field list. Truncation does not pass to copies.
+// but for the fields of the field list. Truncation does not pass to copies
+// (simple_switch gives them the end of a truncated packet, which nobody can want).
 //
 // standard_metadata starts at zero but for ingress_port, packet_length (wire
 // length) and ingress_global_timestamp (microseconds). All times are the one
@@ -322,6 +323,9 @@ func (a *v1) toEgress(c *ctx, r *Result, port uint32) {
 		return
 	}
 	c.payload(&c.out)
+	if c.truncate >= 0 && c.truncate < len(c.out.b) {
+		c.out.b = c.out.b[:c.truncate]
+	}
 	if c.asked.recirculate {
 		j := c.newJob(r)
 		if j == nil {
@@ -332,9 +336,6 @@ func (a *v1) toEgress(c *ctx, r *Result, port uint32) {
 		c.branch(j, "recirculate", "")
 		a.startOver(c, j, v1Recirculated)
 		return
-	}
-	if c.truncate >= 0 && c.truncate < len(c.out.b) {
-		c.out.b = c.out.b[:c.truncate]
 	}
 	c.output(r, port)
 }
