@@ -357,11 +357,13 @@ func (r *reader) states(b *Block) {
 		s.Annos = r.annos()
 		r.expect("{")
 		for {
+			i, cur := r.i, r.cur
 			p := r.pos()
 			if r.is("goto") || r.is("select") {
 				s.Trans.Pos = p
 				break
 			}
+			r.i, r.cur = i, cur // the mark is the statement's
 			s.Body = append(s.Body, r.stmt())
 		}
 		r.transition(&s.Trans)

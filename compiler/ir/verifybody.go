@@ -293,6 +293,8 @@ func (c *checker) lvalue(x Expr) {
 			y = z.X
 		case *Slice:
 			y = z.X
+		case *TupleIndex:
+			y = z.X
 		case *StackOp:
 			if z.Op == StackLastIndex || z.Op == StackNextIndex {
 				c.fail(z.P, "%s is no l-value", stackProps[z.Op])

@@ -118,7 +118,7 @@ func (g *gen) assign(e *env, s *ast.AssignStmt, m ir.SMeta) []ir.Stmt {
 	}
 	l := g.expr(e, s.LHS, nil)
 	if s.Op == ast.OpInvalid {
-		return g.store(e, s, l, g.expr(e, s.RHS, lt), m)
+		return []ir.Stmt{&ir.Assign{SMeta: m, L: l, R: g.expr(e, s.RHS, lt)}}
 	}
 	if hasCall(l) {
 		l, pre = g.once(e, l, s)
@@ -130,60 +130,7 @@ func (g *gen) assign(e *env, s *ast.AssignStmt, m ir.SMeta) []ir.Stmt {
 	}
 	x := g.convert(new(ir.Cloner).Expr(l), xt)
 	r := g.binop(s, s.Op, x, g.expr(e, s.RHS, yt), xt, xt, m.P)
-	return append(pre, g.store(e, s, l, g.convert(r, lt), m)...)
-}
-
-// store assigns r to l. An element of a tuple is no l-value of the IR: the
-// whole tuple is assigned. A part of an element is changed in a copy of it.
-func (g *gen) store(e *env, at ast.Node, l, r ir.Expr, m ir.SMeta) []ir.Stmt {
-	ti, ok := l.(*ir.TupleIndex)
-	if !ok {
-		slot := tupleElem(&l)
-		if slot == nil {
-			return []ir.Stmt{&ir.Assign{SMeta: m, L: l, R: r}}
-		}
-		if hasCall(l) {
-			g.errorf(codeUnsupported, span(at), "the left side cannot contain a call here")
-		}
-		elem := *slot
-		ref := func(v *ir.Var) ir.Expr { return &ir.VarRef{Meta: ir.Meta{T: v.Type, P: m.P}, Var: v} }
-		val, part := g.local(e, "value", r.Type(), at), g.local(e, "element", elem.Type(), at)
-		*slot = ref(part)
-		out := []ir.Stmt{
-			&ir.Assign{SMeta: m, L: ref(val), R: r}, // before the copy: it may change the tuple
-			&ir.Assign{SMeta: m, L: ref(part), R: new(ir.Cloner).Expr(elem)},
-			&ir.Assign{SMeta: m, L: l, R: ref(val)},
-		}
-		return append(out, g.store(e, at, elem, ref(part), m)...)
-	}
-	if hasCall(ti.X) {
-		g.errorf(codeUnsupported, span(at), "the left side cannot contain a call here")
-	}
-	all := &ir.ListExpr{Meta: ir.Meta{T: ti.X.Type(), P: m.P}}
-	for i, et := range ti.X.Type().(*ir.Tuple).Elems {
-		if i == ti.I {
-			all.Elems = append(all.Elems, r)
-			continue
-		}
-		all.Elems = append(all.Elems, &ir.TupleIndex{Meta: ir.Meta{T: et, P: m.P}, X: new(ir.Cloner).Expr(ti.X), I: i})
-	}
-	return g.store(e, at, ti.X, all, m)
-}
-
-// tupleElem is the place in l of the last tuple element on the way to what is
-// assigned, nil without one.
-func tupleElem(l *ir.Expr) *ir.Expr {
-	switch x := (*l).(type) {
-	case *ir.TupleIndex:
-		return l
-	case *ir.Member:
-		return tupleElem(&x.X)
-	case *ir.Index:
-		return tupleElem(&x.X)
-	case *ir.Slice:
-		return tupleElem(&x.X)
-	}
-	return nil
+	return append(pre, &ir.Assign{SMeta: m, L: l, R: g.convert(r, lt)})
 }
 
 // once evaluates the indices of an l-value that contain calls into variables,
@@ -194,6 +141,8 @@ func (g *gen) once(e *env, l ir.Expr, at ast.Node) (ir.Expr, []ir.Stmt) {
 	case *ir.Member:
 		x.X, pre = g.once(e, x.X, at)
 	case *ir.Slice:
+		x.X, pre = g.once(e, x.X, at)
+	case *ir.TupleIndex:
 		x.X, pre = g.once(e, x.X, at)
 	case *ir.Index:
 		x.X, pre = g.once(e, x.X, at)
@@ -243,6 +192,8 @@ func hasCall(x ir.Expr) bool {
 	case *ir.Index:
 		return hasCall(x.X) || hasCall(x.I)
 	case *ir.Slice:
+		return hasCall(x.X)
+	case *ir.TupleIndex:
 		return hasCall(x.X)
 	case *ir.Binary:
 		return hasCall(x.X) || hasCall(x.Y)

@@ -221,6 +221,12 @@ func (g *gen) zero(t ir.Type, p ir.Pos) ir.Expr {
 			s.Elems = append(s.Elems, g.zero(et, p))
 		}
 		return s
+	case *ir.Stack:
+		s := &ir.ListExpr{Meta: m}
+		for range x.Size {
+			s.Elems = append(s.Elems, g.zero(x.Elem, p))
+		}
+		return s
 	}
 	return nil
 }
