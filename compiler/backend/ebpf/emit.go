@@ -13,8 +13,9 @@ import (
 // carry their distance, so no labels remain.
 type emitter struct {
 	as       *assignment
-	keyBase  int // frame offset of the key area, negative or 0
-	spillOff int // offset of the spill slots in the scratch map
+	keyBase  int  // frame offset of the key area, negative or 0
+	spillOff int  // offset of the spill slots in the scratch map
+	slots    bool // leave out what slotPass finds needless
 	out      asm.Instructions
 	cur      *minst
 	source   func(ir.Pos) *btf.Line // nil: no line information
@@ -140,6 +141,20 @@ func (e *emitter) program(blocks []*mblock) error {
 		if b.next != nil && (i+1 == len(blocks) || blocks[i+1] != b.next) {
 			e.put(asm.Ja.Label(""))
 			fixups = append(fixups, fixup{len(e.out) - 1, b.next})
+		}
+	}
+	if e.slots {
+		p := slotPass{e: e, starts: starts, target: map[int]int{}}
+		for _, f := range fixups {
+			p.target[f.ins] = f.target.order
+		}
+		p.run()
+		at := p.compact()
+		for i := range starts {
+			starts[i] = at[starts[i]]
+		}
+		for i := range fixups {
+			fixups[i].ins = at[fixups[i].ins]
 		}
 	}
 	raw := make([]int, len(e.out)+1)

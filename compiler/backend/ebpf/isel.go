@@ -124,7 +124,7 @@ func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, err
 		}
 		return nil, unsupported(l.Prog, ir.Pos{}, "program "+f.Name, "its pointers alone do not fit the 512 bytes of eBPF stack", "use fewer headers at a time")
 	}
-	e := &emitter{as: as, keyBase: -keyArea, spillOff: g.spillOff}
+	e := &emitter{as: as, keyBase: -keyArea, spillOff: g.spillOff, slots: !o.Off["slots"]}
 	lines, err := newLineTable(l.Prog, blocks, g.subs)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, err
 	obj := newObject(o.Hook)
 	obj.Insns = function(e.out, identifier(f.Name), o.Hook)
 	for _, s := range g.subs {
-		insns, err := s.instructions(lines)
+		insns, err := s.instructions(lines, !o.Off["slots"])
 		if err != nil {
 			return nil, unsupported(l.Prog, s.pos, s.what, err.Error(), "")
 		}

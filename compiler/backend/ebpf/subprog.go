@@ -56,8 +56,8 @@ func (s *subprog) frame() int {
 }
 
 // instructions emits it.
-func (s *subprog) instructions(lines *lineTable) (asm.Instructions, error) {
-	e := &emitter{as: s.as, keyBase: -s.keyArea(), source: lines.source, pos: s.pos}
+func (s *subprog) instructions(lines *lineTable, slots bool) (asm.Instructions, error) {
+	e := &emitter{as: s.as, keyBase: -s.keyArea(), source: lines.source, pos: s.pos, slots: slots}
 	if err := e.program(s.blocks); err != nil {
 		return nil, err
 	}
