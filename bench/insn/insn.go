@@ -65,6 +65,8 @@ type Program struct {
 	Insns asm.Instructions
 	// Maps are the maps that the instructions name.
 	Maps map[string]*ebpf.Map
+	// Visit, if not nil, is told every instruction before it is executed.
+	Visit func(ins *asm.Instruction)
 }
 
 // Result of a run.
@@ -226,6 +228,9 @@ func (m *machine) run() error {
 			return errors.New("no end")
 		}
 		ins := &m.code[pc]
+		if m.p.Visit != nil {
+			m.p.Visit(ins)
+		}
 		next := pc + 1
 		var err error
 		switch class := ins.OpCode.Class(); {
