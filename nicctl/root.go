@@ -69,7 +69,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
-		newCheckCommand(), newFmtCommand(), newBuildCommand(), newTestCommand(),
+		newCheckCommand(), newFmtCommand(), newLSPCommand(), newBuildCommand(), newTestCommand(),
 		newLoadCommand(), newTableCommand(), newCountersCommand(), newRouteCommand(), newGetCommand(), newWatchCommand(), newStatusCommand(), newDetachCommand(),
 		newRunCommand(),
 		newDemoCommand(), newVersionCommand(),
