@@ -1,7 +1,8 @@
 // Command mutants seeds faults into the product's code and counts those that the
 // tests catch: `make mutants`.
 //
-//	mutants [-n 60] [-seed 1] [-j 2] [-run SUBSTRING] [-list] [-o FILE.json] [-min 95]
+//	mutants [-n 60] [-skip 0] [-seed 1] [-j 2] [-packages TEXTS] [-budget 2m] [-list] [-o FILE.json] [-min 95]
+//	mutants -selftest
 //
 // Exit code 1: fewer were caught than -min per cent of those that are not
 // equivalent.
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/p4nic/p4nic/internal/mutants"
 )
@@ -35,6 +37,7 @@ func run(args []string, w io.Writer) error {
 	seed := fs.Uint64("seed", 1, "the `seed`")
 	workers := fs.Int("j", 2, "mutants that run at a time")
 	pattern := fs.String("packages", "", "only packages whose name has one of these `texts`, with commas between")
+	budget := fs.Duration("budget", 2*time.Minute, "the `time` that the tests of one mutant may usually take together")
 	list := fs.Bool("list", false, "print the faults as diffs; run nothing")
 	out := fs.String("o", "", "write everything as JSON to this `file`")
 	minimum := fs.Float64("min", 95, "fail below this `percentage`")
@@ -47,6 +50,7 @@ func run(args []string, w io.Writer) error {
 		return mutants.SelfTest(w)
 	}
 	conf := mutants.P4nic()
+	conf.Budget = *budget
 	if *pattern != "" {
 		var keep []string
 		for _, p := range conf.Packages {
