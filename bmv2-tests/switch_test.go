@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/p4nic/p4nic/compiler/backend/bmv2"
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/stf"
 )
@@ -37,6 +38,20 @@ func TestSwitch(t *testing.T) {
 			}{
 				{"typed", func() (*ir.Program, error) { return p.Typed, nil }},
 				{"core", func() (*ir.Program, error) { return p.Core, nil }},
+				{"json", func() (*ir.Program, error) {
+					js, err := bmv2.Export(p.Core)
+					if err != nil {
+						return nil, err
+					}
+					return bmv2.Import(js, p.Info, p.Name)
+				}},
+				{"p4c", func() (*ir.Program, error) {
+					q, err := importFiles(p.Name, base+".json", base+".p4info.txtpb")
+					if err != nil {
+						return nil, err
+					}
+					return q.Core, nil
+				}},
 			} {
 				t.Run(l.name, func(t *testing.T) {
 					q, err := l.make()

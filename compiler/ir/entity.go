@@ -1,5 +1,10 @@
 package ir
 
+import (
+	"fmt"
+	"slices"
+)
+
 // What a control plane programs besides tables, in machine form, shared by every
 // engine. Sources: P4Runtime 1.4 sections 9.2 (action profiles), 9.3 to 9.4
 // (meters), 9.5 (packet replication), 9.6 (value sets), 9.7 (digests), 9.1.5
@@ -75,4 +80,46 @@ type GroupMember struct {
 type Digest struct {
 	Name   string // as in P4Info
 	Fields [][]byte
+}
+
+// DigestName is the name that P4Info gives the messages of v1model's digest with
+// data of type t: that of the type, or digest_N where it has none.
+func (p *Program) DigestName(t Type) string {
+	named := func(t Type) string {
+		switch t := t.(type) {
+		case *Struct:
+			return t.Name
+		case *Header:
+			return t.Name
+		}
+		return ""
+	}
+	if n := named(t); n != "" {
+		return n
+	}
+	n := 0
+	var seen []Type
+	p.Bodies(func(body *[]Stmt) {
+		WalkStmts(*body, func(s Stmt) {
+			var types []Type
+			switch s := s.(type) {
+			case *CallStmt:
+				if s.Extern == "digest" {
+					types = s.TypeArgs
+				}
+			case *ExternCall:
+				if s.Name == "digest" {
+					types = s.TypeArgs
+				}
+			}
+			if len(types) != 1 || named(types[0]) != "" || slices.ContainsFunc(seen, func(o Type) bool { return Identical(o, types[0]) }) {
+				return
+			}
+			if Identical(types[0], t) {
+				n = len(seen)
+			}
+			seen = append(seen, types[0])
+		})
+	})
+	return fmt.Sprintf("digest_%d", n)
 }

@@ -129,7 +129,6 @@ V1Switch(P(), V(), I(), E(), C(), D()) main;
 func TestExportRefused(t *testing.T) {
 	for _, c := range []struct{ name, v, d, i, want string }{
 		{"lang:J16 twice", "", "table t { actions = { NoAction; } }", "t.apply(); t.apply();", "table I.t: it is applied more than once"},
-		{"clone", "", "", "clone(CloneType.I2E, 32w5);", "extern clone: it is not exported"},
 		{"statement", "meta.m = 1;", "", "", "a statement of V: bmv2 JSON has only verify_checksum there"},
 		{"expression in a checksum", "verify_checksum(true, { hdr.h.a + 1 }, hdr.h.b, HashAlgorithm.csum16);", "", "", "an element of a field list"},
 	} {
@@ -165,7 +164,8 @@ func TestImportRefused(t *testing.T) {
 		{"init table", `"init_table": "t"`, `"init_table": "u"`, `there is no table or condition "u"`},
 		{"next table", `"next_tables": {"act": null}`, `"next_tables": {"act": "u"}`, `pipelines[0].tables[0].next_tables.act: a node of the pipeline: there is no table or condition "u"`},
 		{"action", `"default_entry": {"action_id": 0`, `"default_entry": {"action_id": 7`, "there is none with id 7"},
-		{"lang:J10 indirect", `"key": [], "match_type": "exact", "type": "simple"`, `"key": [{"match_type": "exact", "target": ["h", "a"], "mask": null}], "match_type": "exact", "type": "indirect"`, `action profiles and selectors are not imported`},
+		{"lang:J10 indirect", `"key": [], "match_type": "exact", "type": "simple"`, `"key": [{"match_type": "exact", "target": ["h", "a"], "mask": null}], "match_type": "exact", "type": "indirect", "action_profile": "p"`, `table t: there is no action profile p`},
+		{"lang:J10 type", `"key": [], "match_type": "exact", "type": "simple"`, `"key": [{"match_type": "exact", "target": ["h", "a"], "mask": null}], "match_type": "exact", "type": "odd"`, `its type "odd" is not known`},
 		{"lang:J9 kind", `"key": []`, `"key": [{"match_type": "fuzzy", "target": ["h", "a"], "mask": null}]`, `match kind "fuzzy" is not imported`},
 		{"data", `"action_data": []`, `"action_data": ["0x1"]`, "it takes 0 arguments, not 1"},
 		{"pipeline", `"name": "egress"`, `"name": "outgress"`, "pipeline egress: there is none"},

@@ -26,6 +26,14 @@ type exporter struct {
 	bound        map[*ir.Instance]string // table of a direct counter or meter
 	meterTargets map[*ir.Instance]arr
 	vsetBits     map[*ir.ValueSet]int
+
+	meta        *place // the user metadata
+	fieldLists  arr
+	listIDs     map[string]int
+	learnLists  arr
+	learned     map[string]*learnList
+	profiles    map[*ir.Instance]string // what their selectors hash
+	profileList arr                     // of the pipeline in progress
 }
 
 func (x *exporter) fail(pos ir.Pos, construct, reason string) {
@@ -48,7 +56,7 @@ func Export(p *ir.Program) (_ []byte, err error) {
 	x := &exporter{
 		p: p, places: map[*ir.Var]*place{}, actionIDs: map[*ir.Action]int{}, applied: map[*ir.Table]bool{},
 		keyTemps: map[ir.Expr]*ir.VarRef{}, bound: map[*ir.Instance]string{}, meterTargets: map[*ir.Instance]arr{},
-		vsetBits: map[*ir.ValueSet]int{},
+		vsetBits: map[*ir.ValueSet]int{}, listIDs: map[string]int{}, learned: map[string]*learnList{}, profiles: map[*ir.Instance]string{},
 	}
 	x.lay = newLayout(x)
 	return printJSON(x.program()), nil
@@ -85,10 +93,10 @@ func (x *exporter) program() obj {
 	return obj{
 		{"header_types", x.lay.headerTypes}, {"headers", x.lay.headers}, {"header_stacks", orEmpty(x.lay.stacks)},
 		{"header_union_types", orEmpty(x.lay.unionTypes)}, {"header_unions", orEmpty(x.lay.unions)},
-		{"header_union_stacks", orEmpty(x.lay.unionStacks)}, {"field_lists", arr{}}, {"errors", errors}, {"enums", x.enums()},
+		{"header_union_stacks", orEmpty(x.lay.unionStacks)}, {"field_lists", orEmpty(x.fieldLists)}, {"errors", errors}, {"enums", x.enums()},
 		{"parsers", parsers}, {"parse_vsets", x.vsets()}, {"deparsers", arr{deparser}},
 		{"meter_arrays", meters}, {"counter_arrays", counters}, {"register_arrays", registers},
-		{"calculations", orEmpty(x.calculations)}, {"learn_lists", arr{}}, {"actions", orEmpty(x.actions)},
+		{"calculations", orEmpty(x.calculations)}, {"learn_lists", orEmpty(x.learnLists)}, {"actions", orEmpty(x.actions)},
 		{"pipelines", x.pipelines}, {"checksums", sums}, {"force_arith", arr{}}, {"extern_instances", arr{}},
 		{"field_aliases", x.aliases(blocks[2])}, {"program", name},
 		{"__meta__", obj{{"version", arr{formatMajor, formatMinor}}, {"compiler", "https://github.com/p4nic/p4nic"}}},
@@ -130,6 +138,7 @@ func (x *exporter) blocks() []*ir.Block {
 			x.places[v] = shared[role]
 		}
 	}
+	x.meta = shared[1]
 	for _, b := range blocks {
 		for _, v := range b.Locals {
 			if _, is := v.Type.(*ir.ExternType); is {
@@ -258,6 +267,7 @@ func (x *exporter) instances() (counters, meters, registers arr) {
 				x.fail(i.Pos, "register "+i.Name, "its elements are no numbers")
 			}
 			registers = append(registers, append(x.instance(i, len(registers)), kv{"size", x.size(i)}, kv{"bitwidth", ir.Width(i.Type.Args[0])}))
+		case "action_profile", "action_selector": // in the pipeline
 		default:
 			x.fail(i.Pos, "extern "+i.Type.Name+" "+i.Name, "it is not exported to bmv2 JSON")
 		}

@@ -18,6 +18,9 @@ func (c *code) extern(s *ir.ExternCall) {
 			x.fail(s.P, "extern "+s.Name, fmt.Sprintf("a call with %d arguments", len(args)))
 		}
 	}
+	if c.copies(s) {
+		return
+	}
 	switch s.Name {
 	case "mark_to_drop":
 		if len(args) == 0 {
@@ -189,15 +192,5 @@ func (x *exporter) calculate(algo ir.Expr, input arr, pos ir.Pos) string {
 }
 
 func (x *exporter) algorithm(e ir.Expr) string {
-	c, isConst := e.(*ir.Const)
-	t, isEnum := e.Type().(*ir.Enum)
-	if isConst && isEnum {
-		for _, m := range t.Members {
-			if m.Value.Cmp(c.Val) == 0 {
-				return m.Name
-			}
-		}
-	}
-	x.fail(e.Pos(), "hash algorithm", "it is no constant of enum HashAlgorithm")
-	return ""
+	return x.enumMember(e, "hash algorithm")
 }

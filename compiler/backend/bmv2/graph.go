@@ -313,7 +313,8 @@ func (x *exporter) pipeline(name string, b *ir.Block) obj {
 	x.sourceInfo(&o, b.Pos)
 	o.add("init_table", nodeName(entry))
 	o.add("tables", tables)
-	o.add("action_profiles", arr{})
+	o.add("action_profiles", orEmpty(x.profileList))
+	x.profileList = nil
 	o.add("conditionals", conds)
 	return o
 }

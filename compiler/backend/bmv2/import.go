@@ -25,10 +25,16 @@ type importer struct {
 	typeNames                  map[string]bool
 
 	calcs     map[string]node
+	lists     map[int]node // field lists
+	learned   map[int]node
+	learnT    map[string]*ir.Struct
+	metered   map[string]*meterTarget // direct meters by table
+	selectors map[*ir.Instance]node   // of action profiles; null where they have none
 	objects   map[string]*ir.Instance // counters, meters, registers by kind and name
 	direct    map[string]*ir.Instance // direct counters by table
 	vsets     map[string]*ir.ValueSet
 	algorithm *ir.Enum
+	cloneT    *ir.Enum
 	counterT  *ir.Enum
 	meterT    *ir.Enum
 	actions   map[int]node
@@ -42,6 +48,7 @@ type importer struct {
 	hdr, metaVar, std *ir.Var
 	data              []*ir.Var // runtime data of the action
 	locals            *[]*ir.Var
+	meter             *meterTarget // of the table in progress
 	exited            *ir.Var
 	pos               ir.Pos
 	depth             int
@@ -74,6 +81,7 @@ func Import(data []byte, info *p4configv1.P4Info, name string) (p *ir.Program, e
 		root: root, info: info, types: map[string]*headerType{},
 		headers: map[string]func(*importer) ir.Expr{}, stacks: map[string]func(*importer) ir.Expr{}, unions: map[string]func(*importer) ir.Expr{},
 		typeNames: map[string]bool{}, calcs: map[string]node{},
+		lists: map[int]node{}, learned: map[int]node{}, learnT: map[string]*ir.Struct{}, metered: map[string]*meterTarget{}, selectors: map[*ir.Instance]node{},
 		objects: map[string]*ir.Instance{}, direct: map[string]*ir.Instance{}, vsets: map[string]*ir.ValueSet{},
 		actions: map[int]node{}, made: map[string]*ir.Action{}, names: map[string]bool{}, files: map[string]int32{},
 	}
@@ -128,6 +136,12 @@ func (im *importer) program(name string) {
 	for _, c := range r.get("calculations").list() {
 		im.calcs[c.get("name").str()] = c
 	}
+	for _, l := range r.get("field_lists").list() {
+		im.lists[l.get("id").integer(0, 1<<30)] = l
+	}
+	for _, l := range r.get("learn_lists").list() {
+		im.learned[l.get("id").integer(0, 1<<30)] = l
+	}
 	im.blocks()
 }
 
@@ -142,6 +156,7 @@ func (im *importer) enums() {
 		im.p.Types = append(im.p.Types, e)
 		return e
 	}
+	im.cloneT = enum("CloneType", "I2E", "E2E")
 	im.counterT = enum("CounterType", "packets", "bytes", "packets_and_bytes")
 	im.meterT = enum("MeterType", "packets", "bytes")
 	im.algorithm = enum("HashAlgorithm", "crc32", "crc32_custom", "crc16", "crc16_custom", "random", "identity", "csum16", "xor16")

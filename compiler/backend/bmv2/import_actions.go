@@ -123,6 +123,9 @@ func (im *importer) primitive(p node) []ir.Stmt {
 		var ts []ir.Type
 		return []ir.Stmt{&ir.ExternCall{SMeta: im.smeta(), Name: name, Object: o, TypeArgs: ts, Args: args, Dirs: dirs}}
 	}
+	if out, is := im.copies(p, name, args); is {
+		return out
+	}
 	switch name {
 	case "assign", "modify_field":
 		need(2)
@@ -373,6 +376,9 @@ func (im *importer) action(id node) *ir.Action {
 	if len(n.get("primitives").list()) == 0 {
 		key = "" // it needs no block
 	}
+	if im.meter != nil {
+		key += "\x00" + im.meter.i.Name // it reads the table's meter
+	}
 	key += "\x00" + name + "\x00" + plainText(n.get("runtime_data").v) + plainText(n.get("primitives").v)
 	if a := im.made[key]; a != nil {
 		return a
@@ -387,7 +393,7 @@ func (im *importer) action(id node) *ir.Action {
 	im.position(n)
 	a := &ir.Action{Name: full, Params: im.params(n), Pos: im.pos}
 	im.data, im.locals = a.Params, &a.Locals
-	a.Body = im.body(n)
+	a.Body = append(im.readMeter(), im.body(n)...)
 	im.data, im.locals, im.pos = nil, saved, pos
 	im.made[key] = a
 	im.p.Actions = append(im.p.Actions, a)

@@ -89,15 +89,22 @@ func (im *importer) externs() {
 		add(n, "register_array", &ir.Instance{Type: &ir.ExternType{Name: "register", Args: []ir.Type{&ir.Bit{W: w}}}, Args: []ir.Expr{number(size, 32)}})
 	}
 	for _, n := range im.root.get("meter_arrays").list() {
-		if n.get("is_direct").flag(false) {
-			n.fail("direct meter "+n.get("name").str(), "direct meters are not imported")
-		}
 		kind := 0
 		if n.get("type").str() == "bytes" {
 			kind = 1
 		}
+		if n.get("is_direct").flag(false) {
+			i := add(n, "meter_array", &ir.Instance{Type: &ir.ExternType{Name: "direct_meter", Args: []ir.Type{&ir.Bit{W: 32}}}, Args: []ir.Expr{member(im.meterT, kind)}})
+			im.metered[n.get("binding").str()] = &meterTarget{i, n.get("result_target")}
+			continue
+		}
 		size := n.get("size").integer(0, 1<<31-1)
 		add(n, "meter_array", &ir.Instance{Type: &ir.ExternType{Name: "meter"}, Args: []ir.Expr{number(size, 32), member(im.meterT, kind)}})
+	}
+	for _, p := range im.root.get("pipelines").list() {
+		for _, n := range p.get("action_profiles").list() {
+			im.declareProfile(n, func(i *ir.Instance) { add(n, "action_profile", i) })
+		}
 	}
 	if l := im.root.get("extern_instances").list(); len(l) > 0 {
 		l[0].fail("extern instance "+l[0].get("name").str(), "externs other than those of v1model are not imported")

@@ -13,9 +13,6 @@ const maxNodes = 1 << 16
 
 // pipeline makes the body of a control from the graph of a pipeline.
 func (im *importer) pipeline(b *ir.Block, n node) {
-	if l := n.get("action_profiles").list(); len(l) > 0 {
-		l[0].fail("action profile "+l[0].get("name").str(), "action profiles and selectors are not imported")
-	}
 	type part struct {
 		n    node
 		kind string

@@ -3,6 +3,7 @@ package bmv2
 import (
 	"fmt"
 	"math/big"
+	"slices"
 
 	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 
@@ -26,11 +27,22 @@ func (im *importer) tableInfo(name string) *p4configv1.Table {
 func (im *importer) declareTable(fn *flowNode, n node) *ir.Table {
 	t := &ir.Table{Name: fn.name, Pos: fn.pos, Size: n.get("max_size").integer(0, 1<<31-1)}
 	info := im.tableInfo(t.Name)
-	if k := n.get("type").str(); k != "simple" {
-		n.get("type").fail("table "+t.Name, "its type is %q: action profiles and selectors are not imported", k)
+	switch k := n.get("type").str(); k {
+	case "simple":
+	case "indirect", "indirect_ws":
+		t.Implementation = im.objects["action_profile "+n.get("action_profile").str()]
+		if t.Implementation == nil {
+			n.get("action_profile").fail("table "+t.Name, "there is no action profile %s", n.get("action_profile").str())
+		}
+	default:
+		n.get("type").fail("table "+t.Name, "its type %q is not known", k)
 	}
 	if m := n.get("direct_meters"); !m.null() {
-		m.fail("table "+t.Name, "direct meters are not imported")
+		if im.meter = im.metered[t.Name]; im.meter == nil {
+			m.fail("table "+t.Name, "no meter_array is bound to it")
+		}
+		t.Meters = im.meter.i
+		defer func() { im.meter = nil }()
 	}
 	t.SupportTimeout = n.get("support_timeout").flag(false)
 	if c := im.direct[t.Name]; c != nil {
@@ -40,6 +52,9 @@ func (im *importer) declareTable(fn *flowNode, n node) *ir.Table {
 	}
 	for i, k := range n.get("key").list() {
 		t.Keys = append(t.Keys, im.key(k, i, info, t))
+	}
+	if t.Implementation != nil {
+		t.Keys = append(t.Keys, im.selectorKeys(t.Implementation)...)
 	}
 	byID := map[int]int{}
 	for i, id := range n.get("action_ids").list() {
@@ -234,11 +249,12 @@ func (im *importer) agree() {
 		if t == nil {
 			t = im.absent(n, ti)
 		}
-		if len(ti.GetMatchFields()) != len(t.Keys) {
-			n.fail("P4Info", "it has %d match fields, the JSON %d", len(ti.GetMatchFields()), len(t.Keys))
+		keys := slices.DeleteFunc(slices.Clone(t.Keys), func(k ir.Key) bool { return k.Kind == ir.MatchSelector })
+		if len(ti.GetMatchFields()) != len(keys) {
+			n.fail("P4Info", "it has %d match fields, the JSON %d", len(ti.GetMatchFields()), len(keys))
 		}
 		for i, f := range ti.GetMatchFields() {
-			k := t.Keys[i]
+			k := keys[i]
 			if w := ir.Width(k.Expr.Type()); f.GetBitwidth() != 0 && int(f.GetBitwidth()) != w {
 				n.fail("P4Info", "match field %s has %d bits, in the JSON %d", f.GetName(), f.GetBitwidth(), w)
 			}

@@ -148,12 +148,16 @@ func (x *exporter) table(n *gnode) obj {
 			kv{"default_entry", obj{{"action_id", n.action}, {"action_const", true}, {"action_data", arr{}}, {"action_entry_const", true}}})
 	}
 	t := n.apply.Table
+	typ := "simple"
 	if t.Implementation != nil {
-		x.fail(t.Pos, "table "+t.Name, "action profiles and selectors are not exported to bmv2 JSON")
+		typ = x.profile(t)
 	}
 	x.sourceInfo(&o, t.Pos)
 	keys, kind := arr{}, ir.MatchExact
 	for _, k := range t.Keys {
+		if k.Kind == ir.MatchSelector {
+			continue // input of the profile's hash
+		}
 		target, is := x.keyField(k.Expr)
 		if !is {
 			x.fail(k.Pos, "key "+k.Name, "it is no field")
@@ -198,12 +202,21 @@ func (x *exporter) table(n *gnode) obj {
 	if n.byHit {
 		nexts = obj{{"__HIT__", nodeName(n.yes)}, {"__MISS__", nodeName(n.no)}}
 	}
-	o = append(o, kv{"key", keys}, kv{"match_type", jsonMatch(kind)}, kv{"type", "simple"}, kv{"max_size", size},
+	o = append(o, kv{"key", keys}, kv{"match_type", jsonMatch(kind)}, kv{"type", typ})
+	if t.Implementation != nil {
+		o.add("action_profile", t.Implementation.Name)
+	}
+	o = append(o, kv{"max_size", size},
 		kv{"with_counters", t.Counters != nil}, kv{"support_timeout", t.SupportTimeout}, kv{"direct_meters", meters},
 		kv{"action_ids", ids}, kv{"actions", names}, kv{"base_default_next", nodeName(n.next)}, kv{"next_tables", nexts})
-	o.add("default_entry", obj{{"action_id", x.actionIDs[t.Actions[t.DefaultAction].Action]}, {"action_const", t.ConstDefault},
-		{"action_data", x.actionData(t, t.DefaultAction, t.DefaultArgs)}, {"action_entry_const", t.ConstDefault}})
-	if t.ConstEntries {
+	// simple_switch has constant default actions and entries in simple tables alone.
+	constant := t.ConstDefault && typ == "simple"
+	o.add("default_entry", obj{{"action_id", x.actionIDs[t.Actions[t.DefaultAction].Action]}, {"action_const", constant},
+		{"action_data", x.actionData(t, t.DefaultAction, t.DefaultArgs)}, {"action_entry_const", constant}})
+	if t.ConstEntries && len(t.Entries) > 0 && typ != "simple" {
+		x.fail(t.Pos, "table "+t.Name, "bmv2 JSON has no entries in tables with an action profile")
+	}
+	if t.ConstEntries && typ == "simple" {
 		o.add("entries", x.entries(t))
 	}
 	return o

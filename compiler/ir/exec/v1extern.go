@@ -2,7 +2,6 @@ package exec
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -131,53 +130,11 @@ func (k *compiler) sendBack(s *externSite) stmt {
 // digest hands the values that the fields have at the call to the control plane.
 func (k *compiler) digest(s *externSite) stmt {
 	k.need(s, 2, 2)
-	return k.sendDigest(s, k.digestName(s), s.args[1])
-}
-
-// digestName is the name that P4Info gives the messages of a call: that of the
-// type, or digest_N where the type has none.
-func (k *compiler) digestName(s *externSite) string {
-	if len(s.types) == 0 {
-		return "digest"
+	t := s.args[1].Type()
+	if len(s.types) > 0 {
+		t = s.types[0]
 	}
-	if n := typeName(s.types[0]); n != "" {
-		return n
-	}
-	n := 0
-	var seen []ir.Type
-	k.p.Bodies(func(body *[]ir.Stmt) {
-		ir.WalkStmts(*body, func(st ir.Stmt) {
-			var t ir.Type
-			switch x := st.(type) {
-			case *ir.CallStmt:
-				if x.Extern == "digest" && len(x.TypeArgs) == 1 {
-					t = x.TypeArgs[0]
-				}
-			case *ir.ExternCall:
-				if x.Name == "digest" && len(x.TypeArgs) == 1 {
-					t = x.TypeArgs[0]
-				}
-			}
-			if t == nil || typeName(t) != "" || slices.ContainsFunc(seen, func(o ir.Type) bool { return ir.Identical(o, t) }) {
-				return
-			}
-			if ir.Identical(t, s.types[0]) {
-				n = len(seen)
-			}
-			seen = append(seen, t)
-		})
-	})
-	return fmt.Sprintf("digest_%d", n)
-}
-
-func typeName(t ir.Type) string {
-	switch t := t.(type) {
-	case *ir.Struct:
-		return t.Name
-	case *ir.Header:
-		return t.Name
-	}
-	return ""
+	return k.sendDigest(s, k.p.DigestName(t), s.args[1])
 }
 
 // sendDigest compiles the message of data.
