@@ -34,19 +34,19 @@ INLINE u32 port_of(struct mac_key *k)
 }
 #define LEARN(key, port) update(&macs, &key, &port, 0)
 #endif
-MAP(ifport, HASH, u32, u32, 1024, 0);
+MAP(ifindex, ARRAY, u32, u32, 1 << 15, 0); // port + 1
 
 PROGRAM(l2)
 {
 	struct eth *eth = DATA(ctx);
-	u32 ifindex = INGRESS(ctx);
+	u32 index = INGRESS(ctx);
 	if ((void *)(eth + 1) + 2 > END(ctx)) // so that 8 bytes can be read at the source, too
 		return PASS;
-	u32 *in = lookup(&ifport, &ifindex);
-	if (!in)
+	u32 *in = lookup(&ifindex, &index);
+	if (!in || !*in)
 		return PASS;
 	struct mac_key src = { WORD64(eth->src) << 16 >> 16 }, dst = { WORD64(eth->dst) << 16 >> 16 };
-	u32 port = *in;
+	u32 port = *in - 1;
 	if (unlikely(port_of(&src) != port)) {
 		if (src.mac & 1)
 			return DROP;

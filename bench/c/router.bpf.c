@@ -33,8 +33,8 @@ struct port_stats {
 	u64 rx_packets, rx_bytes, tx_packets, tx_bytes, drops;
 };
 struct tables {
-	u32 crc32[256];
-	u16 crc16[256];
+	u32 crc32[8][256];
+	u16 crc16[8][256]; // [k]: what a byte does to the CRC when k more follow
 };
 
 HANDLES(m_interfaces, HASH, struct port_vlan, 0);
@@ -56,7 +56,7 @@ HANDLES(m_neighbours_v4, HASH, struct neighbour_key, 0);
 ENTRIES(e_neighbours_v4);
 HANDLES(m_egress_interfaces, HASH, struct port_vlan, 0);
 ENTRIES(e_egress_interfaces);
-MAP(ifport, HASH, u32, u32, 1024, 0);
+MAP(ifindex, ARRAY, u32, u32, 1, 0); // port + 1
 MAP(portstats, PERCPU_ARRAY, u32, struct port_stats, 512, 0);
 MAP(consts, ARRAY, u32, struct tables, 1, F_RDONLY_PROG);
 
@@ -85,22 +85,24 @@ INLINE void count_hit(void *map, u32 stride, u32 cpu, u32 handle, u64 bytes)
 	}
 }
 
-INLINE u16 crc16(const struct tables *t, u16 crc, u64 value, int bytes)
+// CRC-16/ARC of the 13 bytes of a 5-tuple, eight looked up at once, then five.
+INLINE u16 flow_crc(const struct tables *t, u32 src, u32 dst, u8 proto, u16 sport, u16 dport)
 {
-#pragma unroll
-	for (int i = bytes - 1; i >= 0; i--)
-		crc = t->crc16[(u8)(crc ^ value >> 8 * i)] ^ crc >> 8;
-	return crc;
+	u16 c = t->crc16[7][src >> 24] ^ t->crc16[6][(u8)(src >> 16)] ^ t->crc16[5][(u8)(src >> 8)] ^ t->crc16[4][(u8)src] ^
+		t->crc16[3][dst >> 24] ^ t->crc16[2][(u8)(dst >> 16)] ^ t->crc16[1][(u8)(dst >> 8)] ^ t->crc16[0][(u8)dst];
+	return t->crc16[4][(u8)(proto ^ c)] ^ t->crc16[3][sport >> 8 ^ c >> 8] ^ t->crc16[2][(u8)sport] ^
+	       t->crc16[1][dport >> 8] ^ t->crc16[0][(u8)dport];
 }
 
 PROGRAM(router)
 {
 	void *data = DATA(ctx), *end = END(ctx);
-	u32 len = LENGTH(ctx), ifindex = INGRESS(ctx), zero = 0;
-	u32 *ingress = lookup(&ifport, &ifindex);
-	if (!ingress)
+	u32 len = LENGTH(ctx), index = INGRESS(ctx), zero = 0;
+	u32 *port_1 = lookup(&ifindex, &index);
+	if (!port_1 || !*port_1)
 		return PASS;
-	struct port_stats *rx = lookup(&portstats, ingress);
+	u32 ingress = *port_1 - 1;
+	struct port_stats *rx = lookup(&portstats, &ingress);
 	if (!rx)
 		return PASS;
 	rx->rx_packets++;
@@ -116,7 +118,7 @@ PROGRAM(router)
 	if (fold(header_sum(ip)) != 0xffff)
 		return DROP;
 
-	struct port_vlan in = { *ingress, 0 };
+	struct port_vlan in = { ingress, 0 };
 	u64 w = entry(&e_interfaces, handle_of(&m_interfaces, &in));
 	if (ACTION(w) != 0)
 		return ACTION(w) == 1 ? PASS : DROP;
@@ -170,11 +172,7 @@ PROGRAM(router)
 		sport = swap16(l4->src);
 		dport = swap16(l4->dst);
 	}
-	u16 crc = crc16(t, 0, src, 4);
-	crc = crc16(t, crc, dst, 4);
-	crc = crc16(t, crc, ip->proto, 1);
-	crc = crc16(t, crc, sport, 2);
-	crc = crc16(t, crc, dport, 2);
+	u16 crc = flow_crc(t, src, dst, ip->proto, sport, dport);
 	i = (u16)(base + (buckets > 1 ? crc % buckets : 0));
 	w = entry(&e_buckets, handle_of(&m_buckets, &i));
 	if (ACTION(w) != 0)

@@ -23,6 +23,8 @@ func (m *machine) helper(f asm.BuiltinFunc) (end bool, err error) {
 		if m.start += int(int32(r[2])); m.start < 0 || m.start+14 > m.end {
 			err = errors.New("the packet's start leaves its buffer")
 		}
+	case asm.FnSkbAdjustRoom:
+		err = m.adjustRoom(int(int32(r[2])))
 	case asm.FnXdpAdjustTail:
 		b := &m.objects[m.packet>>32]
 		m.end += int(int32(r[2]))
@@ -45,6 +47,19 @@ func (m *machine) helper(f asm.BuiltinFunc) (end bool, err error) {
 	}
 	r[0] = ret
 	return false, err
+}
+
+// adjustRoom makes room of n bytes behind the MAC header, or takes -n bytes away.
+func (m *machine) adjustRoom(n int) error {
+	b := m.objects[m.packet>>32]
+	from, to := m.start, m.start-n
+	if to < 0 || to+14 > m.end {
+		return errors.New("the packet's start leaves its buffer")
+	}
+	copy(b[to:to+14], append([]byte(nil), b[from:from+14]...))
+	clear(b[to+14 : max(from+14, to+14)])
+	m.start = to
+	return m.store(2<<32, 4, uint64(m.end-m.start)) // __sk_buff.len; the context is the second object
 }
 
 // copy copies n bytes between two addresses.

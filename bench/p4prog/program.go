@@ -168,6 +168,9 @@ func (x *Program) ports() error {
 	if err := x.Maps[backend.MapIfPort].Put(uint32(bench.Loopback), uint32(0)); err != nil {
 		return err
 	}
+	if err := x.Maps[backend.MapIfIndex].Put(uint32(bench.Loopback), uint32(0+1)); err != nil {
+		return err
+	}
 	if err := x.Maps[backend.MapCell].Put(uint32(0), backend.CellWord(1, 0)); err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func handMaps(x *Program) (map[string]*ebpf.Map, map[string]uint32) {
 			}
 		}
 	}
-	for ours, theirs := range map[string]string{backend.MapIfPort: "ifport", backend.MapPortStats: "portstats",
+	for ours, theirs := range map[string]string{backend.MapIfIndex: "ifindex", backend.MapPortStats: "portstats",
 		backend.MapConst: "consts", backend.MapDevmap: "devmap", backend.MapPorts: "ports"} {
 		given[theirs] = x.Maps[ours]
 	}

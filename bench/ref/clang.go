@@ -96,8 +96,8 @@ func (v variant) load(file string) (*ebpf.Collection, map[string]asm.Instruction
 			return nil, nil, err
 		}
 	}
-	if m := coll.Maps["ifport"]; m != nil {
-		if err := m.Put(uint32(bench.Loopback), uint32(0)); err != nil {
+	if m := coll.Maps["ifindex"]; m != nil {
+		if err := m.Put(uint32(bench.Loopback), uint32(0+1)); err != nil {
 			coll.Close()
 			return nil, nil, err
 		}

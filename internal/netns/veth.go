@@ -16,13 +16,14 @@ type End struct {
 	MAC   string   // "" = chosen by the kernel
 	Addrs []string // in CIDR form
 	MTU   int      // 0 = 1500
+	Index int      // of the device, the first end only; 0 = chosen by the kernel
 }
 
 // Veth makes a veth pair, sets addresses and both ends up.
 func Veth(a, b End) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = a.Name
-	attrs.MTU = a.MTU
+	attrs.MTU, attrs.Index = a.MTU, a.Index
 	v := &netlink.Veth{LinkAttrs: attrs, PeerName: b.Name, PeerMTU: uint32(b.MTU), PeerNamespace: netlink.NsFd(b.NS.fd)}
 	for _, e := range []struct {
 		mac  string

@@ -186,10 +186,15 @@ func (p *Plane) ourFilter(dev netlink.Link) bool {
 // publish makes the number known to the programs.
 func (p *Plane) publish(number uint32, index int) error {
 	ifindex := uint32(index)
-	for _, u := range []struct {
+	updates := []struct {
 		name       string
 		key, value uint32
-	}{{backend.MapIfPort, ifindex, number}, {backend.MapPorts, number, ifindex}, {backend.MapDevmap, number, ifindex}} {
+	}{{backend.MapIfPort, ifindex, number}, {backend.MapPorts, number, ifindex}, {backend.MapDevmap, number, ifindex}}
+	if ifindex < backend.FastNetdevs {
+		updates = append(updates, updates[0])
+		updates[3].name, updates[3].value = backend.MapIfIndex, number+1
+	}
+	for _, u := range updates {
 		if err := p.maps[u.name].Update(u.key, u.value, ebpf.UpdateAny); err != nil {
 			return fmt.Errorf("map %s: %w", u.name, err)
 		}
@@ -211,6 +216,9 @@ func (p *Plane) forget(number uint32, index int) error {
 		var n uint32
 		if p.maps[backend.MapIfPort].Lookup(uint32(index), &n) == nil && n == number {
 			gone(p.maps[backend.MapIfPort].Delete(uint32(index)))
+			if index < backend.FastNetdevs {
+				gone(p.maps[backend.MapIfIndex].Update(uint32(index), uint32(0), ebpf.UpdateAny))
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -319,6 +327,10 @@ func (p *Plane) adoptPorts() error {
 				return err
 			}
 			continue
+		}
+		// A version without MapIfIndex may have published it.
+		if err := p.publish(n, int(index)); err != nil {
+			return err
 		}
 		at.generic = dev.Attrs().Xdp != nil && dev.Attrs().Xdp.AttachMode == xdpAttachedSKB
 		p.ports[n] = &port{number: n, netdev: dev.Attrs().Name, hook: at.hook, at: at, veth: dev.Type() == "veth"}

@@ -252,6 +252,15 @@ func TestVanishedPortComesBack(t *testing.T) {
 			if err := p.maps[backend.MapIfPort].Lookup(uint32(old), &number); !errors.Is(err, ebpf.ErrKeyNotExist) {
 				t.Errorf("the old index is still known: %v", err)
 			}
+			var next uint32
+			netnstest.Check(t, p.maps[backend.MapIfIndex].Lookup(uint32(b.ifindex[0]), &next))
+			if next != number+1 {
+				t.Errorf("the new index leads to %d, want %d", next, number+1)
+			}
+			netnstest.Check(t, p.maps[backend.MapIfIndex].Lookup(uint32(old), &next))
+			if next != 0 {
+				t.Errorf("the old index still leads to %d", next)
+			}
 			b.load(p, 2, 2)
 			f = b.flow()
 			f.WaitFor(50)

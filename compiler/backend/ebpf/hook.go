@@ -68,8 +68,7 @@ func (g *gen) prologue() {
 			}
 			ifindex := g.scalar()
 			g.load(ifindex, g.ctx, off, asm.Word)
-			// A netdev that is no port (any more): its packets are not ours.
-			g.load(g.ingress, g.element(MapIfPort, ifindex, g.passBlk), 0, asm.Word)
+			g.ingressPort(ifindex)
 		}
 	}
 	switch g.o.Hook {
@@ -108,6 +107,24 @@ func (g *gen) prologue() {
 	}
 	g.load(g.data, g.ctx, data, asm.Word)
 	g.load(g.end, g.ctx, end, asm.Word)
+}
+
+// ingressPort finds the port of a netdev. One that is no port (any more): its
+// packets are not ours. Indices of netdevs are small numbers but on machines that
+// make and remove many, and an array costs nothing beside a hash table.
+func (g *gen) ingressPort(ifindex vreg) {
+	far, done := g.newBlock(), g.newBlock()
+	g.branchImm(asm.JGE, ifindex, FastNetdevs, far)
+	g.load(g.ingress, g.element(MapIfIndex, ifindex, g.passBlk), 0, asm.Word)
+	g.branchImm(asm.JEq, g.ingress, 0, g.passBlk)
+	g.aluImm(asm.Sub, g.ingress, 1)
+	g.todo = append(g.todo, func() {
+		g.place(far)
+		g.load(g.ingress, g.element(MapIfPort, ifindex, g.passBlk), 0, asm.Word)
+		g.jump(done)
+	})
+	g.jump(done)
+	g.place(done)
 }
 
 // epilogue generates the endings: output, drop, and the two that leave the

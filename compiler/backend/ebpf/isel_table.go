@@ -197,45 +197,78 @@ func (g *gen) regWrite(v *ssa.Value) {
 	g.place(done)
 }
 
-// crc hashes the bytes of the arguments with the tables of MapConst: crc =
-// table[(crc ^ byte) & 0xff] ^ crc >> 8.
+// crc hashes the bytes of the arguments with the tables of MapConst. A CRC is
+// linear: the bytes of a group of up to crcTables are looked up independently,
+// each in the table for its distance from the group's end, with the CRC so far in
+// the first ones; only groups wait for each other.
 func (g *gen) crc(v *ssa.Value) {
-	xs := make([]vreg, len(v.Args))
-	for i, a := range v.Args {
-		xs[i] = g.use(a)
+	type octet struct {
+		x     vreg
+		shift int
 	}
-	r := g.scalar()
-	g.vals[v] = r
-	table, width, base := asm.Word, 4, crc32TableOff
-	if v.Op == ssa.OpCRC16 {
-		table, width, base = asm.Half, 2, crc16TableOff
-		g.movImm(r, 0)
-	} else {
-		g.movImm(r, 0xffffffff)
-	}
-	if len(xs) > 0 {
-		t := g.ptr()
-		g.emit(minst{op: mValue, dst: t, name: g.useMap(MapConst), imm: int64(base)})
-		for i, x := range xs {
-			for sh := int(v.Args[i].Type) - 8; sh >= 0; sh -= 8 {
-				ix, p := g.ptr(), g.ptr()
-				g.mov(ix, x)
-				if sh > 0 {
-					g.aluImm(asm.RSh, ix, int64(sh))
-				}
-				g.alu(asm.Xor, ix, r)
-				g.aluImm(asm.And, ix, 0xff)
-				g.aluImm(asm.Mul, ix, int64(width))
-				g.mov(p, t)
-				g.alu(asm.Add, p, ix)
-				e := g.scalar()
-				g.load(e, p, 0, table)
-				g.aluImm(asm.RSh, r, 8)
-				g.alu(asm.Xor, r, e)
-			}
+	var octets []octet
+	for _, a := range v.Args {
+		x := g.use(a)
+		for sh := int(a.Type) - 8; sh >= 0; sh -= 8 {
+			octets = append(octets, octet{x, sh})
 		}
 	}
+	table, log, base := asm.Word, 2, crc32TableOff
+	crc := g.scalar()
+	if v.Op == ssa.OpCRC16 {
+		table, log, base = asm.Half, 1, crc16TableOff
+		g.movImm(crc, 0)
+	} else {
+		g.movImm(crc, 0xffffffff)
+	}
+	size := 1 << log // bytes of the CRC
+	zero := v.Op == ssa.OpCRC16
+	t := noReg
+	for len(octets) > 0 {
+		if t == noReg {
+			t = g.ptr()
+			g.emit(minst{op: mValue, dst: t, name: g.useMap(MapConst), imm: int64(base)})
+		}
+		group := octets[:min(crcTables, len(octets))]
+		octets = octets[len(group):]
+		next := g.scalar()
+		for i, o := range group {
+			ix, p := g.ptr(), g.ptr()
+			g.mov(ix, o.x)
+			g.shiftRight(ix, o.shift)
+			if i < size && !zero {
+				c := g.scalar()
+				g.mov(c, crc)
+				g.shiftRight(c, 8*i)
+				g.alu(asm.Xor, ix, c)
+			}
+			g.aluImm(asm.And, ix, 0xff)
+			g.aluImm(asm.LSh, ix, int64(log))
+			g.mov(p, t)
+			g.alu(asm.Add, p, ix)
+			e := next
+			if i > 0 {
+				e = g.scalar()
+			}
+			g.load(e, p, 256*size*(len(group)-1-i), table)
+			if i > 0 {
+				g.alu(asm.Xor, next, e)
+			}
+		}
+		if len(group) < size && !zero {
+			g.shiftRight(crc, 8*len(group))
+			g.alu(asm.Xor, next, crc)
+		}
+		crc, zero = next, false
+	}
 	if v.Op == ssa.OpCRC32 {
-		g.emit(minst{op: mALU, alu: asm.Xor, w32: true, dst: r, imm: -1})
+		g.emit(minst{op: mALU, alu: asm.Xor, w32: true, dst: crc, imm: -1})
+	}
+	g.vals[v] = crc
+}
+
+func (g *gen) shiftRight(x vreg, n int) {
+	if n > 0 {
+		g.aluImm(asm.RSh, x, int64(n))
 	}
 }

@@ -37,7 +37,8 @@ func newLive(t testing.TB, p *ir.Program, h Hook) *live {
 		n := netnstest.NS(t)
 		v.hosts[i] = n
 		netnstest.Check(t, n.Sysctl("net/ipv6/conf/default/disable_ipv6", "1"))
-		netnstest.Veth(t, netns.End{NS: v.sw, Name: fmt.Sprintf("p%d", i)}, netns.End{NS: n, Name: "eth"})
+		// Every second port has an index that MapIfIndex has no room for.
+		netnstest.Veth(t, netns.End{NS: v.sw, Name: fmt.Sprintf("p%d", i), Index: (100 + i) * (1 + i%2*FastNetdevs)}, netns.End{NS: n, Name: "eth"})
 		// NAPI, without which a veth drops what XDP redirects to it.
 		netnstest.Check(t, n.SetFeature("eth", netns.GRO, true))
 		var err error
@@ -70,6 +71,9 @@ func newLive(t testing.TB, p *ir.Program, h Hook) *live {
 		}
 		v.k.put(MapPorts, uint32(i), uint32(ix))
 		v.k.put(MapIfPort, uint32(ix), uint32(i))
+		if ix < FastNetdevs {
+			v.k.put(MapIfIndex, uint32(ix), uint32(i+1))
+		}
 	}
 	return v
 }

@@ -100,6 +100,7 @@ func (m *MapSpec) Digest() string {
 const (
 	MapPorts     = "ports"     // ARRAY port number -> ifindex u32, 0 = no such port
 	MapIfPort    = "ifport"    // HASH ifindex u32 -> port number u32
+	MapIfIndex   = "ifindex"   // ARRAY ifindex below FastNetdevs -> port number + 1 u32, 0 = no port; as MapIfPort
 	MapDevmap    = "devmap"    // DEVMAP port number -> ifindex
 	MapPortStats = "portstats" // PERCPU_ARRAY port number -> PortStats
 	MapDrops     = "drops"     // PERCPU_ARRAY drop reason -> packets, bytes u64
@@ -119,12 +120,14 @@ const (
 	StagesPerGen   = 16
 	progArraySize  = Generations * StagesPerGen
 	maxNetdevs     = 1024
+	FastNetdevs    = 1 << 15 // ifindexes whose port is found without hashing
 	portStatsSize  = 5 * 8
 	dropStatSize   = 2 * 8
 	resultSize     = 16
+	crcTables      = 8 // tables of each CRC: bytes that are looked up at once
 	crc32TableOff  = 0
-	crc16TableOff  = 1024
-	constTableSize = 1024 + 512
+	crc16TableOff  = crcTables * 256 * 4
+	constTableSize = crc16TableOff + crcTables*256*2
 )
 
 // PortStats is one CPU's value in MapPortStats, as the program counts it (D9);
@@ -169,6 +172,7 @@ func DeviceMaps() []*MapSpec {
 	return []*MapSpec{
 		{Name: MapPorts, Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: MaxPorts, Role: Device},
 		{Name: MapIfPort, Type: ebpf.Hash, KeySize: 4, ValueSize: 4, MaxEntries: maxNetdevs, Role: Device},
+		{Name: MapIfIndex, Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: FastNetdevs, Role: Device},
 		{Name: MapDevmap, Type: ebpf.DevMap, KeySize: 4, ValueSize: 4, MaxEntries: MaxPorts, Role: Device},
 		{Name: MapPortStats, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: portStatsSize, MaxEntries: MaxPorts, Role: Device},
 		{Name: MapDrops, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: dropStatSize, MaxEntries: DropReasons, Role: Device},
@@ -180,22 +184,27 @@ func DeviceMaps() []*MapSpec {
 }
 
 // constMap holds the tables of the reflected CRC-32 (IEEE 802.3) and CRC-16/ARC.
+// Table k gives what a byte does to the CRC when k more bytes follow it.
 func constMap() *MapSpec {
 	b := make([]byte, constTableSize)
-	t32 := crc32.MakeTable(crc32.IEEE)
-	for i, v := range t32 {
-		nativeEndian.PutUint32(b[crc32TableOff+4*i:], v)
-	}
 	for i := range 256 {
-		c := uint16(i)
+		c32, c16 := uint32(i), uint32(i)
 		for range 8 {
-			if c&1 != 0 {
-				c = c>>1 ^ 0xa001
-			} else {
-				c >>= 1
-			}
+			c32 = c32>>1 ^ crc32.IEEE&-(c32&1)
+			c16 = c16>>1 ^ 0xa001&-(c16&1)
 		}
-		nativeEndian.PutUint16(b[crc16TableOff+2*i:], c)
+		nativeEndian.PutUint32(b[crc32TableOff+4*i:], c32)
+		nativeEndian.PutUint16(b[crc16TableOff+2*i:], uint16(c16))
+	}
+	for k := 1; k < crcTables; k++ {
+		for i := range 256 {
+			c32 := nativeEndian.Uint32(b[crc32TableOff+4*(256*(k-1)+i):])
+			c16 := nativeEndian.Uint16(b[crc16TableOff+2*(256*(k-1)+i):])
+			c32 = c32>>8 ^ nativeEndian.Uint32(b[crc32TableOff+4*int(c32&0xff):])
+			c16 = c16>>8 ^ nativeEndian.Uint16(b[crc16TableOff+2*int(c16&0xff):])
+			nativeEndian.PutUint32(b[crc32TableOff+4*(256*k+i):], c32)
+			nativeEndian.PutUint16(b[crc16TableOff+2*(256*k+i):], c16)
+		}
 	}
 	return &MapSpec{Name: MapConst, Type: ebpf.Array, KeySize: 4, ValueSize: constTableSize, MaxEntries: 1,
 		Flags: fRdonlyProg, Role: Const, Contents: b}
