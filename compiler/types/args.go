@@ -36,7 +36,7 @@ func bindArgs(f *Func, args []*ast.Arg) (bound []ast.Expr, problem string, at as
 			}
 		}
 		if j < 0 {
-			return bound, f.Name + " has no parameter " + a.Name.Name, a.Name
+			return bound, f.Name + " has no parameter " + a.Name.Name + didYouMean(a.Name.Name, paramNames(f)), a.Name
 		}
 		if bound[j] != nil {
 			return bound, "parameter " + a.Name.Name + " is given twice", a.Name
@@ -49,6 +49,23 @@ func bindArgs(f *Func, args []*ast.Arg) (bound []ast.Expr, problem string, at as
 		}
 	}
 	return bound, "", nil
+}
+
+func paramNames(f *Func) []string {
+	names := make([]string, len(f.Params))
+	for i, p := range f.Params {
+		names[i] = p.Name
+	}
+	return names
+}
+
+// didYouMean is the end of a message about a name that is not there: it asks
+// for the nearest one, where one is near.
+func didYouMean(name string, known []string) string {
+	if s := diag.Nearest(name, known); s != "" {
+		return "; did you mean " + s + "?"
+	}
+	return ""
 }
 
 // pick chooses among functions of one name by number and names of the

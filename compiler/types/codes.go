@@ -52,5 +52,6 @@ const (
 	codeTooDeep       diag.Code = "too-deep"
 	codeTypeArgs      diag.Code = "type-arguments"
 	codeUnknownName   diag.Code = "unknown-name"
+	codeUnknownProp   diag.Code = "unknown-property"
 	codeUnreachable   diag.Code = "unreachable"
 )

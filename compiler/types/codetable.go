@@ -56,6 +56,7 @@ func Codes() []diag.CodeInfo {
 		{Code: codeTypeArgs, Summary: "type arguments are missing, too many or not allowed", Example: "struct S<T> { T a; }\nstruct R { S x; }"},
 		{Code: codeBadMember, Summary: "a value or type has no member of that name", Example: "struct S { bit<8> a; }\ncontrol c(inout S s) { apply { s.b = 1; } }"},
 		{Code: codeUnknownName, Summary: "a name is not declared", Example: "const bit<8> x = y;"},
+		{Code: codeUnknownProp, Summary: "a table property with nearly the name of one of the language (warning)", Example: "action a() {}\ncontrol c() { table t { actions = { a; } default_action = a(); sise = 4; } apply {} }"},
 		{Code: codeUnreachable, Summary: "code that is never reached (warning)", Example: "parser p(in bit<8> x) { state start { transition select(x) { default: accept; 1: reject; } } }"},
 	}
 }

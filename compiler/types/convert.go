@@ -26,11 +26,31 @@ func (c *checker) assignTo(t Type, e ast.Expr, what string) bool {
 		return true
 	}
 	if !unify(t, tv.Type, true) {
-		c.errorf(codeMismatch, e, "cannot give a value of type %s to %s of type %s", tv.Type, what, t)
+		c.errorf(codeMismatch, e, "cannot give a value of type %s to %s of type %s%s", tv.Type, what, t, strangeField(e, t))
 		return false
 	}
 	c.warnOverflow(t, e)
 	return true
+}
+
+// strangeField is the end of a message about a struct expression that does not
+// fit t because it names a field that t does not have.
+func strangeField(e ast.Expr, t Type) string {
+	x, ok := e.(*ast.StructExpr)
+	s, isStruct := deref(t).(*Struct)
+	if !ok || !isStruct {
+		return ""
+	}
+	names := make([]string, len(s.Fields))
+	for i, f := range s.Fields {
+		names[i] = f.Name
+	}
+	for _, f := range x.Fields {
+		if !slices.Contains(names, f.Name.Name) {
+			return "; it has no field " + f.Name.Name + didYouMean(f.Name.Name, names)
+		}
+	}
+	return ""
 }
 
 func isDots(t Type) bool { return isKind(t, Dots) }

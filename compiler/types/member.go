@@ -258,7 +258,7 @@ func (c *checker) noMember(e *ast.MemberExpr, t Type) {
 		names = []string{"next", "last", "lastIndex", "size", "push_front", "pop_front"}
 	}
 	d := diag.Diagnostic{Code: codeBadMember, Span: e.Member.Span, Message: fmt.Sprintf("%s has no member %s", t, e.Member.Name), Notes: declaredHere(decl)}
-	if s := nearest(e.Member.Name, names); s != "" {
+	if s := diag.Nearest(e.Member.Name, names); s != "" {
 		d.Message += fmt.Sprintf("; did you mean %s?", s)
 		d.Fix = &diag.Fix{Span: e.Member.Span, Text: s, Message: "did you mean"}
 	}

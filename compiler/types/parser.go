@@ -177,11 +177,7 @@ func (c *checker) target(id *ast.Ident) {
 	}
 	s := c.body.states[id.Name]
 	if s == nil {
-		msg := ""
-		if n := nearest(id.Name, append(sortedKeys(c.body.states), "accept", "reject")); n != "" {
-			msg = "; did you mean " + n + "?"
-		}
-		c.errorf(codeBadState, id, "there is no state %s%s", id.Name, msg)
+		c.errorf(codeBadState, id, "there is no state %s%s", id.Name, didYouMean(id.Name, append(sortedKeys(c.body.states), "accept", "reject")))
 		return
 	}
 	c.info.States[id] = s

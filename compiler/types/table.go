@@ -88,11 +88,7 @@ func (c *checker) keyElem(k *ast.KeyElem) (Type, string) {
 	}
 	kind := k.Match.Name
 	if _, ok := c.matchKinds[kind]; !ok {
-		msg := ""
-		if n := nearest(kind, sortedKeys(c.matchKinds)); n != "" {
-			msg = "; did you mean " + n + "?"
-		}
-		c.errorf(codeBadKey, k.Match, "there is no match kind %s%s", kind, msg)
+		c.errorf(codeBadKey, k.Match, "there is no match kind %s%s", kind, didYouMean(kind, sortedKeys(c.matchKinds)))
 	}
 	if (kind == "lpm" || kind == "range") && !isBad(t) {
 		if asBits(Underlying(t)) == nil {
@@ -306,6 +302,13 @@ func (c *checker) property(d *ast.TableDecl, p *ast.Property) {
 			c.errorf(codeBadTable, p.Value, "priority_delta must be a positive integer known at compile time")
 		}
 	default:
+		// Architectures have properties of their own, so any name is allowed.
+		known := []string{"key", "actions", "entries", "default_action", "size", "largest_priority_wins", "priority_delta"}
+		if n := diag.Nearest(p.Name.Name, known); n != "" {
+			c.rep.Report(diag.Diagnostic{Code: codeUnknownProp, Severity: diag.Warning, Span: p.Name.Span,
+				Message: fmt.Sprintf("the language has no table property %s; did you mean %s?", p.Name.Name, n),
+				Fix:     &diag.Fix{Span: p.Name.Span, Text: n, Message: "did you mean"}})
+		}
 		c.expr(p.Value)
 	}
 }
