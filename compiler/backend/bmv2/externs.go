@@ -44,7 +44,8 @@ func (c *code) extern(s *ir.ExternCall) {
 	case "meter.execute_meter":
 		need(2)
 		dst, back := c.direct(args[1])
-		c.emit("execute_meter", obj{{"type", "meter_array"}, {"value", s.Object.Name}}, outer(x.data(args[0])), dst)
+		at := c.inRange(s.Object, args[0], args[1], dst)
+		c.emit("execute_meter", obj{{"type", "meter_array"}, {"value", s.Object.Name}}, outer(at), dst)
 		back()
 	case "register.read":
 		if s.Dst != nil {
@@ -86,21 +87,29 @@ func (c *code) registerRead(dst ir.Expr, o *ir.Instance, index ir.Expr) {
 	if signed(dst.Type()) {
 		t = c.x.temp(&ir.Bit{W: w}, dst.Pos())
 	}
-	at := c.x.data(index)
 	ref, back := c.direct(t)
-	if k, is := index.(*ir.Const); !is || k.Val.Cmp(big64(int64(c.x.size(o)))) >= 0 {
-		if mentions(index, dst) { // the index goes first
-			tmp := c.x.temp(index.Type(), index.Pos())
-			c.assign(tmp, index)
-			at = c.x.data(tmp)
-		}
-		c.emit("assign", ref, hexstr(new(big.Int), w))
-	}
+	at := c.inRange(o, index, dst, ref)
 	c.emit("register_read", ref, obj{{"type", "register_array"}, {"value", o.Name}}, outer(at))
 	back()
 	if t != dst {
 		c.scalar(dst, wrap(c.x.data(t), dst.Type()))
 	}
+}
+
+// inRange gives the index of a cell of o. Where it may be beyond the last one, the
+// destination of the read becomes 0 before: simple_switch leaves it alone then.
+func (c *code) inRange(o *ir.Instance, index, dst ir.Expr, ref obj) obj {
+	at := c.x.data(index)
+	if k, is := index.(*ir.Const); is && k.Val.Cmp(big64(int64(c.x.size(o)))) < 0 {
+		return at
+	}
+	if mentions(index, dst) { // the index goes first
+		tmp := c.x.temp(index.Type(), index.Pos())
+		c.assign(tmp, index)
+		at = c.x.data(tmp)
+	}
+	c.emit("assign", ref, hexstr(new(big.Int), ir.Width(dst.Type())))
+	return at
 }
 
 func (c *code) logMsg(s *ir.ExternCall) {

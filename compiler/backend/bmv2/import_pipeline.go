@@ -155,6 +155,12 @@ func (im *importer) byAction(fn *flowNode, n node, apply *ir.ApplyTable, next fu
 			to[i] = next(n.get("base_default_next"))
 		}
 	}
+	// The action of an empty group is none of them: it leads to base_default_next.
+	none := -1
+	if apply.Table.Implementation != nil {
+		none = next(n.get("base_default_next"))
+		to = append(to, none)
+	}
 	slot := map[int]int{}
 	for _, t := range to {
 		if _, is := slot[t]; !is {
@@ -178,6 +184,9 @@ func (im *importer) byAction(fn *flowNode, n node, apply *ir.ApplyTable, next fu
 		if uses[i] > uses[def] {
 			def = i
 		}
+	}
+	if apply.Table.Implementation != nil {
+		def, to = slot[none], to[:len(to)-1]
 	}
 	return func(s [][]ir.Stmt) []ir.Stmt {
 		sw := &ir.Switch{SMeta: m, X: run, Default: s[def]}

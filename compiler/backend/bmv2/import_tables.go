@@ -302,13 +302,26 @@ func (im *importer) absent(n node, ti *p4configv1.Table) *ir.Table {
 	for _, r := range ti.GetActionRefs() {
 		name := im.actionName(r.GetId())
 		ref := ir.ActionRef{Action: im.unusedAction(n, name), TableOnly: r.GetScope() == p4configv1.ActionRef_TABLE_ONLY, DefaultOnly: r.GetScope() == p4configv1.ActionRef_DEFAULT_ONLY}
-		if len(ref.Action.DataParams()) == 0 {
-			t.DefaultAction = len(t.Actions)
-		}
 		t.Actions = append(t.Actions, ref)
 	}
-	if len(t.Actions) == 0 || len(t.Actions[t.DefaultAction].Action.DataParams()) > 0 {
-		n.fail("P4Info", "the JSON has no such table, and it has no action without parameters")
+	// What is default is of no consequence; one without parameters is preferred.
+	rank := func(r ir.ActionRef) int {
+		n := len(r.Action.DataParams())
+		if r.TableOnly {
+			n += 1 << 16
+		}
+		return n
+	}
+	for i, r := range t.Actions {
+		if rank(r) < rank(t.Actions[t.DefaultAction]) {
+			t.DefaultAction = i
+		}
+	}
+	if len(t.Actions) == 0 || t.Actions[t.DefaultAction].TableOnly {
+		n.fail("P4Info", "the JSON has no such table, and it has no action that can be its default")
+	}
+	for range t.Actions[t.DefaultAction].Action.DataParams() {
+		t.DefaultArgs = append(t.DefaultArgs, new(big.Int))
 	}
 	im.p.Tables = append(im.p.Tables, t)
 	return t

@@ -96,8 +96,8 @@ func (i *instance) amount(c *ctx) uint64 {
 	return p
 }
 
-// executeMeter is meter.execute_meter(index, result): the result stays as it is
-// where there is no such cell.
+// executeMeter is meter.execute_meter(index, result): green where there is no such
+// cell, as out parameters start at 0 (D19).
 func (k *compiler) executeMeter(s *externSite) stmt {
 	k.need(s, 2, 2)
 	i := k.object(s, "meter")
@@ -106,7 +106,11 @@ func (k *compiler) executeMeter(s *externSite) stmt {
 	pos := s.pos
 	return after(func(c *ctx) {
 		n := index(c)
-		if c.pend != next || n >= i.size {
+		if c.pend != next {
+			return
+		}
+		if n >= i.size {
+			set(c, ir.Green)
 			return
 		}
 		v := i.meters[n].execute(c.now, i.amount(c))
