@@ -14,6 +14,7 @@ func (p *parser) program() *ast.Program {
 			continue
 		}
 		start := p.pos
+		p.elems = append(p.elems[:0], start)
 		d := p.topDecl()
 		if !p.failed {
 			prog.Decls = append(prog.Decls, d)

@@ -75,6 +75,9 @@ func ParseText(set *source.Set, opts preproc.Options, name, text string, rep *di
 	return Parse(preproc.RunText(set, opts, name, text, rep), rep)
 }
 
+// assignOrCall is what is wanted where a statement begins with an expression.
+const assignOrCall = "an assignment or a call"
+
 // parser is the state of one run.
 type parser struct {
 	toks  []scanner.Token
@@ -82,13 +85,14 @@ type parser struct {
 	pos   int   // current token
 	rep   *diag.List
 
-	failed bool // see the package comment
-	erred  bool // an error was reported
-	toTop  bool // with failed: unwind to the top level, a brace is missing
-	quiet  bool // a trial: set failed, but report nothing
-	brace  int  // `{` consumed and not yet closed
-	depth  int  // nesting of productions
-	noGt   bool // a `>` ends the expression: inside bit<...>
+	failed bool  // see the package comment
+	erred  bool  // an error was reported
+	toTop  bool  // with failed: unwind to the top level, a brace is missing
+	quiet  bool  // a trial: set failed, but report nothing
+	brace  int   // `{` consumed and not yet closed
+	depth  int   // nesting of productions
+	noGt   bool  // a `>` ends the expression: inside bit<...>
+	elems  []int // first tokens of the declarations and statements being read
 
 	scopes []scope
 }
@@ -219,6 +223,10 @@ func (p *parser) unexpected(want, where string) {
 	if want == scanner.Semi.String() && p.pos > 0 {
 		end := p.toks[p.pos-1].Hi
 		d.Fix = &diag.Fix{Span: source.Span{Lo: end, Hi: end}, Text: ";", Message: "insert"}
+	}
+	if fix := p.misspelt(t, want); fix != nil {
+		d.Message += fmt.Sprintf("; did you mean `%s`?", fix.Text)
+		d.Fix = fix
 	}
 	p.fail(d)
 }
@@ -399,6 +407,8 @@ func (p *parser) commas(close scanner.Kind, trailing bool, where string, elem fu
 // that failed.
 func (p *parser) list(where string, elem func()) {
 	level, bad := p.brace, false
+	p.elems = append(p.elems, p.pos)
+	defer func(n int) { p.elems = p.elems[:n] }(len(p.elems) - 1)
 	for !p.failed {
 		switch p.kind() {
 		case scanner.RBrace:
@@ -420,6 +430,7 @@ func (p *parser) list(where string, elem func()) {
 			return
 		}
 		start := p.pos
+		p.elems[len(p.elems)-1] = start
 		elem()
 		if p.failed {
 			bad = true

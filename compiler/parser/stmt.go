@@ -169,7 +169,7 @@ func (p *parser) simpleStmt() ast.Stmt {
 	if call, ok := x.(*ast.CallExpr); ok {
 		return &ast.CallStmt{Span: p.from(lo), Call: call}
 	}
-	p.unexpected("an assignment or a call", "")
+	p.unexpected(assignOrCall, "")
 	return &ast.EmptyStmt{Span: p.here()}
 }
 

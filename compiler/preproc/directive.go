@@ -2,6 +2,7 @@ package preproc
 
 import (
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -77,8 +78,21 @@ func (p *preproc) directive(fr *frame, hash Token) {
 	case "ident", "sccs":
 		lx.restOfLine()
 	default:
-		p.rep.Errorf(CodeDirective, at, "unknown directive #%s", t.Text)
+		d := diag.Diagnostic{Code: CodeDirective, Span: at, Message: "unknown directive #" + t.Text}
+		p.suggest(&d, t.Span, t.Text, strings.Fields(directives))
+		p.rep.Report(d)
 		lx.restOfLine()
+	}
+}
+
+// directives are the names of all directives.
+const directives = "define undef include if ifdef ifndef elif elifdef elifndef else endif error warning line pragma"
+
+// suggest adds the candidate nearest to a misspelt name to a diagnostic.
+func (p *preproc) suggest(d *diag.Diagnostic, at source.Span, name string, candidates []string) {
+	if s := diag.Nearest(name, candidates); s != "" {
+		d.Message += "; did you mean " + s + "?"
+		d.Fix = &diag.Fix{Span: at, Text: s, Message: "did you mean"}
 	}
 }
 
@@ -258,6 +272,11 @@ func (p *preproc) include(fr *frame, at source.Span) {
 			if len(p.opts.IncludeDirs) > 0 {
 				d.Notes = append(d.Notes, diag.Note{Message: "searched: " + strings.Join(p.opts.IncludeDirs, ", ")})
 			}
+			// The span covers the quotes or brackets.
+			inside := source.Span{Lo: where.Lo + 1, Hi: where.Hi - 1}
+			if p.set.Text(inside) == name {
+				p.suggest(&d, inside, name, p.includable(fr.origin, name, quoted))
+			}
 			p.rep.Report(d)
 		} else {
 			p.rep.Errorf(CodeRead, where, "cannot read %s: %v", o.name, cause(err))
@@ -271,6 +290,33 @@ func (p *preproc) include(fr *frame, at source.Span) {
 		p.seen[o.name] = true
 		p.result.Includes = append(p.result.Includes, o.name)
 	}
+}
+
+// maxIncludable bounds the files looked at for a suggestion.
+const maxIncludable = 1000
+
+// includable lists the files that an #include could have meant: those in the
+// folder that name says, at each place that is searched.
+func (p *preproc) includable(from origin, name string, quoted bool) []string {
+	folder, _ := path.Split(name)
+	var out []string
+	add := func(list []fs.DirEntry, err error) {
+		for _, e := range list {
+			if err == nil && !e.IsDir() && len(out) < maxIncludable {
+				out = append(out, folder+e.Name())
+			}
+		}
+	}
+	if p.opts.FS != nil {
+		add(fs.ReadDir(p.opts.FS, path.Clean(folder+".")))
+	}
+	for _, d := range p.opts.IncludeDirs {
+		add(os.ReadDir(filepath.Join(d, folder)))
+	}
+	if quoted && from.fsPath == "" && from.path != "" {
+		add(os.ReadDir(filepath.Join(dir(from.path), folder)))
+	}
+	return out
 }
 
 // includeTokens reads the name from tokens: a string, or macros that expand to
