@@ -53,7 +53,7 @@ type Record struct {
 	Address string            `json:"address,omitempty"` // of the client
 	What    map[string]string `json:"what,omitempty"`    // counts and ids, by kind of request
 	Bytes   uint64            `json:"bytes,omitempty"`   // of the request, as it came
-	Digest  string            `json:"digest,omitempty"`  // SHA-256 of these bytes; of several requests of a stream, of all one after another
+	Digest  string            `json:"digest,omitempty"`  // SHA-256 of these bytes; of requests of a stream, of their SHA-256s one after another
 	Code    string            `json:"code,omitempty"`    // gRPC status
 	Message string            `json:"message,omitempty"` // of the status
 	Failed  uint64            `json:"failed,omitempty"`  // parts of the request that were refused, where each has its own result

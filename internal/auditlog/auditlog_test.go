@@ -58,7 +58,7 @@ func verify(t *testing.T, dir, head string) Report {
 	return rep
 }
 
-// TestChain: SP12: what was written is found again, over files and restarts.
+// TestChain: op:SP12: what was written is found again, over files and restarts.
 func TestChain(t *testing.T) {
 	now := clock()
 	dir := written(t, 20, Options{MaxBytes: 2000, Now: now})
@@ -89,7 +89,7 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// TestTamper: SP12: every kind of change is found, at its place.
+// TestTamper: op:SP12: every kind of change is found, at its place.
 func TestTamper(t *testing.T) {
 	lines := func(f func(l [][]byte) [][]byte) func(string) error {
 		return func(path string) error {
@@ -269,9 +269,9 @@ type disk struct {
 	short   bool // a failed write leaves a part
 }
 
-func (d *disk) system() system {
-	return system{
-		write: func(f *os.File, b []byte, at int64) error {
+func (d *disk) disk() Disk {
+	return Disk{
+		Write: func(f *os.File, b []byte, at int64) error {
 			if d.full {
 				if d.short {
 					_ = writeAt(f, b[:len(b)/2], at)
@@ -280,7 +280,7 @@ func (d *disk) system() system {
 			}
 			return writeAt(f, b, at)
 		},
-		allocate: func(f *os.File, at, n int64) error {
+		Allocate: func(f *os.File, at, n int64) error {
 			switch {
 			case !d.promise:
 				return unix.EOPNOTSUPP
@@ -298,7 +298,7 @@ func TestFullDisk(t *testing.T) {
 	for _, d := range []*disk{{promise: true}, {promise: true, short: true}, {short: true}} {
 		t.Run(fmt.Sprintf("%+v", *d), func(t *testing.T) {
 			dir := t.TempDir()
-			l, err := Open(Options{Dir: dir, Now: clock(), system: d.system()})
+			l, err := Open(Options{Dir: dir, Now: clock(), Disk: d.disk()})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,13 +24,14 @@ type Options struct {
 	Keep     int              // files that are kept; 0 = 16
 	Version  string           // of the program, for the record that says that it began
 	Now      func() time.Time // nil = time.Now
-	system   system           // how files are written; tests fill disks
+	Disk     Disk             // zero = the real one
 }
 
-// system is what may fail because of the disk.
-type system struct {
-	write    func(f *os.File, b []byte, at int64) error
-	allocate func(f *os.File, at, n int64) error
+// Disk is what may fail because a disk is full, so that one that is can be had
+// without filling one.
+type Disk struct {
+	Write    func(f *os.File, b []byte, at int64) error
+	Allocate func(f *os.File, at, n int64) error // takes blocks for bytes that are still to be written
 }
 
 // Log writes records. It is safe for concurrent use.
@@ -118,8 +119,8 @@ func Open(o Options) (*Log, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.system.write == nil {
-		o.system = system{write: writeAt, allocate: allocate}
+	if o.Disk.Write == nil {
+		o.Disk = Disk{Write: writeAt, Allocate: allocate}
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
@@ -141,7 +142,6 @@ func writeAt(f *os.File, b []byte, at int64) error {
 	return err
 }
 
-// allocate takes blocks for bytes that are still to be written.
 func allocate(f *os.File, at, n int64) error {
 	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, at, n)
 }
@@ -262,7 +262,7 @@ func (l *Log) reserve(n int64) error {
 		return nil
 	}
 	n = max(roomStep, need-l.room)
-	switch err := l.o.system.allocate(l.f, l.room, n); {
+	switch err := l.o.Disk.Allocate(l.f, l.room, n); {
 	case err == nil:
 		l.room += n
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
@@ -332,7 +332,7 @@ func (l *Log) append(r Record) error {
 	if err != nil {
 		return err
 	}
-	if err := l.o.system.write(l.f, line, l.size); err != nil {
+	if err := l.o.Disk.Write(l.f, line, l.size); err != nil {
 		l.torn = true
 		return fmt.Errorf("%s: %w", l.path, err)
 	}
