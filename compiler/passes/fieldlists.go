@@ -7,11 +7,13 @@ import (
 
 // fieldlists flattens structs, headers and literals that are handed to externs
 // by value into lists of scalars, the form in which every engine takes field
-// lists (hash, checksums, digest).
+// lists (hash, checksums, digest). Headers stay whole where something is
+// computed over them: an invalid one is left out there, and its fields would
+// count as zeros.
 //
 // Before: calls are lowered; structs stand for tuples.
 // After: an in argument of an extern is a scalar, a string or a ListExpr of
-// scalars, whose type is a Tuple.
+// scalars and headers, whose type is a Tuple.
 func fieldlists(p *ir.Program) error {
 	var err error
 	p.Bodies(func(body *[]ir.Stmt) {
@@ -28,7 +30,8 @@ func fieldlists(p *ir.Program) error {
 					continue
 				}
 				list := &ir.ListExpr{Meta: ir.Meta{P: a.Pos()}}
-				if e := flatten(a, &list.Elems); e != nil && err == nil {
+				f := flattener{out: &list.Elems, whole: computes(c.Name)}
+				if e := f.add(a); e != nil && err == nil {
 					err = e
 				}
 				t := &ir.Tuple{}
@@ -46,41 +49,64 @@ func fieldlists(p *ir.Program) error {
 	return err
 }
 
-func flatten(x ir.Expr, out *[]ir.Expr) error {
+// computes tells whether an extern reads the bits of its data, as opposed to
+// the fields one by one.
+func computes(extern string) bool {
+	switch extern {
+	case "hash", "verify_checksum", "update_checksum", "verify_checksum_with_payload", "update_checksum_with_payload":
+		return true
+	}
+	return false
+}
+
+type flattener struct {
+	out   *[]ir.Expr
+	whole bool // headers stay
+}
+
+func (f flattener) add(x ir.Expr) error {
 	switch lit := x.(type) {
 	case *ir.StructLit:
-		if !lit.Invalid {
-			return flattenAll(lit.Fields, out)
+		_, header := lit.T.(*ir.Header)
+		switch {
+		case !lit.Invalid:
+			return f.addAll(lit.Fields)
+		case f.whole && header:
+			return nil
 		}
 	case *ir.ListExpr:
-		return flattenAll(lit.Elems, out)
+		return f.addAll(lit.Elems)
 	}
 	switch t := x.Type().(type) {
 	case *ir.Struct, *ir.Header, *ir.Union:
-		for i, f := range ir.Fields(t) {
-			if err := flatten(part(x, f, i), out); err != nil {
+		if _, header := t.(*ir.Header); header && f.whole {
+			break
+		}
+		for i, field := range ir.Fields(t) {
+			if err := f.add(part(x, field, i)); err != nil {
 				return err
 			}
 		}
 		return nil
 	case *ir.Stack:
 		for i := range t.Size {
-			if err := flatten(stackElem(x, t, i), out); err != nil {
+			if err := f.add(stackElem(x, t, i)); err != nil {
 				return err
 			}
 		}
 		return nil
+	default:
+		if !isScalar(t) {
+			return pass.Refuse(x.Pos(), "a value of type %s cannot be part of a field list", t)
+		}
 	}
-	if !isScalar(x.Type()) {
-		return pass.Refuse(x.Pos(), "a value of type %s cannot be part of a field list", x.Type())
-	}
-	*out = append(*out, x)
+	*f.out = append(*f.out, x)
 	return nil
 }
 
-func flattenAll(es []ir.Expr, out *[]ir.Expr) error {
+func (f flattener) addAll(es []ir.Expr) error {
 	for _, e := range es {
-		if err := flatten(e, out); err != nil {
+		if err := f.add(e); err != nil {
 			return err
 		}
 	}

@@ -294,8 +294,12 @@ func (a *v1) extern(l *lowerer, s *ir.ExternCall) bool {
 		l.random(s.Args[0], s.Args[1], s.Args[2])
 	case "truncate":
 		l.args(s, 1)
+		// The shortest counts. The length is read as 32 bits wherever it is wider.
+		to := l.resize(l.eval(s.Args[0]), 32, false)[0]
+		old := l.get(a.trimTo)
+		keep := l.op(OpAnd, 1, l.get(a.trim), l.op(OpUlt, 1, old, to))
+		l.set(a.trimTo, l.sel(keep, old, to))
 		l.set(a.trim, l.constant(1, 1))
-		l.set(a.trimTo, l.resize(l.eval(s.Args[0]), 32, false)[0])
 	case "counter.count":
 		l.args(s, 1)
 		l.emit(&Value{Op: OpCounterInc, Args: []*Value{l.index32(s.Args[0])}, Sym: s.Object, Name: s.Object.Name})

@@ -95,7 +95,7 @@ type Engines struct {
 }
 
 func (e Engines) has(name string, kernel bool) bool {
-	return (e.Kernel || !kernel) && (e.Only == "" || e.Only == name)
+	return (e.Kernel || !kernel) && (e.Only == "" || e.Only == name || e.Only == "json" && strings.HasPrefix(name, "json"))
 }
 
 // refusal is the construct that an engine refuses, "" for other errors.
