@@ -128,7 +128,7 @@ func vary(r *rand.Rand, text string, n int) string {
 		}
 		a := at[r.IntN(len(at))]
 		word := text[a[0]:a[1]]
-		with := word
+		var with string
 		kind := slices.IndexFunc(kinds, func(k []string) bool { return slices.Contains(k, word) })
 		switch {
 		case kind >= 0:
