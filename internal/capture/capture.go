@@ -226,7 +226,13 @@ type Writer struct {
 
 // Create makes a capture: pcapng when the name ends so, else pcap with
 // nanoseconds.
-func Create(path string) (*Writer, error) {
+func Create(path string) (*Writer, error) { return create(path, pcapgo.NewWriterNanos) }
+
+// CreateMicro is Create of a pcap with microseconds, which is all that older
+// programs read.
+func CreateMicro(path string) (*Writer, error) { return create(path, pcapgo.NewWriter) }
+
+func create(path string, pcap func(io.Writer) *pcapgo.Writer) (*Writer, error) {
 	h, err := os.Create(path)
 	if err != nil {
 		return nil, err
@@ -236,7 +242,7 @@ func Create(path string) (*Writer, error) {
 		w.ports = map[uint32]int{}
 		return w, nil
 	}
-	w.pcap = pcapgo.NewWriterNanos(w.buf)
+	w.pcap = pcap(w.buf)
 	if err := w.pcap.WriteFileHeader(MaxFrame, layers.LinkTypeEthernet); err != nil {
 		h.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
