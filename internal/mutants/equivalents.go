@@ -22,8 +22,7 @@ type equivalent struct {
 //	proof: why nothing can tell them apart,
 //	on as many lines as it takes
 //
-// A line that is only added or only taken away is given with the unchanged line
-// after it as both "-" and "+".
+// What is only taken away, or only put, has lines of one kind.
 func ReadEquivalents(name string) (*Equivalents, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
