@@ -113,12 +113,12 @@ func diff(a, b []byte) string {
 }
 
 // changed is the lines of a diff that are taken away and put, without the space
-// around them: what Equivalents compare.
+// around them and without empty ones: what Equivalents compare.
 func changed(diff string) string {
 	var s strings.Builder
 	for _, l := range strings.Split(diff, "\n") {
-		if strings.HasPrefix(l, "-") || strings.HasPrefix(l, "+") {
-			s.WriteString(l[:1] + strings.Join(strings.Fields(l[1:]), " ") + "\n")
+		if text := strings.Fields(l[min(1, len(l)):]); len(text) > 0 && (l[0] == '-' || l[0] == '+') {
+			s.WriteString(l[:1] + strings.Join(text, " ") + "\n")
 		}
 	}
 	return s.String()
