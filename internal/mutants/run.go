@@ -159,7 +159,7 @@ func (r *Runner) Broken() []string {
 }
 
 func (r *Runner) build(s Suite, bin, overlay string) error {
-	args := []string{"test", "-c", "-vet=off", "-o", bin}
+	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", bin} // no debugger reads it
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
