@@ -267,7 +267,7 @@ func (g *gen) numeric(t *typ, depth int) ex {
 	case 3, 4:
 		return binary("-", pAdd, "L47")
 	case 5:
-		if g.on[fMul] && t.w <= 128 {
+		if g.on[fMul] && (t.w <= 64 || g.on[fWideDiv] && t.w <= 128) {
 			return binary("*", pMul, "L47")
 		}
 	case 6:

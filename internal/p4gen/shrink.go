@@ -14,6 +14,12 @@ import (
 // bounds the calls of fails.
 func Shrink(src string, tries int, fails func(src string) bool) string {
 	s := &shrinker{fails: fails, left: tries, best: src}
+	if _, own, err := Parse(src); err == nil {
+		// What is measured from now on is in the printer's form.
+		if printed := Print(own); fails(printed) {
+			s.best = printed
+		}
+	}
 	for s.left > 0 {
 		_, own, err := Parse(s.best)
 		if err != nil {

@@ -166,7 +166,7 @@ func (g *gen) compound() bool {
 	if g.on[fSat] {
 		ops = append(ops, "|+|", "|-|")
 	}
-	if g.on[fMul] && t.w <= 128 {
+	if g.on[fMul] && (t.w <= 64 || g.on[fWideDiv] && t.w <= 128) {
 		ops = append(ops, "*")
 	}
 	g.cite("L86")

@@ -63,7 +63,13 @@ func (g *gen) tableDecl() {
 	}
 	if g.chance(60) {
 		g.cite("L140")
-		g.line("size = %d;", []int{1, 4, 16, 64, 128, 1024}[g.r.IntN(6)]+8)
+		sizes := []int{8, 9, 12, 16, 64, 128, 1024}
+		for _, k := range keys {
+			if k.kind != "exact" && k.kind != "lpm" {
+				sizes = sizes[:6] // what the kernel takes
+			}
+		}
+		g.line("size = %d;", pick(g, sizes))
 	}
 	if direct != "" {
 		g.line("counters = %s;", direct)

@@ -68,7 +68,7 @@ func (k *compiler) expr(x ir.Expr) *xp {
 	case *ir.IsValid:
 		k.isValid(r, x)
 	case *ir.ListExpr:
-		k.aggregate(r, 0, x.Elems)
+		k.aggregate(r, x.T, x.Elems)
 	case *ir.StructLit:
 		k.structLit(r, x)
 	case *ir.TupleIndex:
@@ -213,25 +213,33 @@ func (k *compiler) isValid(r *xp, x *ir.IsValid) {
 	}
 }
 
-// aggregate writes the elements one after the other, from slot first on.
-func (k *compiler) aggregate(r *xp, first int, elems []ir.Expr) {
+// aggregate writes parts one after the other. A header's validity and a stack's nextIndex
+// lie before them: a header made so is valid, nothing was extracted into a stack.
+func (k *compiler) aggregate(r *xp, t ir.Type, elems []ir.Expr) {
+	first, lead := 0, uint64(0)
+	switch t.(type) {
+	case *ir.Header:
+		first, lead = 1, 1
+	case *ir.Stack:
+		first = 1
+	}
 	xs := make([]*xp, len(elems))
 	for i, e := range elems {
 		xs[i] = k.expr(e)
 		r.fx = r.fx || xs[i].fx
 	}
 	// The destination may be what the elements read: collect first.
-	t, n := k.alloc(r.n), r.n
+	to, n := k.alloc(r.n), r.n
 	r.v = func(c *ctx, dst []uint64) {
-		at := t + first
+		at := to + first
 		for _, x := range xs {
 			x.into(c, c.mem[at:at+x.n])
 			at += x.n
 		}
 		if first == 1 {
-			c.mem[t] = 1
+			c.mem[to] = lead
 		}
-		copy(dst, c.mem[t:t+n])
+		copy(dst, c.mem[to:to+n])
 	}
 }
 
@@ -240,11 +248,7 @@ func (k *compiler) structLit(r *xp, x *ir.StructLit) {
 		r.v = func(_ *ctx, dst []uint64) { clear(dst) }
 		return
 	}
-	first := 0
-	if _, ok := x.T.(*ir.Header); ok {
-		first = 1
-	}
-	k.aggregate(r, first, x.Fields)
+	k.aggregate(r, x.T, x.Fields)
 }
 
 func (k *compiler) mux(r *xp, x *ir.Mux) {
