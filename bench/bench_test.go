@@ -131,7 +131,7 @@ func TestHarness(t *testing.T) {
 					}
 					grow, cut := candidate(t, h, "longer", resize(20)...), candidate(t, h, "shorter", resize(-10)...)
 					r, err := NewRig(h, testFrames(t, 256), []*Candidate{candidate(t, h, "once", count(h)...), candidate(t, h, "twice", count(h)...), grow, cut},
-						Config{MinRounds: 30, MaxRounds: 30, Barrier: barrier})
+						Config{MinRounds: 30, MaxRounds: 30, Barrier: barrier, Copies: 2})
 					if err != nil {
 						return err
 					}

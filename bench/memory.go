@@ -16,8 +16,9 @@ func valueMap(name string, size int) (*ebpf.Map, error) {
 	return ebpf.NewMap(&ebpf.MapSpec{Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(size), MaxEntries: 1, Flags: mmapable})
 }
 
-// mapMemory maps the value of a valueMap.
-func mapMemory(m *ebpf.Map) ([]byte, error) {
+// MapMemory maps the value of an array of one value, made with BPF_F_MMAPABLE.
+// unix.Munmap gives it back.
+func MapMemory(m *ebpf.Map) ([]byte, error) {
 	page := unix.Getpagesize()
 	size := (int(m.ValueSize()) + page - 1) &^ (page - 1)
 	b, err := unix.Mmap(m.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -18,6 +20,10 @@ type Candidate struct {
 	Name string
 	Note string
 	Prog *ebpf.Program
+	// Again loads the same program once more. Where the kernel puts a program
+	// decides up to a tenth of its time (which jumps share an entry of the branch
+	// predictor), so several copies take turns; nil: Prog alone.
+	Again func() (*ebpf.Program, error)
 	// Verdict is what the program must return.
 	Verdict uint32
 	// Want gives what the program must make of frame i; nil: what it makes is only
@@ -34,7 +40,8 @@ type Candidate struct {
 	Per int
 
 	yardstick bool
-	grows     int // bytes the program adds to a packet
+	grows     int             // bytes the program adds to a packet
+	copies    []*ebpf.Program // Prog among them
 }
 
 // Config says how long and how fine to measure. Zero fields take defaults.
@@ -46,6 +53,7 @@ type Config struct {
 	MinRounds int     // 40
 	MaxRounds int     // 600
 	Target    float64 // rounds end when every ratio's interval is narrower: 0.03
+	Copies    int     // of each program, at different places: 8
 	Barrier   bool    // packets wait until the driver's stores are in the cache
 	// KeySize and Entries are those of the hash yardstick: 8 bytes, 1,024.
 	KeySize, Entries int
@@ -62,6 +70,7 @@ func (c *Config) complete() error {
 	def(&c.Warm, 16)
 	def(&c.MinRounds, 40)
 	def(&c.MaxRounds, max(600, c.MinRounds))
+	def(&c.Copies, 8)
 	def(&c.KeySize, 8)
 	def(&c.Entries, 1024)
 	if c.Target == 0 {
@@ -161,14 +170,14 @@ func (r *Rig) build() error {
 		return err
 	}
 	r.cleanup = append(r.cleanup, func() { prog.Close() })
-	r.empty = &Candidate{Name: NameEmpty, Prog: prog, Verdict: uint32(r.hook.okCode()), yardstick: true}
+	r.empty = &Candidate{Name: NameEmpty, Prog: prog, Again: r.hook.empty, Verdict: uint32(r.hook.okCode()), yardstick: true}
 	newValue := func(name string, size int) (*ebpf.Map, []byte, error) {
 		m, err := valueMap(name, size)
 		if err != nil {
 			return nil, nil, fmt.Errorf("map %s: %w", name, err)
 		}
 		r.cleanup = append(r.cleanup, func() { m.Close() })
-		mem, err := mapMemory(m)
+		mem, err := MapMemory(m)
 		if err == nil {
 			r.cleanup = append(r.cleanup, func() { unix.Munmap(mem) })
 		}
@@ -191,6 +200,9 @@ func (r *Rig) build() error {
 
 	dirty, err := r.check()
 	if err != nil {
+		return err
+	}
+	if err := r.copy(); err != nil {
 		return err
 	}
 	segs, records, stride := r.frames.plan(dirty)
@@ -223,6 +235,32 @@ func (r *Rig) build() error {
 		// for the time of the call, and waits for two grace periods (fe:6).
 		if r.link, err = link.AttachXDP(link.XDPOptions{Program: r.driver, Interface: Loopback, Flags: link.XDPGenericMode}); err != nil {
 			return fmt.Errorf("attach the driver to lo: %w", err)
+		}
+	}
+	return nil
+}
+
+// copy loads the copies of all programs, in turns so that they lie apart.
+func (r *Rig) copy() error {
+	all := append([]*Candidate{r.empty}, r.yards...)
+	all = append(all, r.cands...)
+	for _, n := range slices.Sorted(maps.Keys(r.resizes)) {
+		all = append(all, r.resizes[n])
+	}
+	for _, c := range all {
+		c.copies = []*ebpf.Program{c.Prog}
+	}
+	for range r.cfg.Copies - 1 {
+		for _, c := range all {
+			if c.Again == nil {
+				continue
+			}
+			p, err := c.Again()
+			if err != nil {
+				return fmt.Errorf("%s: load it again: %w", c.Name, err)
+			}
+			r.cleanup = append(r.cleanup, func() { p.Close() })
+			c.copies = append(c.copies, p)
 		}
 	}
 	return nil
@@ -279,7 +317,9 @@ func (r *Rig) check() (dirty []bool, err error) {
 				return nil, err
 			}
 			r.cleanup = append(r.cleanup, func() { prog.Close() })
-			r.resizes[c.grows] = &Candidate{Name: fmt.Sprintf("resize by %d", c.grows), Prog: prog, Verdict: uint32(r.hook.okCode()), yardstick: true}
+			n := c.grows
+			again := func() (*ebpf.Program, error) { return r.hook.resize(n) }
+			r.resizes[n] = &Candidate{Name: fmt.Sprintf("resize by %d", n), Prog: prog, Again: again, Verdict: uint32(r.hook.okCode()), yardstick: true}
 		}
 	}
 	return dirty, nil
@@ -292,9 +332,9 @@ func (r *Rig) single(p *ebpf.Program, in []byte) (uint32, []byte, error) {
 	return verdict, bytes.Clone(o.DataOut), err
 }
 
-// call measures one call that begins with a frame: the median over its chunks of
-// the ns a packet took, driver included.
-func (r *Rig) call(c *Candidate, first int) (float64, error) {
+// call measures one call of one of the candidate's copies, that begins with a
+// frame: the median over its chunks of the ns a packet took, driver included.
+func (r *Rig) call(c *Candidate, which, first int) (float64, error) {
 	last := first + r.packets() - 1
 	var want []byte
 	if !c.yardstick {
@@ -303,7 +343,7 @@ func (r *Rig) call(c *Candidate, first int) (float64, error) {
 			return 0, fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
-	if err := r.maps.progs.Update(uint32(0), c.Prog, ebpf.UpdateAny); err != nil {
+	if err := r.maps.progs.Update(uint32(0), c.copies[which%len(c.copies)], ebpf.UpdateAny); err != nil {
 		return 0, fmt.Errorf("%s: put into the driver's program array: %w", c.Name, err)
 	}
 	verdict, out, err := r.repeat(first)

@@ -39,6 +39,7 @@ type Result struct {
 	Base     string  `json:"base"`
 	Rounds   int     `json:"rounds"`
 	Packets  int     `json:"packets_per_call"`
+	Copies   int     `json:"copies"`
 	Target   float64 `json:"target_width"`
 	Barrier  bool    `json:"barrier"`
 	Rows     []Row   `json:"rows"`
@@ -93,7 +94,7 @@ func (r *Rig) Run(title, base string) (*Result, error) {
 		first := done * r.packets() & (r.frames.N - 1)
 		for _, i := range order.Perm(len(all)) {
 			var err error
-			if round[i], err = r.call(all[i], first); err != nil {
+			if round[i], err = r.call(all[i], order.IntN(r.cfg.Copies), first); err != nil {
 				return nil, err
 			}
 		}
@@ -124,7 +125,7 @@ func (r *Rig) Run(title, base string) (*Result, error) {
 
 	var err error
 	res := &Result{Title: title, Hook: r.hook.String(), Frames: r.frames.N, FrameLen: r.frames.Len, Base: base, Rounds: done,
-		Packets: r.packets(), Target: r.cfg.Target, Barrier: r.cfg.Barrier}
+		Packets: r.packets(), Copies: r.cfg.Copies, Target: r.cfg.Target, Barrier: r.cfg.Barrier}
 	for i, c := range all[:shown] {
 		row := Row{Name: c.Name, Note: c.Note, Gross: MedianInterval(gross[i]), Net: MedianInterval(net[i]), Ratio: MedianInterval(ratio[i])}
 		if len(undo[i]) > 0 {

@@ -47,8 +47,30 @@ struct hop {
 	u8 dst_mac[6], src_mac[6];
 	u32 port;
 };
-MAP(routes, LPM_TRIE, struct lpm_key, u32, 1 << 20, F_NO_PREALLOC);
 MAP(hops, ARRAY, u32, struct hop, 1 << 14, 0);
+#ifdef DIR_24_8
+// Gupta, Lin, McKeown: one load for prefixes up to /24, two for longer ones. A
+// word is 0 for no route, 1 + next hop, or 0x8000 | group of 256 words.
+enum { GROUPS = 1 << 14 };
+struct dir {
+	u16 top[1 << 24], low[GROUPS * 256];
+};
+MAP(dir, ARRAY, u32, struct dir, 1, F_MMAPABLE);
+
+INLINE struct hop *route(u32 dst)
+{
+	u32 zero = 0, addr = swap32(dst), word;
+	struct dir *d = lookup(&dir, &zero);
+	if (!d)
+		return 0;
+	word = d->top[addr >> 8];
+	if (word & 0x8000)
+		word = d->low[(word & (GROUPS - 1)) << 8 | (u8)addr];
+	word--;
+	return lookup(&hops, &word);
+}
+#else
+MAP(routes, LPM_TRIE, struct lpm_key, u32, 1 << 20, F_NO_PREALLOC);
 
 INLINE struct hop *route(u32 dst)
 {
@@ -56,6 +78,7 @@ INLINE struct hop *route(u32 dst)
 	u32 *h = lookup(&routes, &k);
 	return h ? lookup(&hops, h) : 0;
 }
+#endif
 #endif
 
 PROGRAM(l3)

@@ -4,6 +4,9 @@
 // program (compiler/backend/ebpf/layout.go says what lies in them): what is lost
 // against it is lost by the compiler, not by the choice of tables. IPv6, tagged
 // output and packets for the host go to the kernel.
+//
+// NO_STATS, NO_COUNTERS, NO_SUM, NO_ACL and NO_GROUPS leave a part out, to see
+// what it costs; such a program still forwards as the whole one.
 
 #include "bpf.h"
 
@@ -77,12 +80,14 @@ INLINE u32 handle_of(void *map, const void *key)
 
 INLINE void count_hit(void *map, u32 stride, u32 cpu, u32 handle, u64 bytes)
 {
+#ifndef NO_COUNTERS
 	u32 i = cpu * stride + handle;
 	struct count *c = lookup(map, &i);
 	if (c) {
 		c->packets++;
 		c->bytes += bytes;
 	}
+#endif
 }
 
 // CRC-16/ARC of the 13 bytes of a 5-tuple, eight looked up at once, then five.
@@ -105,8 +110,10 @@ PROGRAM(router)
 	struct port_stats *rx = lookup(&portstats, &ingress);
 	if (!rx)
 		return PASS;
+#ifndef NO_STATS
 	rx->rx_packets++;
 	rx->rx_bytes += len;
+#endif
 
 	struct eth *eth = data;
 	struct ipv4 *ip = data + sizeof *eth;
@@ -115,8 +122,10 @@ PROGRAM(router)
 	// 0xffff is what a correct header sums up to.
 	if (ip->ver_ihl != 0x45)
 		return PASS;
+#ifndef NO_SUM
 	if (fold(header_sum(ip)) != 0xffff)
 		return DROP;
+#endif
 
 	struct port_vlan in = { ingress, 0 };
 	u64 w = entry(&e_interfaces, handle_of(&m_interfaces, &in));
@@ -140,12 +149,14 @@ PROGRAM(router)
 		return DROP;
 
 	u32 cpu = this_cpu();
+#ifndef NO_ACL
 	u64 *acl = lookup(&l_acl, &zero);
 	if (!acl || (u32)*acl != 0) // this reference has no rules
 		return DROP;
 	if (ACTION(entry(&e_acl, 0)) != 0)
 		return DROP;
 	count_hit(&c_acl, acl_stride, cpu, 0, len);
+#endif
 
 	struct route_key rk = { { 48 }, iface->vrf, { ip->dst, ip->dst >> 16 } };
 	u32 h = handle_of(&m_ipv4_routes, &rk);
@@ -157,6 +168,7 @@ PROGRAM(router)
 		return PASS;
 
 	u32 i = PARAM(w, 0, 16); // group
+#ifndef NO_GROUPS // else group, bucket and next hop have one number
 	w = entry(&e_next_hop_groups, handle_of(&m_next_hop_groups, &i));
 	if (ACTION(w) != 0)
 		return DROP;
@@ -178,6 +190,7 @@ PROGRAM(router)
 	if (ACTION(w) != 0)
 		return DROP;
 	i = PARAM(w, 0, 16);
+#endif
 	w = entry(&e_next_hops, handle_of(&m_next_hops, &i));
 	u32 port = PARAM(w, 0, 9), vlan = PARAM(w, 9, 12), gateway;
 	if (ACTION(w) == 0)
@@ -200,20 +213,12 @@ PROGRAM(router)
 	put_mac(eth->dst, __builtin_bswap64(dmac));
 	put_mac(eth->src, __builtin_bswap64(smac));
 	dec_ttl(ip);
-#ifndef HOOK_TC
-	long verdict = redirect_map(&devmap, port, DROP);
+#ifndef NO_STATS
 	struct port_stats *tx = lookup(&portstats, &port);
 	if (tx) {
 		tx->tx_packets++;
 		tx->tx_bytes += len;
 	}
-	return verdict;
-#else
-	struct port_stats *tx = lookup(&portstats, &port);
-	if (tx) {
-		tx->tx_packets++;
-		tx->tx_bytes += len;
-	}
-	return send(port);
 #endif
+	return send(port);
 }

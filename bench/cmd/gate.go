@@ -24,7 +24,7 @@ const slack = 1.3
 func gate(o *options) error {
 	for _, h := range o.hooks {
 		res, err := o.measure(one{"router", func() (*ref.Scenario, error) {
-			s, err := p4prog.Router(o.router, h, 1000, nil)
+			s, err := p4prog.Router(o.router, h, 1000, nil, false)
 			if err == nil {
 				s.Base = bench.NameHash
 			}

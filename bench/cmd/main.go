@@ -44,6 +44,7 @@ type options struct {
 	cfg      bench.Config
 	listOnly bool
 	gate     bool
+	parts    bool
 	json     string
 	peers    list
 }
@@ -68,9 +69,11 @@ func parse(args []string) (*options, error) {
 	f.IntVar(&o.cfg.CPU, "cpu", -1, "CPU to run on; -1 is the last")
 	f.IntVar(&o.cfg.MinRounds, "min-rounds", 0, "rounds at least (40)")
 	f.IntVar(&o.cfg.MaxRounds, "max-rounds", 0, "rounds at most (600)")
+	f.IntVar(&o.cfg.Copies, "copies", 0, "copies of each program that take turns (8)")
 	f.Float64Var(&o.cfg.Target, "target", 0, "end when all intervals are narrower, relative to the ratio (0.03; memory-bound 0.08)")
 	f.BoolVar(&o.cfg.Barrier, "barrier", false, "let each packet wait until the driver's stores are done: latency in place of throughput")
 	f.BoolVar(&o.listOnly, "list", false, "list the scenarios")
+	f.BoolVar(&o.parts, "parts", false, "the hand-written router also without each of its parts")
 	f.BoolVar(&o.gate, "gate", false, "check the ratios of the router to the yardstick and fail when one is over its limit")
 	f.Var(&peers, "peer", "measure a public program too: NAME=FILE.o; names: "+strings.Join(ref.PeerNames(), ", "))
 	if err := f.Parse(args); err != nil {
@@ -140,7 +143,7 @@ func (o *options) scenarios() ([]one, error) {
 			})
 		}
 		add("router", []int{1, 1000, 10000, 100000}, func(n int) (*ref.Scenario, error) {
-			return p4prog.Router(o.router, h, n, o.off)
+			return p4prog.Router(o.router, h, n, o.off, o.parts)
 		})
 	}
 	if len(all) == 0 {

@@ -35,7 +35,8 @@ type Program struct {
 	// Dispatcher is the program that stays attached and calls Main (D3).
 	Dispatcher *ebpf.Program
 
-	own []*ebpf.Map
+	dispatch *backend.Object
+	own      []*ebpf.Map
 }
 
 // Compile brings a P4 program to core.
@@ -93,6 +94,7 @@ func Load(p *ir.Program, content []packetcase.Content, o Options) (*Program, err
 	if x.Maps == nil {
 		x.Maps = map[string]*ebpf.Map{}
 	}
+	delete(x.Maps, backend.MapScratch) // its size is the compilation's own
 	if err := x.load(content, hook); err != nil {
 		x.Close()
 		return nil, err
@@ -130,7 +132,8 @@ func (x *Program) load(content []packetcase.Content, hook backend.Hook) error {
 		}
 	}
 	var err error
-	if x.Main, err = x.program(x.Object, "p4_bench"); err != nil {
+	x.dispatch = backend.Dispatcher(hook)
+	if x.Main, err = x.LoadMain(); err != nil {
 		return err
 	}
 	progs := backend.MapProgsXDP
@@ -140,8 +143,14 @@ func (x *Program) load(content []packetcase.Content, hook backend.Hook) error {
 	if err := x.Maps[progs].Put(backend.ProgSlot(0, 0), x.Main); err != nil {
 		return err
 	}
-	x.Dispatcher, err = x.program(backend.Dispatcher(hook), "p4_dispatch")
+	x.Dispatcher, err = x.LoadDispatcher()
 	return err
+}
+
+// LoadMain and LoadDispatcher load the programs once more.
+func (x *Program) LoadMain() (*ebpf.Program, error) { return x.program(x.Object, "p4_bench") }
+func (x *Program) LoadDispatcher() (*ebpf.Program, error) {
+	return x.program(x.dispatch, "p4_dispatch")
 }
 
 func (x *Program) program(o *backend.Object, name string) (*ebpf.Program, error) {

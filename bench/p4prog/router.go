@@ -59,22 +59,23 @@ func be(x uint32, n int) []byte {
 
 // Router is router.p4 with n routes beside the C references with the same
 // content: the same function on its own maps, and the plain L3 routers. off are
-// sets of optimisations to leave out, each a candidate more.
-func Router(path string, h bench.Hook, n int, off [][]string) (*ref.Scenario, error) {
+// sets of optimisations to leave out, each a candidate more; with parts the
+// hand-written router also comes without each of its parts.
+func Router(path string, h bench.Hook, n int, off [][]string, parts bool) (*ref.Scenario, error) {
 	net, err := ref.NewNetwork(n)
 	if err != nil {
 		return nil, err
 	}
 	s := &ref.Scenario{Title: fmt.Sprintf("router.p4, %d routes", n), Hook: h, Frames: net.Frames,
 		KeySize: 8, Entries: n, MemoryBound: ref.MemoryBound(n)}
-	if err := addRouter(s, path, net, off); err != nil {
+	if err := addRouter(s, path, net, off, parts); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func addRouter(s *ref.Scenario, path string, net *ref.Network, off [][]string) error {
+func addRouter(s *ref.Scenario, path string, net *ref.Network, off [][]string, parts bool) error {
 	prog, err := Compile(path)
 	if err != nil {
 		return err
@@ -89,13 +90,13 @@ func addRouter(s *ref.Scenario, path string, net *ref.Network, off [][]string) e
 	}
 	s.OnClose(x.Close)
 	add := func(name string, x *Program, note string) *bench.Candidate {
-		c := &bench.Candidate{Name: name, Prog: x.Main, Verdict: ref.Redirected(s.Hook), Want: net.Want, Note: note, Code: x.Object.Insns, Maps: x.Maps}
+		c := &bench.Candidate{Name: name, Prog: x.Main, Again: x.LoadMain, Verdict: ref.Redirected(s.Hook), Want: net.Want, Note: note, Code: x.Object.Insns, Maps: x.Maps}
 		s.Candidates = append(s.Candidates, c)
 		return c
 	}
 	add("router.p4", x, fmt.Sprintf("%d stack slots", x.Object.StackSlots))
 	dispatched := add("router.p4, dispatched", x, "as nicd attaches it")
-	dispatched.Prog, dispatched.Code = x.Dispatcher, nil
+	dispatched.Prog, dispatched.Again, dispatched.Code = x.Dispatcher, x.LoadDispatcher, nil
 	for _, names := range off {
 		y, err := Load(prog, content, Options{Hook: s.Hook, Off: names, Maps: x.Maps})
 		if err != nil {
@@ -113,6 +114,13 @@ func addRouter(s *ref.Scenario, path string, net *ref.Network, off [][]string) e
 		return err
 	}
 	s.Base = s.Candidates[len(s.Candidates)-1].Name
+	if parts {
+		for _, part := range []string{"NO_STATS", "NO_COUNTERS", "NO_SUM", "NO_ACL", "NO_GROUPS"} {
+			if err := s.AddRouter(net, given, strides, part); err != nil {
+				return err
+			}
+		}
+	}
 	return s.AddL3(net)
 }
 

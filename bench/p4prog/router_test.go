@@ -14,12 +14,12 @@ func TestRouter(t *testing.T) {
 	for _, h := range []bench.Hook{bench.XDP, bench.TC} {
 		t.Run(h.String(), func(t *testing.T) {
 			netnstest.Check(t, bench.Isolated(-1, func(*netns.NS) error {
-				s, err := Router("../../p4src/router.p4", h, 1000, nil)
+				s, err := Router("../../p4src/router.p4", h, 1000, [][]string{{"slots", "dce"}}, true)
 				if err != nil {
 					return err
 				}
 				defer s.Close()
-				res, err := s.Run(bench.Config{MinRounds: 20, MaxRounds: 20})
+				res, err := s.Run(bench.Config{MinRounds: 5, MaxRounds: 5, Copies: 2})
 				if err != nil {
 					return err
 				}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 
 	"github.com/p4nic/p4nic/bench"
 )
@@ -77,7 +76,7 @@ func (v variant) spec(file string) (*ebpf.CollectionSpec, error) {
 
 // load compiles a reference and loads it with its ports 0 to 7 on lo, where
 // TEST_RUN's packets come from too.
-func (v variant) load(file string) (*ebpf.Collection, map[string]asm.Instructions, error) {
+func (v variant) load(file string) (*ebpf.Collection, *ebpf.CollectionSpec, error) {
 	spec, err := v.spec(file)
 	if err != nil {
 		return nil, nil, err
@@ -102,16 +101,22 @@ func (v variant) load(file string) (*ebpf.Collection, map[string]asm.Instruction
 			return nil, nil, err
 		}
 	}
-	return coll, codeOf(spec), nil
+	return coll, spec, nil
 }
 
-// codeOf gives the instructions of each program, which name their maps.
-func codeOf(spec *ebpf.CollectionSpec) map[string]asm.Instructions {
-	code := map[string]asm.Instructions{}
-	for name, p := range spec.Programs {
-		code[name] = p.Instructions
+// candidate makes a program of a loaded collection one.
+func candidate(coll *ebpf.Collection, spec *ebpf.CollectionSpec, program string) *bench.Candidate {
+	one := spec.Copy()
+	one.Programs = map[string]*ebpf.ProgramSpec{program: one.Programs[program]}
+	again := func() (*ebpf.Program, error) {
+		c, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: coll.Maps})
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		return c.DetachProgram(program), nil
 	}
-	return code
+	return &bench.Candidate{Prog: coll.Programs[program], Again: again, Code: spec.Programs[program].Instructions, Maps: coll.Maps}
 }
 
 // Redirected is what a program returns for a packet that it sends on.

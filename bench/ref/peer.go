@@ -62,7 +62,7 @@ func (s *Scenario) AddPeer(name, file, function string, n int) error {
 	if err != nil {
 		return err
 	}
-	c.Name = name
+	c.Name, c.Code = name, nil // helpers of theirs are not interpreted
 	s.Candidates = append(s.Candidates, c)
 	return nil
 }
@@ -122,8 +122,9 @@ func addXDPForward(s *Scenario, spec *ebpf.CollectionSpec, n int) (*bench.Candid
 	if err := coll.Maps["xdp_tx_ports"].Put(uint32(index), uint32(index)); err != nil {
 		return nil, err
 	}
-	return &bench.Candidate{Prog: coll.Programs["xdp_fwd_fib_full"], Verdict: Redirected(bench.XDP), Want: network.Want,
-		Note: "the kernel's own routes and neighbours"}, nil
+	c := candidate(coll, spec, "xdp_fwd_fib_full")
+	c.Verdict, c.Want, c.Note = Redirected(bench.XDP), network.Want, "the kernel's own routes and neighbours"
+	return c, nil
 }
 
 func addKatran(s *Scenario, spec *ebpf.CollectionSpec, n int) (*bench.Candidate, error) {
@@ -179,7 +180,8 @@ func addKatran(s *Scenario, spec *ebpf.CollectionSpec, n int) (*bench.Candidate,
 	if t.err != nil {
 		return nil, t.err
 	}
-	c := &bench.Candidate{Prog: coll.Programs["balancer_ingress"], Verdict: 3 /* XDP_TX */, Note: "table of connections, statistics"}
+	c := candidate(coll, spec, "balancer_ingress")
+	c.Verdict, c.Note = 3 /* XDP_TX */, "table of connections, statistics"
 	return c, verifyKatran(c.Prog, s.Frames)
 }
 

@@ -7,15 +7,18 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
-
-	"github.com/p4nic/p4nic/bench"
 )
 
 // AddRouter adds the reference that does by hand what p4src/router.p4 does with
 // IPv4, on the maps of the compiled program: given by the reference's names, and
-// the strides of its counters.
-func (s *Scenario) AddRouter(net *Network, given map[string]*ebpf.Map, strides map[string]uint32) error {
-	v := variant{hook: s.Hook, p4nic: true}
+// the strides of its counters. without are parts to leave out (NO_... in
+// router.bpf.c).
+func (s *Scenario) AddRouter(net *Network, given map[string]*ebpf.Map, strides map[string]uint32, without ...string) error {
+	v := variant{hook: s.Hook, p4nic: true, defs: without}
+	name, note := "C router, its tables", "the same function, on router.p4's own maps"
+	if len(without) > 0 {
+		name, note = "C router, "+strings.Join(without, " "), ""
+	}
 	spec, err := v.spec("router")
 	if err != nil {
 		return err
@@ -40,6 +43,9 @@ func (s *Scenario) AddRouter(net *Network, given map[string]*ebpf.Map, strides m
 	}
 	for name, n := range strides {
 		variable := spec.Variables[name]
+		if variable == nil && len(without) > 0 {
+			continue
+		}
 		if variable == nil {
 			return fmt.Errorf("router.bpf.c has no variable %s", name)
 		}
@@ -52,8 +58,8 @@ func (s *Scenario) AddRouter(net *Network, given map[string]*ebpf.Map, strides m
 		return fmt.Errorf("router.bpf.c: %w", err)
 	}
 	s.OnClose(coll.Close)
-	s.Candidates = append(s.Candidates, &bench.Candidate{Name: "C router, its tables", Prog: coll.Programs["router"],
-		Code: codeOf(spec)["router"], Maps: coll.Maps,
-		Verdict: Redirected(s.Hook), Want: net.Want, Note: "the same function, on router.p4's own maps"})
+	c := candidate(coll, spec, "router")
+	c.Name, c.Note, c.Verdict, c.Want = name, note, Redirected(s.Hook), net.Want
+	s.Candidates = append(s.Candidates, c)
 	return nil
 }

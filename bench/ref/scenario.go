@@ -51,7 +51,7 @@ func (s *Scenario) Run(cfg bench.Config) (*bench.Result, error) {
 // add loads one variant of a reference and makes it a candidate.
 func (s *Scenario) add(v variant, file, program, what string, want func(i int, frame []byte) []byte, fill func(*tables) error) error {
 	v.hook = s.Hook
-	coll, code, err := v.load(file)
+	coll, spec, err := v.load(file)
 	if err != nil {
 		return err
 	}
@@ -63,8 +63,9 @@ func (s *Scenario) add(v variant, file, program, what string, want func(i int, f
 	if t.err != nil {
 		return fmt.Errorf("%s: %w", file, t.err)
 	}
-	s.Candidates = append(s.Candidates, &bench.Candidate{Name: fmt.Sprintf("C %s, %s", what, v), Prog: coll.Programs[program],
-		Verdict: Redirected(s.Hook), Want: want, Code: code[program], Maps: coll.Maps})
+	c := candidate(coll, spec, program)
+	c.Name, c.Verdict, c.Want = fmt.Sprintf("C %s, %s", what, v), Redirected(s.Hook), want
+	s.Candidates = append(s.Candidates, c)
 	return nil
 }
 
