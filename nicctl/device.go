@@ -22,7 +22,7 @@ type deviceFlags struct {
 	url      string // --target
 	instance string
 	device   uint64
-	insecure bool
+	security p4rtclient.Security
 	timeout  time.Duration
 	takeover bool
 	dryRun   bool
@@ -37,7 +37,7 @@ func (f *deviceFlags) register(cmd *cobra.Command, writes bool) {
 	fl.StringVar(&f.url, "target", "", "talk to any P4Runtime device, p4rt://`HOST[:PORT]` (port 9559 where none is given)")
 	fl.StringVar(&f.instance, "instance", instance.Default, "talk to the nicd instance `NAME` on this machine")
 	fl.Uint64Var(&f.device, "device", 1, "P4Runtime device `ID`")
-	fl.BoolVar(&f.insecure, "insecure", false, "allow a TCP address without TLS")
+	f.registerSecurity(fl)
 	fl.DurationVar(&f.timeout, "timeout", 60*time.Second, "give up after `TIME`, such as 500ms or 2m")
 	registerOutput(cmd, &f.output)
 	if writes {
@@ -76,11 +76,14 @@ func (f *deviceFlags) withClient(cmd *cobra.Command, do func(ctx context.Context
 	if f.timeout <= 0 {
 		return usageError{fmt.Errorf("--timeout %s: it must be more than 0", f.timeout)}
 	}
+	if err := f.completeSecurity(cmd.Flags().Changed); err != nil {
+		return err
+	}
 	address, err := f.target()
 	if err != nil {
 		return err
 	}
-	c, err := p4rtclient.Dial(address, f.device, f.insecure)
+	c, err := p4rtclient.Dial(address, f.device, f.security)
 	if err != nil {
 		return usageError{err}
 	}

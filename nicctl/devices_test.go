@@ -125,7 +125,7 @@ func TestDevices(t *testing.T) {
 		f.run("table set $TARGET --replace wires port=9 drop", 1, "", "nicctl: the entry to be replaced is not there (NotFound)\n")
 		f.run("load --fresh $TARGET --device-config $D/nic.bin $D/small.p4", 0, "small: loaded\n", "")
 		// One controller.
-		c, err := p4rtclient.Dial("p4rt://"+f.address, 1, true)
+		c, err := p4rtclient.Dial("p4rt://"+f.address, 1, p4rtclient.Security{Insecure: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,6 +206,7 @@ func TestDevices(t *testing.T) {
   "pipeline": null,
   "listeners": [],
   "ports": [],
+  "security": null,
   "cpu_port": null,
   "limits": [
     "no-capabilities"
@@ -256,7 +257,7 @@ func TestDevices(t *testing.T) {
 // rival is another primary; the result ends it.
 func rival(t *testing.T, address string, id uint64) func() {
 	t.Helper()
-	c, err := p4rtclient.Dial(address, 1, true)
+	c, err := p4rtclient.Dial(address, 1, p4rtclient.Security{Insecure: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +291,7 @@ func rival(t *testing.T, address string, id uint64) func() {
 // TestDeviceConfig: what a device that is not nicd gets of a bundle.
 func TestDeviceConfig(t *testing.T) {
 	f := newFake(t, fakedevice.Limits{})
-	c, err := p4rtclient.Dial("p4rt://"+f.address, 1, true)
+	c, err := p4rtclient.Dial("p4rt://"+f.address, 1, p4rtclient.Security{Insecure: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -333,7 +334,7 @@ func TestTargetFlag(t *testing.T) {
 		code    int
 		stderr  string
 	}{
-		{"status --target p4rt://" + f.address, 2, `nicctl: address "p4rt://ADDR": TCP has no certificate: add --insecure to talk to it in the clear` + "\nRun 'nicctl status --help' for usage.\n"},
+		{"status --target p4rt://" + f.address, 1, "nicctl: p4rt://ADDR: the server does not speak TLS there: it needs a certificate, or --insecure on both sides\n"},
 		{"status --insecure --target " + f.address, 2, "nicctl: --target ADDR: p4rt://HOST[:PORT] is wanted\nRun 'nicctl status --help' for usage.\n"},
 		{"status --insecure --target p4rt://a --address b:1", 2, "nicctl: give --target or --address, not both\nRun 'nicctl status --help' for usage.\n"},
 		{"load $TARGET --device-config $D/nothing $D/small.p4", 1, "nicctl: $D/small.p4: open $D/nothing: no such file or directory\n"},

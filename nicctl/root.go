@@ -72,7 +72,7 @@ func newRoot() *cobra.Command {
 		newCheckCommand(), newFmtCommand(), newLSPCommand(), newBuildCommand(), newTestCommand(),
 		newLoadCommand(), newTableCommand(), newCountersCommand(), newRouteCommand(), newGetCommand(), newWatchCommand(), newStatusCommand(), newDetachCommand(),
 		newRunCommand(),
-		newDemoCommand(), newVersionCommand(),
+		newCertCommand(), newAuditCommand(), newDemoCommand(), newVersionCommand(),
 	)
 	argsAreUsage(root)
 	return root

@@ -139,7 +139,7 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: ready ADDRESS")
 	}
-	c, err := p4rtclient.Dial(args[0], 1, true)
+	c, err := p4rtclient.Dial(args[0], 1, p4rtclient.Security{Insecure: true})
 	ts.Check(err)
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -173,7 +173,7 @@ func primary(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	id, err := strconv.ParseUint(args[1], 10, 64)
 	ts.Check(err)
-	c, err := p4rtclient.Dial(args[0], 1, true)
+	c, err := p4rtclient.Dial(args[0], 1, p4rtclient.Security{Insecure: true})
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	stream, err := c.P4RT.StreamChannel(ctx)

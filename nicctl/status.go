@@ -50,6 +50,7 @@ type statusResult struct {
 	Pipeline  *pipelineStatus  `json:"pipeline"` // null = none loaded
 	Listeners []listenerStatus `json:"listeners"`
 	Ports     []portStatus     `json:"ports"`
+	Security  *securityStatus  `json:"security"` // null = not nicd
 	CPUPort   *cpuPortStatus   `json:"cpu_port"` // null = not nicd
 	// Limits of a device that showed.
 	Limits  []p4rtclient.Limit `json:"limits,omitempty"`
@@ -66,8 +67,10 @@ type nicdStatus struct {
 }
 
 type listenerStatus struct {
-	Address  string `json:"address"`
-	Insecure bool   `json:"insecure"`
+	Address   string `json:"address"`
+	Insecure  bool   `json:"insecure"`  // TCP in the clear
+	TLS       bool   `json:"tls"`       // false on a unix socket, which needs none
+	Anonymous bool   `json:"anonymous"` // TLS, for clients without a certificate too
 }
 
 type pipelineStatus struct {
@@ -175,8 +178,9 @@ func (r *statusResult) fromNicd(st *nicdpb.StatusResponse) {
 		Started: time.Unix(0, st.GetStartedUnixNs()).UTC(), StateDir: st.GetStateDir(),
 	}
 	for _, l := range st.GetListeners() {
-		r.Listeners = append(r.Listeners, listenerStatus{l.GetAddress(), l.GetInsecure()})
+		r.Listeners = append(r.Listeners, listenerStatus{l.GetAddress(), l.GetInsecure(), l.GetTls(), l.GetAnonymous()})
 	}
+	r.Security = viewSecurity(st.GetSecurity())
 	if c := st.GetCpuPort(); c != nil {
 		r.CPUPort = &cpuPortStatus{Problem: c.GetProblem(), PacketIns: c.GetPacketIns(), PacketOuts: c.GetPacketOuts(), NoPrimary: c.GetNoPrimary(),
 			SlowClient: c.GetSlowClient(), PortDrops: c.GetPortDrops(), Malformed: c.GetMalformed(), Refused: c.GetRefused()}
@@ -212,12 +216,9 @@ func (r *statusResult) print(w io.Writer) error {
 		fmt.Fprintf(w, "device %d at %s, P4Runtime %s; it is not nicd\n", r.DeviceID, r.address, version)
 	}
 	for _, l := range r.Listeners {
-		note := ""
-		if l.Insecure {
-			note = "  INSECURE: anyone who reaches this address controls the device"
-		}
-		fmt.Fprintf(w, "listens   %s%s\n", l.Address, note)
+		fmt.Fprintf(w, "listens   %s%s\n", l.Address, r.Security.listenerNote(l))
 	}
+	r.Security.print(w, time.Now())
 	r.CPUPort.print(w)
 	if err := r.printPipeline(w); err != nil || r.Nicd == nil {
 		return err

@@ -14,7 +14,7 @@
 // changed, removed, put in or moved breaks the chain at its place. There is no
 // key: who can write the files can write a new chain from any place to the end.
 // Against that, and against a cut at the end, the last hash is shown elsewhere
-// (nicctl status, gNMI, metrics): a copy of it names everything before.
+// (nicctl status): a copy of it names everything before.
 package auditlog
 
 import (

@@ -96,7 +96,7 @@ func (d *daemon) run() error {
 
 // ready waits until the daemon answers on its socket.
 func (d *daemon) ready(ctx context.Context, address string) (err error) {
-	if d.client, err = p4rtclient.Dial(address, 1, false); err != nil {
+	if d.client, err = p4rtclient.Dial(address, 1, p4rtclient.Security{}); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)

@@ -55,7 +55,7 @@ func (d *story) paths(ctx context.Context, dir string) (err error) {
 		}
 	}
 	for s, c := range map[*site]**p4rtclient.Client{act.net.a: &act.toA, act.net.b: &act.toB} {
-		if *c, err = p4rtclient.Dial(s.nicd.client.Address, 1, false); err != nil {
+		if *c, err = p4rtclient.Dial(s.nicd.client.Address, 1, p4rtclient.Security{}); err != nil {
 			return err
 		}
 		defer cleanup(&err, (*c).Close)

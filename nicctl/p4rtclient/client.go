@@ -30,6 +30,7 @@ type Client struct {
 	P4RT    p4.P4RuntimeClient
 	Device  uint64
 	Address string
+	secure  bool // speaks TLS
 	stream  p4.P4Runtime_StreamChannelClient
 	cancel  context.CancelFunc
 	id      *p4.Uint128
@@ -42,10 +43,11 @@ type AddressError struct{ Address, Reason string }
 func (e *AddressError) Error() string { return fmt.Sprintf("address %q: %s", e.Address, e.Reason) }
 
 // Dial prepares a connection to address: unix:///PATH, /PATH, HOST:PORT or
-// p4rt://HOST[:PORT]; TCP has no certificate yet and so wants allowInsecure (D21). Errors are
-// *AddressError; whether anybody answers shows with the first call.
-func Dial(address string, device uint64, allowInsecure bool) (*Client, error) {
-	target := address
+// p4rt://HOST[:PORT]; TCP speaks TLS unless s says otherwise (D21). Errors are
+// *AddressError or *SecurityError; whether anybody answers shows with the first
+// call.
+func Dial(address string, device uint64, s Security) (*Client, error) {
+	target, secure := address, false
 	if rest, ok := strings.CutPrefix(address, "p4rt://"); ok {
 		if target = rest; !hasPort(rest) {
 			target = net.JoinHostPort(strings.Trim(rest, "[]"), strconv.Itoa(defaultPort))
@@ -59,17 +61,21 @@ func Dial(address string, device uint64, allowInsecure bool) (*Client, error) {
 		if host, port, err := net.SplitHostPort(target); err != nil || host == "" || port == "" || strings.ContainsAny(target, "/ ") {
 			return nil, &AddressError{address, "unix:///PATH, HOST:PORT or p4rt://HOST:PORT is wanted"}
 		}
-		if !allowInsecure {
-			return nil, &AddressError{address, "TCP has no certificate: add --insecure to talk to it in the clear"}
-		}
-		target = "passthrough:///" + target
+		target, secure = "passthrough:///"+target, !s.Insecure
 	}
-	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	creds := insecure.NewCredentials()
+	if secure {
+		var err error
+		if creds, err = s.credentials(); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(creds),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
 	if err != nil {
 		return nil, &AddressError{address, err.Error()}
 	}
-	return &Client{Conn: conn, P4RT: p4.NewP4RuntimeClient(conn), Device: device, Address: address}, nil
+	return &Client{Conn: conn, P4RT: p4.NewP4RuntimeClient(conn), Device: device, Address: address, secure: secure}, nil
 }
 
 // defaultPort is P4Runtime's, as IANA has it.

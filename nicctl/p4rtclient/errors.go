@@ -7,6 +7,8 @@ import (
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/p4nic/p4nic/internal/certs"
 )
 
 // PrimaryError says that another controller is primary (D15).
@@ -67,6 +69,9 @@ func (c *Client) Explain(err error) error {
 // unavailable says in the system's words why nobody answers; gRPC hides them in
 // its own.
 func (c *Client) unavailable(message string) error {
+	if text := certs.Explain(message, c.secure); text != "" {
+		return fmt.Errorf("%s: %s", c.Address, text)
+	}
 	reason := message
 	if i := strings.LastIndex(message, "connect: "); i >= 0 {
 		reason = strings.TrimRight(message[i+len("connect: "):], `"`)

@@ -74,6 +74,7 @@ type StatusResponse struct {
 	Ports         []*Port                `protobuf:"bytes,9,rep,name=ports,proto3" json:"ports,omitempty"`
 	StateDir      string                 `protobuf:"bytes,10,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
 	CpuPort       *CPUPort               `protobuf:"bytes,11,opt,name=cpu_port,json=cpuPort,proto3" json:"cpu_port,omitempty"` // unset where the engine has none
+	Security      *Security              `protobuf:"bytes,12,opt,name=security,proto3" json:"security,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -185,10 +186,19 @@ func (x *StatusResponse) GetCpuPort() *CPUPort {
 	return nil
 }
 
+func (x *StatusResponse) GetSecurity() *Security {
+	if x != nil {
+		return x.Security
+	}
+	return nil
+}
+
 type Listener struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`    // "unix:///run/p4nic/nic0.sock" or "127.0.0.1:9559"
-	Insecure      bool                   `protobuf:"varint,2,opt,name=insecure,proto3" json:"insecure,omitempty"` // TCP without a certificate
+	Insecure      bool                   `protobuf:"varint,2,opt,name=insecure,proto3" json:"insecure,omitempty"` // TCP without TLS
+	Tls           bool                   `protobuf:"varint,3,opt,name=tls,proto3" json:"tls,omitempty"`
+	Anonymous     bool                   `protobuf:"varint,4,opt,name=anonymous,proto3" json:"anonymous,omitempty"` // TLS, and clients need no certificate
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -237,6 +247,299 @@ func (x *Listener) GetInsecure() bool {
 	return false
 }
 
+func (x *Listener) GetTls() bool {
+	if x != nil {
+		return x.Tls
+	}
+	return false
+}
+
+func (x *Listener) GetAnonymous() bool {
+	if x != nil {
+		return x.Anonymous
+	}
+	return false
+}
+
+// Security is who may come in, and how that goes; counts are since nicd started.
+type Security struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	Certificate        *Certificate           `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`  // unset without TLS
+	Audit              *Audit                 `protobuf:"bytes,2,opt,name=audit,proto3" json:"audit,omitempty"`              // unset when it is off
+	Connections        uint64                 `protobuf:"varint,3,opt,name=connections,proto3" json:"connections,omitempty"` // of TCP that are open now
+	FailedHandshakes   uint64                 `protobuf:"varint,4,opt,name=failed_handshakes,json=failedHandshakes,proto3" json:"failed_handshakes,omitempty"`
+	RefusedConnections uint64                 `protobuf:"varint,5,opt,name=refused_connections,json=refusedConnections,proto3" json:"refused_connections,omitempty"` // too many were open
+	Denied             uint64                 `protobuf:"varint,6,opt,name=denied,proto3" json:"denied,omitempty"`                                                   // requests without permission
+	Limited            uint64                 `protobuf:"varint,7,opt,name=limited,proto3" json:"limited,omitempty"`                                                 // requests over a limit
+	Rules              uint32                 `protobuf:"varint,8,opt,name=rules,proto3" json:"rules,omitempty"`                                                     // of access; 0 = every client that got in may do everything
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *Security) Reset() {
+	*x = Security{}
+	mi := &file_nicd_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Security) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Security) ProtoMessage() {}
+
+func (x *Security) ProtoReflect() protoreflect.Message {
+	mi := &file_nicd_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Security.ProtoReflect.Descriptor instead.
+func (*Security) Descriptor() ([]byte, []int) {
+	return file_nicd_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Security) GetCertificate() *Certificate {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *Security) GetAudit() *Audit {
+	if x != nil {
+		return x.Audit
+	}
+	return nil
+}
+
+func (x *Security) GetConnections() uint64 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
+func (x *Security) GetFailedHandshakes() uint64 {
+	if x != nil {
+		return x.FailedHandshakes
+	}
+	return 0
+}
+
+func (x *Security) GetRefusedConnections() uint64 {
+	if x != nil {
+		return x.RefusedConnections
+	}
+	return 0
+}
+
+func (x *Security) GetDenied() uint64 {
+	if x != nil {
+		return x.Denied
+	}
+	return 0
+}
+
+func (x *Security) GetLimited() uint64 {
+	if x != nil {
+		return x.Limited
+	}
+	return 0
+}
+
+func (x *Security) GetRules() uint32 {
+	if x != nil {
+		return x.Rules
+	}
+	return 0
+}
+
+// Certificate is what nicd shows to clients.
+type Certificate struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subject       string                 `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
+	Serial        string                 `protobuf:"bytes,2,opt,name=serial,proto3" json:"serial,omitempty"` // hexadecimal
+	NotBeforeUnix int64                  `protobuf:"varint,3,opt,name=not_before_unix,json=notBeforeUnix,proto3" json:"not_before_unix,omitempty"`
+	NotAfterUnix  int64                  `protobuf:"varint,4,opt,name=not_after_unix,json=notAfterUnix,proto3" json:"not_after_unix,omitempty"`
+	LoadedUnix    int64                  `protobuf:"varint,5,opt,name=loaded_unix,json=loadedUnix,proto3" json:"loaded_unix,omitempty"`
+	Reloads       uint64                 `protobuf:"varint,6,opt,name=reloads,proto3" json:"reloads,omitempty"` // changes that were taken
+	Problem       string                 `protobuf:"bytes,7,opt,name=problem,proto3" json:"problem,omitempty"`  // why the files are not what is served, or that it has expired; empty when all is well
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Certificate) Reset() {
+	*x = Certificate{}
+	mi := &file_nicd_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Certificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Certificate) ProtoMessage() {}
+
+func (x *Certificate) ProtoReflect() protoreflect.Message {
+	mi := &file_nicd_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
+func (*Certificate) Descriptor() ([]byte, []int) {
+	return file_nicd_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Certificate) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Certificate) GetSerial() string {
+	if x != nil {
+		return x.Serial
+	}
+	return ""
+}
+
+func (x *Certificate) GetNotBeforeUnix() int64 {
+	if x != nil {
+		return x.NotBeforeUnix
+	}
+	return 0
+}
+
+func (x *Certificate) GetNotAfterUnix() int64 {
+	if x != nil {
+		return x.NotAfterUnix
+	}
+	return 0
+}
+
+func (x *Certificate) GetLoadedUnix() int64 {
+	if x != nil {
+		return x.LoadedUnix
+	}
+	return 0
+}
+
+func (x *Certificate) GetReloads() uint64 {
+	if x != nil {
+		return x.Reloads
+	}
+	return 0
+}
+
+func (x *Certificate) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+// Audit is the log of writes (docs/security.md).
+type Audit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Sequence      uint64                 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"` // of the last record
+	Head          string                 `protobuf:"bytes,3,opt,name=head,proto3" json:"head,omitempty"`          // its SHA-256, hexadecimal
+	Lost          uint64                 `protobuf:"varint,4,opt,name=lost,proto3" json:"lost,omitempty"`         // records that could not be written
+	Problem       string                 `protobuf:"bytes,5,opt,name=problem,proto3" json:"problem,omitempty"`    // why none can be written now; empty when they can
+	Refusing      bool                   `protobuf:"varint,6,opt,name=refusing,proto3" json:"refusing,omitempty"` // writes are refused because of it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Audit) Reset() {
+	*x = Audit{}
+	mi := &file_nicd_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Audit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Audit) ProtoMessage() {}
+
+func (x *Audit) ProtoReflect() protoreflect.Message {
+	mi := &file_nicd_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Audit.ProtoReflect.Descriptor instead.
+func (*Audit) Descriptor() ([]byte, []int) {
+	return file_nicd_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Audit) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Audit) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Audit) GetHead() string {
+	if x != nil {
+		return x.Head
+	}
+	return ""
+}
+
+func (x *Audit) GetLost() uint64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *Audit) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *Audit) GetRefusing() bool {
+	if x != nil {
+		return x.Refusing
+	}
+	return false
+}
+
 type Pipeline struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -251,7 +554,7 @@ type Pipeline struct {
 
 func (x *Pipeline) Reset() {
 	*x = Pipeline{}
-	mi := &file_nicd_proto_msgTypes[3]
+	mi := &file_nicd_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -263,7 +566,7 @@ func (x *Pipeline) String() string {
 func (*Pipeline) ProtoMessage() {}
 
 func (x *Pipeline) ProtoReflect() protoreflect.Message {
-	mi := &file_nicd_proto_msgTypes[3]
+	mi := &file_nicd_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -276,7 +579,7 @@ func (x *Pipeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pipeline.ProtoReflect.Descriptor instead.
 func (*Pipeline) Descriptor() ([]byte, []int) {
-	return file_nicd_proto_rawDescGZIP(), []int{3}
+	return file_nicd_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Pipeline) GetName() string {
@@ -333,7 +636,7 @@ type Table struct {
 
 func (x *Table) Reset() {
 	*x = Table{}
-	mi := &file_nicd_proto_msgTypes[4]
+	mi := &file_nicd_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -345,7 +648,7 @@ func (x *Table) String() string {
 func (*Table) ProtoMessage() {}
 
 func (x *Table) ProtoReflect() protoreflect.Message {
-	mi := &file_nicd_proto_msgTypes[4]
+	mi := &file_nicd_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -358,7 +661,7 @@ func (x *Table) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Table.ProtoReflect.Descriptor instead.
 func (*Table) Descriptor() ([]byte, []int) {
-	return file_nicd_proto_rawDescGZIP(), []int{4}
+	return file_nicd_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Table) GetName() string {
@@ -408,7 +711,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_nicd_proto_msgTypes[5]
+	mi := &file_nicd_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -420,7 +723,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_nicd_proto_msgTypes[5]
+	mi := &file_nicd_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -433,7 +736,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_nicd_proto_rawDescGZIP(), []int{5}
+	return file_nicd_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Port) GetNumber() uint32 {
@@ -531,7 +834,7 @@ type CPUPort struct {
 
 func (x *CPUPort) Reset() {
 	*x = CPUPort{}
-	mi := &file_nicd_proto_msgTypes[6]
+	mi := &file_nicd_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +846,7 @@ func (x *CPUPort) String() string {
 func (*CPUPort) ProtoMessage() {}
 
 func (x *CPUPort) ProtoReflect() protoreflect.Message {
-	mi := &file_nicd_proto_msgTypes[6]
+	mi := &file_nicd_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +859,7 @@ func (x *CPUPort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CPUPort.ProtoReflect.Descriptor instead.
 func (*CPUPort) Descriptor() ([]byte, []int) {
-	return file_nicd_proto_rawDescGZIP(), []int{6}
+	return file_nicd_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CPUPort) GetProblem() string {
@@ -623,7 +926,7 @@ type DetachRequest struct {
 
 func (x *DetachRequest) Reset() {
 	*x = DetachRequest{}
-	mi := &file_nicd_proto_msgTypes[7]
+	mi := &file_nicd_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -635,7 +938,7 @@ func (x *DetachRequest) String() string {
 func (*DetachRequest) ProtoMessage() {}
 
 func (x *DetachRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_nicd_proto_msgTypes[7]
+	mi := &file_nicd_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -648,7 +951,7 @@ func (x *DetachRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetachRequest.ProtoReflect.Descriptor instead.
 func (*DetachRequest) Descriptor() ([]byte, []int) {
-	return file_nicd_proto_rawDescGZIP(), []int{7}
+	return file_nicd_proto_rawDescGZIP(), []int{10}
 }
 
 type DetachResponse struct {
@@ -660,7 +963,7 @@ type DetachResponse struct {
 
 func (x *DetachResponse) Reset() {
 	*x = DetachResponse{}
-	mi := &file_nicd_proto_msgTypes[8]
+	mi := &file_nicd_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -672,7 +975,7 @@ func (x *DetachResponse) String() string {
 func (*DetachResponse) ProtoMessage() {}
 
 func (x *DetachResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_nicd_proto_msgTypes[8]
+	mi := &file_nicd_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -685,7 +988,7 @@ func (x *DetachResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetachResponse.ProtoReflect.Descriptor instead.
 func (*DetachResponse) Descriptor() ([]byte, []int) {
-	return file_nicd_proto_rawDescGZIP(), []int{8}
+	return file_nicd_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DetachResponse) GetRemoved() []string {
@@ -701,7 +1004,7 @@ const file_nicd_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"nicd.proto\x12\bp4nic.v1\"\x0f\n" +
-	"\rStatusRequest\"\x88\x03\n" +
+	"\rStatusRequest\"\xb8\x03\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x16\n" +
@@ -714,10 +1017,38 @@ const file_nicd_proto_rawDesc = "" +
 	"\x05ports\x18\t \x03(\v2\x0e.p4nic.v1.PortR\x05ports\x12\x1b\n" +
 	"\tstate_dir\x18\n" +
 	" \x01(\tR\bstateDir\x12,\n" +
-	"\bcpu_port\x18\v \x01(\v2\x11.p4nic.v1.CPUPortR\acpuPort\"@\n" +
+	"\bcpu_port\x18\v \x01(\v2\x11.p4nic.v1.CPUPortR\acpuPort\x12.\n" +
+	"\bsecurity\x18\f \x01(\v2\x12.p4nic.v1.SecurityR\bsecurity\"p\n" +
 	"\bListener\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1a\n" +
-	"\binsecure\x18\x02 \x01(\bR\binsecure\"\xb2\x01\n" +
+	"\binsecure\x18\x02 \x01(\bR\binsecure\x12\x10\n" +
+	"\x03tls\x18\x03 \x01(\bR\x03tls\x12\x1c\n" +
+	"\tanonymous\x18\x04 \x01(\bR\tanonymous\"\xb2\x02\n" +
+	"\bSecurity\x127\n" +
+	"\vcertificate\x18\x01 \x01(\v2\x15.p4nic.v1.CertificateR\vcertificate\x12%\n" +
+	"\x05audit\x18\x02 \x01(\v2\x0f.p4nic.v1.AuditR\x05audit\x12 \n" +
+	"\vconnections\x18\x03 \x01(\x04R\vconnections\x12+\n" +
+	"\x11failed_handshakes\x18\x04 \x01(\x04R\x10failedHandshakes\x12/\n" +
+	"\x13refused_connections\x18\x05 \x01(\x04R\x12refusedConnections\x12\x16\n" +
+	"\x06denied\x18\x06 \x01(\x04R\x06denied\x12\x18\n" +
+	"\alimited\x18\a \x01(\x04R\alimited\x12\x14\n" +
+	"\x05rules\x18\b \x01(\rR\x05rules\"\xe2\x01\n" +
+	"\vCertificate\x12\x18\n" +
+	"\asubject\x18\x01 \x01(\tR\asubject\x12\x16\n" +
+	"\x06serial\x18\x02 \x01(\tR\x06serial\x12&\n" +
+	"\x0fnot_before_unix\x18\x03 \x01(\x03R\rnotBeforeUnix\x12$\n" +
+	"\x0enot_after_unix\x18\x04 \x01(\x03R\fnotAfterUnix\x12\x1f\n" +
+	"\vloaded_unix\x18\x05 \x01(\x03R\n" +
+	"loadedUnix\x12\x18\n" +
+	"\areloads\x18\x06 \x01(\x04R\areloads\x12\x18\n" +
+	"\aproblem\x18\a \x01(\tR\aproblem\"\x95\x01\n" +
+	"\x05Audit\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x12\n" +
+	"\x04head\x18\x03 \x01(\tR\x04head\x12\x12\n" +
+	"\x04lost\x18\x04 \x01(\x04R\x04lost\x12\x18\n" +
+	"\aproblem\x18\x05 \x01(\tR\aproblem\x12\x1a\n" +
+	"\brefusing\x18\x06 \x01(\bR\brefusing\"\xb2\x01\n" +
 	"\bPipeline\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1a\n" +
@@ -779,33 +1110,39 @@ func file_nicd_proto_rawDescGZIP() []byte {
 	return file_nicd_proto_rawDescData
 }
 
-var file_nicd_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_nicd_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_nicd_proto_goTypes = []any{
 	(*StatusRequest)(nil),  // 0: p4nic.v1.StatusRequest
 	(*StatusResponse)(nil), // 1: p4nic.v1.StatusResponse
 	(*Listener)(nil),       // 2: p4nic.v1.Listener
-	(*Pipeline)(nil),       // 3: p4nic.v1.Pipeline
-	(*Table)(nil),          // 4: p4nic.v1.Table
-	(*Port)(nil),           // 5: p4nic.v1.Port
-	(*CPUPort)(nil),        // 6: p4nic.v1.CPUPort
-	(*DetachRequest)(nil),  // 7: p4nic.v1.DetachRequest
-	(*DetachResponse)(nil), // 8: p4nic.v1.DetachResponse
+	(*Security)(nil),       // 3: p4nic.v1.Security
+	(*Certificate)(nil),    // 4: p4nic.v1.Certificate
+	(*Audit)(nil),          // 5: p4nic.v1.Audit
+	(*Pipeline)(nil),       // 6: p4nic.v1.Pipeline
+	(*Table)(nil),          // 7: p4nic.v1.Table
+	(*Port)(nil),           // 8: p4nic.v1.Port
+	(*CPUPort)(nil),        // 9: p4nic.v1.CPUPort
+	(*DetachRequest)(nil),  // 10: p4nic.v1.DetachRequest
+	(*DetachResponse)(nil), // 11: p4nic.v1.DetachResponse
 }
 var file_nicd_proto_depIdxs = []int32{
-	2, // 0: p4nic.v1.StatusResponse.listeners:type_name -> p4nic.v1.Listener
-	3, // 1: p4nic.v1.StatusResponse.pipeline:type_name -> p4nic.v1.Pipeline
-	5, // 2: p4nic.v1.StatusResponse.ports:type_name -> p4nic.v1.Port
-	6, // 3: p4nic.v1.StatusResponse.cpu_port:type_name -> p4nic.v1.CPUPort
-	4, // 4: p4nic.v1.Pipeline.tables:type_name -> p4nic.v1.Table
-	0, // 5: p4nic.v1.Nicd.Status:input_type -> p4nic.v1.StatusRequest
-	7, // 6: p4nic.v1.Nicd.Detach:input_type -> p4nic.v1.DetachRequest
-	1, // 7: p4nic.v1.Nicd.Status:output_type -> p4nic.v1.StatusResponse
-	8, // 8: p4nic.v1.Nicd.Detach:output_type -> p4nic.v1.DetachResponse
-	7, // [7:9] is the sub-list for method output_type
-	5, // [5:7] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	2,  // 0: p4nic.v1.StatusResponse.listeners:type_name -> p4nic.v1.Listener
+	6,  // 1: p4nic.v1.StatusResponse.pipeline:type_name -> p4nic.v1.Pipeline
+	8,  // 2: p4nic.v1.StatusResponse.ports:type_name -> p4nic.v1.Port
+	9,  // 3: p4nic.v1.StatusResponse.cpu_port:type_name -> p4nic.v1.CPUPort
+	3,  // 4: p4nic.v1.StatusResponse.security:type_name -> p4nic.v1.Security
+	4,  // 5: p4nic.v1.Security.certificate:type_name -> p4nic.v1.Certificate
+	5,  // 6: p4nic.v1.Security.audit:type_name -> p4nic.v1.Audit
+	7,  // 7: p4nic.v1.Pipeline.tables:type_name -> p4nic.v1.Table
+	0,  // 8: p4nic.v1.Nicd.Status:input_type -> p4nic.v1.StatusRequest
+	10, // 9: p4nic.v1.Nicd.Detach:input_type -> p4nic.v1.DetachRequest
+	1,  // 10: p4nic.v1.Nicd.Status:output_type -> p4nic.v1.StatusResponse
+	11, // 11: p4nic.v1.Nicd.Detach:output_type -> p4nic.v1.DetachResponse
+	10, // [10:12] is the sub-list for method output_type
+	8,  // [8:10] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_nicd_proto_init() }
@@ -819,7 +1156,7 @@ func file_nicd_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nicd_proto_rawDesc), len(file_nicd_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

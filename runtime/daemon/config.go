@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/p4nic/p4nic/internal/instance"
+	"github.com/p4nic/p4nic/runtime/access"
 	"github.com/p4nic/p4nic/runtime/dataplane"
 )
 
@@ -28,6 +29,11 @@ type Config struct {
 	Metrics    string       `yaml:"metrics"`
 	Reflection bool         `yaml:"reflection"`
 	Ports      []PortConfig `yaml:"ports"`
+
+	TLS    access.TLSConfig `yaml:"tls"`
+	Access []access.Rule    `yaml:"access"`
+	Limits access.Limits    `yaml:"limits"`
+	Audit  access.Audit     `yaml:"audit"`
 
 	NetworkInstances []InstanceConfig `yaml:"network-instances"`
 	Routes           []RouteConfig    `yaml:"routes"`
@@ -74,14 +80,50 @@ device-id: 1
 cpu-port: 510
 
 # Addresses to listen on; empty means unix:///run/p4nic/INSTANCE.sock for root,
-# mode 0600. A TCP address (127.0.0.1:9559 too) is refused unless insecure is
-# true: it has no TLS yet, and whoever reaches it controls the device.
+# mode 0600. HOST:PORT speaks TLS with the certificate of tls; without one it is
+# refused, on loopback too, unless insecure is true: then it is in the clear, and
+# whoever reaches it controls the device. tcp://HOST:PORT is always in the clear.
 listen: []
 insecure: false
 
 # Address of the HTTP listener that serves /metrics to Prometheus, by the rules of
 # listen; empty means none.
 metrics: ""
+
+# Certificate of nicd (PEM, the chain behind it) with its key, and the authority
+# of its clients' certificates. nicctl cert init makes all of them. The files are
+# read again when they change, and on SIGHUP; connections stay. anonymous lets
+# clients without a certificate in. min-version is 1.2 or 1.3.
+tls: {cert: "", key: "", client-ca: "", anonymous: false, min-version: "1.2"}
+
+# What clients may do. Without rules every client that got in may do everything;
+# with rules a client may do what the rules that name it allow, together. Clients
+# of the unix socket may do everything. docs/security.md lists the permissions.
+# access:
+#   - {clients: ["spiffe://example.org/controller/*"], allow: ["p4rt.*", "gribi.*"], roles: [""]}
+#   - {clients: ["dns:monitor.example.org"], allow: [gnmi.get, gnmi.subscribe, metrics]}
+#   - {clients: ["cn:tenant-blue"], allow: [gnmi.set], gnmi-set: ["/network-instances/network-instance[name=blue]"]}
+access: []
+
+# Limits. connections are those of TCP, streams the RPCs at a time of one
+# connection, batch the changes of one request; write-rate is the changes a second
+# of one client, write-burst what it may save up, 0 means no limit. Clients that
+# ping more often than ping-interval are cut off.
+limits:
+  message-bytes: 268435456
+  connections: 1024
+  connections-per-address: 256
+  streams: 256
+  batch: 8388608
+  write-rate: 0
+  write-burst: 0
+  handshake-timeout: 10s
+  ping-interval: 500ms
+
+# The audit log: a record of every write, in files of file-bytes of which files
+# are kept; dir is the directory audit of state-dir where it is empty. when-full
+# says what becomes of writes that cannot be recorded: refuse or continue.
+audit: {enabled: true, dir: "", file-bytes: 67108864, files: 16, when-full: refuse}
 
 # Whether clients such as grpcurl can ask which services there are.
 reflection: true
@@ -200,6 +242,13 @@ func (c *Config) complete() error {
 	if err := dataplane.CheckCPUPort(c.CPUPort); err != nil {
 		errs = append(errs, err)
 	}
+	if c.Audit.Dir == "" {
+		c.Audit.Dir = filepath.Join(c.StateDir, "audit")
+	}
+	gate := c.gate()
+	if err := gate.Check(); err != nil {
+		errs = append(errs, err)
+	}
 	for _, l := range c.Listen {
 		if err := c.checkListen(l); err != nil {
 			errs = append(errs, err)
@@ -239,7 +288,26 @@ func (c *Config) complete() error {
 	return errors.Join(errs...)
 }
 
-// checkListen refuses TCP without --insecure (D21).
+// gate is what the configuration says about access.
+func (c *Config) gate() access.Config {
+	return access.Config{TLS: c.TLS, Rules: c.Access, Limits: c.Limits, Audit: c.Audit}
+}
+
+// via tells how clients of an address come.
+func (c *Config) via(address string) access.Via {
+	if _, unix := unixPath(address); unix {
+		return access.ViaUnix
+	}
+	if c.TLS.On() && !strings.HasPrefix(address, clearScheme) {
+		return access.ViaTLS
+	}
+	return access.ViaInsecure
+}
+
+// clearScheme marks addresses that have no TLS although there is a certificate.
+const clearScheme = "tcp://"
+
+// checkListen refuses TCP in the clear without insecure (D21).
 func (c *Config) checkListen(address string) error {
 	if path, ok := unixPath(address); ok {
 		if !filepath.IsAbs(path) {
@@ -250,14 +318,17 @@ func (c *Config) checkListen(address string) error {
 		}
 		return nil
 	}
-	host, _, err := net.SplitHostPort(address)
+	host, _, err := net.SplitHostPort(strings.TrimPrefix(address, clearScheme))
 	if err != nil {
-		return fmt.Errorf("listen %q: unix:///PATH or HOST:PORT is wanted", address)
+		return fmt.Errorf("listen %q: unix:///PATH, HOST:PORT or tcp://HOST:PORT is wanted", address)
 	}
-	if !c.Insecure {
-		return fmt.Errorf("listen %q: a TCP address%s has no certificate: whoever reaches it would control the device; use a unix socket, or --insecure to allow it", address, loopback(host))
+	switch {
+	case c.via(address) == access.ViaTLS || c.Insecure:
+		return nil
+	case c.TLS.On():
+		return fmt.Errorf("listen %q: it is in the clear: whoever reaches it would control the device; leave tcp:// out, or --insecure to allow it", address)
 	}
-	return nil
+	return fmt.Errorf("listen %q: a TCP address%s has no certificate: whoever reaches it would control the device; give it one (tls; nicctl cert init makes one), use a unix socket, or --insecure to allow it", address, loopback(host))
 }
 
 func loopback(host string) string {

@@ -12,6 +12,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
@@ -24,6 +27,7 @@ import (
 	"github.com/p4nic/p4nic/internal/instance"
 	"github.com/p4nic/p4nic/internal/version"
 	"github.com/p4nic/p4nic/proto/nicdpb"
+	"github.com/p4nic/p4nic/runtime/access"
 	"github.com/p4nic/p4nic/runtime/dataplane"
 	"github.com/p4nic/p4nic/runtime/kernel"
 	"github.com/p4nic/p4nic/runtime/p4rt"
@@ -38,6 +42,7 @@ type Daemon struct {
 	lock      *instance.FileLock
 	store     *store.Store
 	plane     dataplane.Plane
+	gate      *access.Guard
 	p4rt      *p4rt.Server
 	server    *grpc.Server
 	observers *observers
@@ -55,12 +60,21 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 		return err
 	}
 	failed := d.serve()
-	select {
-	case <-ctx.Done():
-		log.Info("stopping; the datapath goes on", "instance", d.config.Instance)
-	case err = <-d.detached:
-		log.Info("detached", "instance", d.config.Instance)
-	case err = <-failed:
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for err == nil {
+		select {
+		case <-hup:
+			d.gate.Reload()
+			continue
+		case <-ctx.Done():
+			log.Info("stopping; the datapath goes on", "instance", d.config.Instance)
+		case err = <-d.detached:
+			log.Info("detached", "instance", d.config.Instance)
+		case err = <-failed:
+		}
+		break
 	}
 	return errors.Join(err, d.Close())
 }
@@ -84,6 +98,9 @@ func Start(c Config, log *slog.Logger) (_ *Daemon, err error) {
 		err = errors.Join(err, d.Close())
 	}()
 	if d.lock, err = instance.Lock(c.Instance); err != nil {
+		return nil, err
+	}
+	if d.gate, err = access.New(access.Options{Config: c.gate(), Version: version.Version, Log: log}); err != nil {
 		return nil, err
 	}
 	durability := store.Process
@@ -171,7 +188,7 @@ func (d *Daemon) listen() error {
 	if d.p4rt, err = p4rt.NewServer(p4rt.Options{Store: d.store, DeviceID: d.config.DeviceID, Packets: packets, Log: d.log}); err != nil {
 		return err
 	}
-	d.server = grpc.NewServer(p4rt.ServerOptions()...)
+	d.server = grpc.NewServer(append(p4rt.ServerOptions(), d.gate.ServerOptions()...)...)
 	d.p4rt.Register(d.server)
 	nicdpb.RegisterNicdServer(d.server, &service{d: d})
 	d.routing.register(d.server)
@@ -183,15 +200,26 @@ func (d *Daemon) listen() error {
 		if err != nil {
 			return err
 		}
-		d.listeners = append(d.listeners, l)
-		if _, unix := unixPath(address); unix {
-			d.log.Info("listening", "address", address)
-		} else {
-			d.log.Warn("listening without a certificate: whoever reaches this address controls the device", "address", l.Addr().String())
-		}
+		via := d.config.via(address)
+		d.listeners = append(d.listeners, d.gate.Listen(l, via))
+		d.announce("listening", address, l.Addr(), via)
 	}
 	d.log.Info("nicd is ready", "version", version.Version, "instance", d.config.Instance, "engine", d.plane.Name(), "ports", len(d.config.Ports))
 	return nil
+}
+
+// announce says where nicd listens, loudly where that needs no certificate (D21).
+func (d *Daemon) announce(what, address string, at net.Addr, via access.Via) {
+	switch {
+	case via == access.ViaUnix:
+		d.log.Info(what, "address", address)
+	case via == access.ViaInsecure:
+		d.log.Warn(what+" without TLS: whoever reaches this address controls the device", "address", at.String())
+	case d.config.TLS.Anonymous && len(d.config.Access) == 0:
+		d.log.Warn(what+" for clients without a certificate: whoever reaches this address controls the device", "address", at.String())
+	default:
+		d.log.Info(what, "address", at.String(), "tls", true, "anonymous", d.config.TLS.Anonymous)
+	}
 }
 
 // serve answers on every address; an error of one ends the daemon.
@@ -234,6 +262,9 @@ func (d *Daemon) Close() error {
 	}
 	if d.plane != nil {
 		errs = append(errs, d.plane.Close())
+	}
+	if d.gate != nil {
+		errs = append(errs, d.gate.Close())
 	}
 	if d.lock != nil {
 		errs = append(errs, d.lock.Close())

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,7 @@ func listen(address string) (net.Listener, error) {
 func listenOn(address string) (net.Listener, error) {
 	path, ok := unixPath(address)
 	if !ok {
-		return net.Listen("tcp", address)
+		return net.Listen("tcp", strings.TrimPrefix(address, clearScheme))
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err

@@ -139,7 +139,7 @@ func (d *nicd) kill() {
 // client connects; close it.
 func (d *nicd) client() *p4rtclient.Client {
 	d.t.Helper()
-	c, err := p4rtclient.Dial("unix://"+d.socket, 1, false)
+	c, err := p4rtclient.Dial("unix://"+d.socket, 1, p4rtclient.Security{})
 	netnstest.Check(d.t, err)
 	return c
 }

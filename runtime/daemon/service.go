@@ -14,6 +14,7 @@ import (
 
 	"github.com/p4nic/p4nic/internal/version"
 	"github.com/p4nic/p4nic/proto/nicdpb"
+	"github.com/p4nic/p4nic/runtime/access"
 	"github.com/p4nic/p4nic/runtime/dataplane"
 )
 
@@ -52,7 +53,9 @@ func (s *service) Status(context.Context, *nicdpb.StatusRequest) (*nicdpb.Status
 		if !unix {
 			address = l.Addr().String() // with the port that was chosen for :0
 		}
-		out.Listeners = append(out.Listeners, &nicdpb.Listener{Address: address, Insecure: !unix})
+		via := d.config.via(d.config.Listen[i])
+		out.Listeners = append(out.Listeners, &nicdpb.Listener{Address: address, Insecure: via == access.ViaInsecure, Tls: via == access.ViaTLS,
+			Anonymous: via == access.ViaTLS && d.config.TLS.Anonymous})
 	}
 	out.Pipeline = d.pipelineStatus()
 	for _, p := range d.plane.Ports() {
@@ -63,7 +66,21 @@ func (s *service) Status(context.Context, *nicdpb.StatusRequest) (*nicdpb.Status
 		out.Ports = append(out.Ports, q)
 	}
 	out.CpuPort = d.cpuPortStatus()
+	out.Security = securityStatus(d.gate.State())
 	return out, nil
+}
+
+func securityStatus(s access.State) *nicdpb.Security {
+	out := &nicdpb.Security{Connections: uint64(s.Connections), FailedHandshakes: s.Handshakes, RefusedConnections: s.Full, Denied: s.Denied, Limited: s.Limited,
+		Rules: uint32(s.Rules)}
+	if c := s.Certificate; c != nil {
+		out.Certificate = &nicdpb.Certificate{Subject: c.Subject, Serial: c.Serial, NotBeforeUnix: c.NotBefore.Unix(), NotAfterUnix: c.NotAfter.Unix(),
+			LoadedUnix: c.Loaded.Unix(), Reloads: c.Reloads, Problem: c.Problem}
+	}
+	if a := s.Audit; a != nil {
+		out.Audit = &nicdpb.Audit{File: a.File, Sequence: a.Sequence, Head: a.Head, Lost: a.Lost, Problem: a.Problem, Refusing: a.Refusing && a.Problem != ""}
+	}
+	return out
 }
 
 // cpuPortStatus is nil where the engine has no CPU port.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -99,17 +100,21 @@ func (d *Daemon) listenMetrics(t *telemetry.Telemetry) error {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	o := d.observers
-	if o.metrics, err = listen(d.config.Metrics); err != nil {
+	l, err := listen(d.config.Metrics)
+	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
+	via := d.config.via(d.config.Metrics)
+	o.metrics = d.gate.ListenHTTP(l, via)
 	// A client that is slow to ask must not keep a connection for ever.
-	o.http = &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
+	o.http = &http.Server{Handler: d.gate.HTTP(h, via), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelWarn)}
 	o.wg.Go(func() {
 		if err := o.http.Serve(o.metrics); !errors.Is(err, http.ErrServerClosed) {
 			d.log.Error("/metrics is not served any more", "error", err)
 		}
 	})
-	d.log.Info("metrics", "address", o.metrics.Addr().String())
+	d.announce("metrics", d.config.Metrics, l.Addr(), via)
 	return nil
 }
 
