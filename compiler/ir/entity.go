@@ -53,11 +53,30 @@ const (
 	RefGroup             // Entry.Target is a group's id
 )
 
-// ProfileMember is a member of an action profile: an action with its data.
+// ProfileMember is a member of an action profile: an action with its data. Action is
+// an index in Program.ProfileActions: in Table.Actions where there is one table, or
+// all have the same list.
 type ProfileMember struct {
 	ID     uint32
-	Action int // index in Table.Actions of the tables of the profile
+	Action int
 	Args   [][]byte
+}
+
+// ProfileActions are the actions of the tables that have i as their
+// implementation, each once, in order of the tables.
+func (p *Program) ProfileActions(i *Instance) []*Action {
+	var out []*Action
+	for _, t := range p.Tables {
+		if t.Implementation != i {
+			continue
+		}
+		for _, a := range t.Actions {
+			if !slices.Contains(out, a.Action) {
+				out = append(out, a.Action)
+			}
+		}
+	}
+	return out
 }
 
 // ProfileGroup is a group of an action selector.

@@ -233,16 +233,16 @@ func (p *player) profile(c *Command) error {
 		}
 		return e.SetGroup(names[at], g)
 	}
-	t := tables[at]
-	actions := make([]string, len(t.Actions))
-	for i, a := range t.Actions {
-		actions[i] = passes.ControlName(a.Action)
+	all := p.e.Program().ProfileActions(tables[at].Implementation)
+	actions := make([]string, len(all))
+	for i, a := range all {
+		actions[i] = passes.ControlName(a)
 	}
 	m := ir.ProfileMember{ID: c.Target}
 	if m.Action, err = find("action", actions, c.Action); err != nil {
 		return err
 	}
-	if m.Args, err = arguments(t.Actions[m.Action].Action, c.Args); err != nil {
+	if m.Args, err = arguments(all[m.Action], c.Args); err != nil {
 		return err
 	}
 	return e.SetMember(names[at], m)

@@ -115,8 +115,12 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 			fields = append(fields, f)
 		}
 	}
-	colour := -1
-	if t.meter != nil {
+	colour, entryAt := -1, -1
+	switch {
+	case t.meter == nil:
+	case t.t.Meters.Type.Name == "DirectMeter":
+		entryAt = k.entryOf(t.meter)
+	default:
 		colour = k.colourOf(t.meter)
 	}
 	return func(c *ctx) (status, bool, int) {
@@ -146,10 +150,17 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 		if colour >= 0 {
 			t.mark(c, e, hit, colour)
 		}
+		if entryAt >= 0 {
+			c.hits[entryAt] = nil
+			if hit {
+				c.hits[entryAt] = e
+			}
+		}
 		if hit && e.age != nil {
 			e.age.lastHit.Store(c.now)
 		}
 		d := e.act.Load()
+		action := d.action
 		if d.via != nil {
 			via := d.via
 			if d = via.pick(c, choose); d == nil { // an empty group: no action
@@ -158,8 +169,9 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 				}
 				return next, hit, -1
 			}
+			action = t.fromProfile[d.action]
 		}
-		a := &t.actions[d.action]
+		a := &t.actions[action]
 		if c.tracing {
 			word := "miss"
 			if hit {
@@ -174,7 +186,7 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 		}
 		if a.bind != nil {
 			if st := a.bind(c); st != next {
-				return st, hit, d.action
+				return st, hit, action
 			}
 		}
 		for i := range a.params {
@@ -185,7 +197,7 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 		if a.unbind != nil {
 			a.unbind(c)
 		}
-		return st, hit, d.action
+		return st, hit, action
 	}
 }
 

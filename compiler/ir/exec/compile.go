@@ -27,6 +27,7 @@ type compiler struct {
 	stdType ir.Type
 	// fieldLists of v1model; nil for other architectures.
 	fieldLists *fieldLists
+	sums       sums
 }
 
 // status tells how a statement ended: next, one of the negative ones, or a jump
@@ -65,6 +66,7 @@ func compile(m *Machine) (err error) {
 		m: m, p: p, lay: layouts{size: map[ir.Type]int{}}, addr: map[*ir.Var]int{}, std: -1,
 		funcs: map[*ir.Function]*routine{}, actions: map[*ir.Action]*routine{}, blocks: map[*ir.Block]*routine{},
 		tables: map[*ir.Table]*table{}, labels: map[string]status{},
+		sums: sums{index: map[*ir.Instance]int{}, slots: map[*ir.Instance]int{}},
 	}
 	m.errs = newParserErrors(p)
 	m.insts = map[*ir.Instance]*instance{}
@@ -78,8 +80,10 @@ func compile(m *Machine) (err error) {
 	switch p.Arch {
 	case "v1model":
 		m.arch = k.v1model()
+	case "psa":
+		m.arch = k.psa()
 	default:
-		k.fail(ir.Pos{}, "architecture "+p.Arch, "only v1model runs here")
+		k.fail(ir.Pos{}, "architecture "+p.Arch, "only v1model and psa run here")
 	}
 	for _, t := range p.Tables { // also those that nothing applies: they can be written
 		k.table(t)
@@ -87,6 +91,7 @@ func compile(m *Machine) (err error) {
 	for _, t := range p.Tables {
 		m.tables = append(m.tables, k.tables[t])
 	}
+	k.profileActions()
 	m.zero = k.next
 	m.size = k.next + k.maxVar + 1
 	if m.size > maxSlots {

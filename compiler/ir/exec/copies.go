@@ -19,18 +19,19 @@ const keepJobs = 64
 
 // job is a packet that waits for ingress or egress.
 type job struct {
-	ingress bool
-	mem     []uint64 // state of the shared parameters; empty: all zero
-	data    []byte   // as parsed, or to be parsed
-	own     []byte   // memory of data where it is no other packet's
-	pos     int
-	port    uint32 // egress
-	length  uint64 // of the packet, in bytes
-	cut     int    // -1, or the length beyond which the copy is cut
-	path    int    // why it exists, as the architecture numbers it
-	class   uint8  // of service
-	bytes   uint64 // what counters count where it is not the frame that came in; 0
-	id      int    // number of the copy, for traces
+	ingress  bool
+	mem      []uint64 // state of the shared parameters; empty: all zero
+	data     []byte   // as parsed, or to be parsed
+	own      []byte   // memory of data where it is no other packet's
+	pos      int
+	port     uint32 // egress
+	length   uint64 // of the packet, in bytes
+	cut      int    // -1, or the length beyond which the copy is cut
+	path     int    // why it exists, as the architecture numbers it
+	instance uint16 // replication id
+	class    uint8  // of service
+	bytes    uint64 // what counters count where it is not the frame that came in; 0
+	id       int    // number of the copy, for traces
 }
 
 // newJob appends a job to the queue, nil when the packet has made too many.

@@ -141,19 +141,20 @@ type Counter struct{ Packets, Bytes uint64 }
 // Machine is one compiled program with the content of its tables and externs.
 // All methods may be called by any goroutine.
 type Machine struct {
-	prog   *ir.Program
-	opts   Options
-	start  time.Time
-	size   int // slots of a packet's memory
-	zero   int // address of the zero area, which is never written
-	tables []*table
-	insts  map[*ir.Instance]*instance
-	vsets  map[*ir.ValueSet]*valueSet
-	errs   parserErrors
-	pre    replication
-	arch   func(c *ctx, r *Result)
-	cover  []*point
-	pool   sync.Pool
+	prog               *ir.Program
+	opts               Options
+	start              time.Time
+	size               int // slots of a packet's memory
+	sumSlots, hitSlots int // of ctx.sums and ctx.hits
+	zero               int // address of the zero area, which is never written
+	tables             []*table
+	insts              map[*ir.Instance]*instance
+	vsets              map[*ir.ValueSet]*valueSet
+	errs               parserErrors
+	pre                replication
+	arch               func(c *ctx, r *Result)
+	cover              []*point
+	pool               sync.Pool
 }
 
 // New compiles p. Errors are *Unsupported for what this engine does not run, or
@@ -222,13 +223,18 @@ type ctx struct {
 	bytes    uint64    // of a recirculated frame, 0 for the one that came in
 
 	asked       v1Asked
-	jobs        []*job // made for this packet: used, of which head have run
+	sums        []bitWriter // of Checksum objects
+	hits        []*entry    // of tables with a DirectMeter
+	mid         []byte      // between two deparsers
+	jobs        []*job      // made for this packet: used, of which head have run
 	head, used  int
 	copyID      int
 	saved, kept []uint64 // of a packet while its clone is made
 }
 
-func (m *Machine) newCtx() *ctx { return &ctx{m: m, mem: make([]uint64, m.size)} }
+func (m *Machine) newCtx() *ctx {
+	return &ctx{m: m, mem: make([]uint64, m.size), sums: make([]bitWriter, m.sumSlots), hits: make([]*entry, m.hitSlots)}
+}
 
 func (c *ctx) begin(in *Packet, r *Result) {
 	clear(c.mem)
@@ -253,6 +259,7 @@ func (c *ctx) end(r *Result) {
 		r.Reason = ""
 	}
 	c.forgetJobs()
+	clear(c.hits)
 	c.in, c.data, c.trace = nil, nil, nil
 }
 

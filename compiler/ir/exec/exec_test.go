@@ -290,7 +290,7 @@ func TestRefused(t *testing.T) {
 		{"counter(32w4, 8w0)", "meter(32w4)", "extern counter.count: it is not called on a counter"},
 		{"std.egress_spec = 9w2;", "#0:7:3 extern resubmit_preserving_field_list(std.ingress_port);", "externs.p4:7: extern resubmit_preserving_field_list: the number of the field list is not a constant"},
 		{"key hdr.h.a : exact", "key hdr.h.a : selector", "match kind selector"},
-		{`arch "v1model"`, `arch "psa"`, "architecture psa: only v1model"},
+		{`arch "v1model"`, `arch "tna"`, "architecture tna: only"},
 		{"HashAlgorithm::crc16, 16w0", "8w1, 16w0", "hash algorithm"},
 		{"pipeline { p = p; vr = vr;", "pipeline { p = p;", "the pipeline has no vr"},
 		{"ig = ig; eg = eg", "ig = ck; eg = eg", "block ck: it does not fit slot ig"},

@@ -100,6 +100,12 @@ func (k *compiler) externCall(s externSite) stmt {
 	case "direct_meter.read":
 		return k.directMeterRead(&s)
 	}
+	if st := k.objectCall(&s); st != nil {
+		return st
+	}
+	if st := k.psaFunction(&s); st != nil {
+		return st
+	}
 	k.fail(s.pos, "extern "+s.name, "this extern is not supported")
 	return nil
 }
@@ -128,8 +134,30 @@ func (k *compiler) externExpr(r *xp, x *ir.Call) {
 			r.v = func(c *ctx, dst []uint64) { copy(dst, do(c)) }
 		}
 	default:
-		k.fail(x.P, "extern "+x.Extern, "this extern is not supported")
+		k.externResult(r, x)
 	}
+}
+
+// externResult compiles a call whose result is a value: it goes to a place of its
+// own and is read there.
+func (k *compiler) externResult(r *xp, x *ir.Call) {
+	v := &ir.Var{Name: "result", Type: x.T, Pos: x.P}
+	call := k.externCall(externSite{
+		pos: x.P, name: x.Extern, object: x.Object, dst: &ir.VarRef{Meta: ir.Meta{T: x.T, P: x.P}, Var: v},
+		types: x.TypeArgs, args: x.Args, dirs: x.Dirs,
+	})
+	at, n := k.varAddr(v), r.n
+	do := func(c *ctx) []uint64 {
+		if c.pend == next {
+			c.pend = call(c)
+		}
+		return c.mem[at : at+n]
+	}
+	if k.isSlot(x.T) {
+		r.u = func(c *ctx) uint64 { return do(c)[0] }
+		return
+	}
+	r.v = func(c *ctx, dst []uint64) { copy(dst, do(c)) }
 }
 
 // after wraps an action that comes after evaluating arguments which may fail.

@@ -3,6 +3,7 @@ package exec
 import (
 	"fmt"
 	"hash/crc32"
+	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 )
@@ -77,12 +78,12 @@ func identity(b []byte) uint64 {
 // _custom CRCs have the parameters of the plain ones.
 func (k *compiler) algorithm(x ir.Expr) func(c *ctx, b []byte) uint64 {
 	name := enumName(x)
-	switch name {
-	case "crc32", "crc32_custom":
+	switch strings.ToLower(name) {
+	case "crc32", "crc32_custom", "target_default":
 		return func(_ *ctx, b []byte) uint64 { return uint64(crc32.ChecksumIEEE(b)) }
 	case "crc16", "crc16_custom":
 		return func(_ *ctx, b []byte) uint64 { return crc16(b) }
-	case "csum16":
+	case "csum16", "ones_complement16":
 		return func(_ *ctx, b []byte) uint64 { return csum16(b) }
 	case "xor16":
 		return func(_ *ctx, b []byte) uint64 { return xor16(b) }
@@ -91,7 +92,7 @@ func (k *compiler) algorithm(x ir.Expr) func(c *ctx, b []byte) uint64 {
 	case "random":
 		return func(c *ctx, _ []byte) uint64 { return uint64(c.m.opts.Rand()) }
 	}
-	k.fail(x.Pos(), "hash algorithm", fmt.Sprintf("it must be a constant of enum HashAlgorithm, not %q", name))
+	k.fail(x.Pos(), "hash algorithm", fmt.Sprintf("it must be a constant of HashAlgorithm or its like, not %q", name))
 	return nil
 }
 

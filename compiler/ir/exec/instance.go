@@ -18,7 +18,8 @@ type instance struct {
 
 	w, n    int  // of a register: bits and slots of an element
 	bytes   bool // of a meter: it counts bytes
-	colour  int  // of a direct meter: see colourOf
+	colour  int  // of a direct meter: see colourOf and entryOf
+	atCall  bool // of a direct meter: a call meters the packet, not the table
 	profile *profile
 	*instanceState
 }
@@ -80,6 +81,7 @@ func (k *compiler) instance(i *ir.Instance) *instance {
 		r.bytes = len(i.Args) > 0 && strings.EqualFold(enumName(i.Args[0]), "bytes")
 	case "action_profile", "action_selector":
 		r.profile = k.profile(i)
+	case "Hash", "Random", "Checksum", "InternetChecksum", "Digest", "PacketReplicationEngine", "BufferingQueueingEngine":
 	default:
 		k.fail(i.Pos, what, "this extern is not supported")
 	}
@@ -114,6 +116,12 @@ func (k *compiler) register(r *instance, i *ir.Instance) {
 		k.fail(i.Pos, what, fmt.Sprintf("its elements take more than %d bytes", maxCells*8))
 	}
 	r.regs = make([]uint64, r.size*uint64(r.n))
+	if len(i.Args) > 1 && constVal(i.Args[1]) != nil { // the initial value
+		first := bigOf(constVal(i.Args[1]), r.w)
+		for at := 0; at < len(r.regs); at += r.n {
+			copy(r.regs[at:], first)
+		}
+	}
 }
 
 // enumName is the member of an enum that the constant x is, "" for others.

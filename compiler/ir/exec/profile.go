@@ -19,8 +19,10 @@ type profile struct {
 	selector bool
 	algo     func(*ctx, []byte) uint64
 	size     int
-	// like is the first table of the profile: it knows the actions.
-	like *table
+	tables   []*table
+	// actions are those of its tables, each once, in order: what a member has is an
+	// index here.
+	actions []tableAction
 
 	mu      sync.Mutex
 	members map[uint32]*profileMember
@@ -125,14 +127,44 @@ func (k *compiler) implement(r *table) {
 		k.fail(r.t.Pos, "table "+r.t.Name, "its implementation "+r.t.Implementation.Name+" is no action profile or selector")
 	}
 	r.profile = i.profile
-	first := r.profile.like
-	if first == nil {
-		r.profile.like = r
-		return
-	}
-	same := slices.EqualFunc(first.t.Actions, r.t.Actions, func(a, b ir.ActionRef) bool { return a.Action == b.Action })
-	if !same {
-		k.fail(r.t.Pos, "table "+r.t.Name, "it shares "+r.profile.name+" with table "+first.t.Name+", which has other actions")
+	r.profile.tables = append(r.profile.tables, r)
+}
+
+// profileActions collects the actions of every profile, when all tables are
+// compiled: a member can have any of them, whichever table its entry is in.
+func (k *compiler) profileActions() {
+	for _, in := range k.p.Instances {
+		p := k.m.insts[in].profile
+		if p == nil {
+			continue
+		}
+		var refs []*ir.ActionRef
+		index := map[*ir.Action]int{}
+		for _, t := range p.tables {
+			for i := range t.t.Actions {
+				ref := &t.t.Actions[i]
+				if _, ok := index[ref.Action]; !ok {
+					index[ref.Action] = len(refs)
+					refs = append(refs, ref)
+					p.actions = append(p.actions, t.actions[i])
+				}
+			}
+		}
+		for _, t := range p.tables {
+			t.fromProfile = make([]int, len(refs))
+			own := map[*ir.Action]int{}
+			for i := range t.t.Actions {
+				own[t.t.Actions[i].Action] = i
+			}
+			for i, ref := range refs {
+				at, ok := own[ref.Action]
+				if !ok { // not in the table's list: it runs all the same
+					at = len(t.actions)
+					t.actions = append(t.actions, k.tableAction(t.t, ref))
+				}
+				t.fromProfile[i] = at
+			}
+		}
 	}
 }
 
@@ -200,7 +232,7 @@ func (m *Machine) profile(name string) (*profile, error) {
 		if p == nil {
 			return nil, fmt.Errorf("%s is a %s, no action profile", name, i.Type.Name)
 		}
-		if p.like == nil {
+		if len(p.tables) == 0 {
 			return nil, fmt.Errorf("no table has the action profile %s", name)
 		}
 		return p, nil
@@ -215,7 +247,7 @@ func (m *Machine) SetMember(profile string, x ir.ProfileMember) error {
 	if err != nil {
 		return err
 	}
-	d, err := p.like.data(ir.Entry{Action: x.Action, Args: x.Args})
+	d, err := actionArgs(p.actions, x.Action, x.Args)
 	if err != nil {
 		return fmt.Errorf("%s: member %d: %w", profile, x.ID, err)
 	}
@@ -329,7 +361,7 @@ func (m *Machine) Members(profile string) ([]ir.ProfileMember, error) {
 	for _, id := range slices.Sorted(maps.Keys(p.members)) {
 		d := p.members[id].act.Load()
 		x := ir.ProfileMember{ID: id, Action: d.action}
-		for i, a := range p.like.actions[d.action].params {
+		for i, a := range p.actions[d.action].params {
 			x.Args = append(x.Args, machineBytes(d.args[i], a.w))
 		}
 		out = append(out, x)

@@ -22,9 +22,11 @@ type table struct {
 	counted bool
 	meter   *instance // direct meter; nil
 	profile *profile  // implementation; nil
-	aging   bool      // entries have idle timeouts
-	now     func() uint64
-	apply   func(*ctx) (st status, hit bool, run int)
+	// fromProfile gives the index in actions of an action of the profile.
+	fromProfile []int
+	aging       bool // entries have idle timeouts
+	now         func() uint64
+	apply       func(*ctx) (st status, hit bool, run int)
 
 	mu       sync.RWMutex
 	byHandle byHandle[entry]
@@ -324,25 +326,34 @@ func (t *table) data(e ir.Entry) (*actionData, error) {
 		}
 		return &actionData{action: -1, via: via}, nil
 	}
-	if e.Action < 0 || e.Action >= len(t.actions) {
-		return nil, fmt.Errorf("table %s: action %d of %d", t.t.Name, e.Action, len(t.actions))
+	d, err := actionArgs(t.actions, e.Action, e.Args)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", t.t.Name, err)
 	}
-	a := &t.actions[e.Action]
-	if len(e.Args) != len(a.params) {
-		return nil, fmt.Errorf("table %s: action %s takes %d arguments, not %d", t.t.Name, a.name, len(a.params), len(e.Args))
+	return d, nil
+}
+
+// actionArgs makes the data of an action of a list.
+func actionArgs(actions []tableAction, action int, args [][]byte) (*actionData, error) {
+	if action < 0 || action >= len(actions) {
+		return nil, fmt.Errorf("action %d of %d", action, len(actions))
 	}
-	d := &actionData{action: e.Action}
+	a := &actions[action]
+	if len(args) != len(a.params) {
+		return nil, fmt.Errorf("action %s takes %d arguments, not %d", a.name, len(a.params), len(args))
+	}
+	d := &actionData{action: action}
 	if len(a.params) > 0 {
 		d.args = make([][]uint64, 0, len(a.params))
 	}
 	for i, p := range a.params {
-		if len(e.Args[i]) != ir.ByteWidth(p.w) {
-			return nil, fmt.Errorf("table %s: action %s: argument %s has %d bytes, not %d", t.t.Name, a.name, p.name, len(e.Args[i]), ir.ByteWidth(p.w))
+		if len(args[i]) != ir.ByteWidth(p.w) {
+			return nil, fmt.Errorf("action %s: argument %s has %d bytes, not %d", a.name, p.name, len(args[i]), ir.ByteWidth(p.w))
 		}
 		v := make([]uint64, p.n)
-		fromBytes(v, e.Args[i])
+		fromBytes(v, args[i])
 		if v[p.n-1]&^topMask(p.w) != 0 {
-			return nil, fmt.Errorf("table %s: action %s: argument %s is wider than %d bits", t.t.Name, a.name, p.name, p.w)
+			return nil, fmt.Errorf("action %s: argument %s is wider than %d bits", a.name, p.name, p.w)
 		}
 		d.args = append(d.args, v)
 	}
