@@ -10,7 +10,7 @@ export CGO_ENABLED ?= 0
 
 .PHONY: help
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## nicctl and nicd, static, into bin/
@@ -65,6 +65,14 @@ mutants: ## seed N (60) faults by SEED (1) into our code, count what the tests c
 	@mkdir -p $(BIN)
 	@$(GO) build -o $(BIN)/mutants ./internal/mutants/cmd
 	@$(BIN)/mutants -n $(or $(N),60) -seed $(or $(SEED),1) $(MUTANTS)
+
+.PHONY: bench
+bench: ## programs in the kernel beside C references, ns a packet (root; BENCH=flags): docs/performance.md
+	@$(GO) run ./bench/cmd $(BENCH)
+
+.PHONY: bench-go
+bench-go: ## the Go benchmarks of the tree, medians and intervals (BENCHGO='-base REV' compares)
+	@$(GO) run ./bench/gobench $(BENCHGO)
 
 .PHONY: generate
 generate: ## Go code of proto/*.proto (needs protoc, protoc-gen-go, protoc-gen-go-grpc)

@@ -23,7 +23,7 @@ func TestReferences(t *testing.T) {
 						return err
 					}
 					defer s.Close()
-					res, err := s.Run(bench.Config{MinRounds: 2, MaxRounds: 2, Copies: 2})
+					res, err := s.Run(bench.Config{MinRounds: 2, MaxRounds: 2, Copies: 1})
 					if err != nil {
 						return err
 					}
