@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -45,6 +46,7 @@ The program may also be bmv2 JSON, as p4c makes it, with its P4Info.
   p4info    P4Info; the name's ending chooses the form: .json, .bin or text
   entries   the entries written in the program, as a P4Runtime WriteRequest; likewise
   ir        the core program as text
+  typed     the program before it is lowered to core, as text
   bmv2      the JSON that simple_switch loads`,
 		Example: `  nicctl build router.p4
   nicctl build router.p4 -o edge.nicpkg -D ROUTED_DSCP=46 --time
@@ -99,6 +101,14 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 		res, raw, err = compile(cmd, opts)
 	}
 	if err != nil {
+		// A program that cannot be run can still be described.
+		if res != nil && res.Control != nil && res.Typed != nil {
+			described := slices.DeleteFunc(emits, func(e emit) bool { return !e.control })
+			if res.Core != nil && len(described) > 0 && f.output == "" {
+				err = nil // no main: there was nothing else to make
+			}
+			return errors.Join(err, writeEmits(cmd, res, described))
+		}
 		return err
 	}
 	out := f.output
@@ -108,6 +118,17 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	if err := writeFile(out, raw); err != nil {
 		return err
 	}
+	if err := writeEmits(cmd, res, emits); err != nil {
+		return err
+	}
+	if f.time {
+		return printTimes(cmd.ErrOrStderr(), res.Timings)
+	}
+	return nil
+}
+
+// writeEmits writes the other forms of a program.
+func writeEmits(cmd *cobra.Command, res *driver.Result, emits []emit) error {
 	for _, e := range emits {
 		data, err := e.render(res, e.file)
 		if err != nil {
@@ -122,9 +143,6 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 		if err := writeFile(e.file, data); err != nil {
 			return err
 		}
-	}
-	if f.time {
-		return printTimes(cmd.ErrOrStderr(), res.Timings)
 	}
 	return nil
 }
@@ -157,17 +175,15 @@ func (f *buildFlags) fromJSON(path string) (*driver.Result, []byte, error) {
 	return res, raw, err
 }
 
-// compile compiles and packs; diagnostics are printed.
+// compile compiles and packs; diagnostics are printed. With an error there may
+// still be a result, see driver.Result.
 func compile(cmd *cobra.Command, opts driver.Options) (*driver.Result, []byte, error) {
 	res, err := driver.Compile(opts)
 	if err := report(cmd, res, err, false); err != nil {
-		return nil, nil, err
+		return res, nil, err
 	}
 	raw, err := res.Bundle(version.Version)
-	if err != nil {
-		return nil, nil, err
-	}
-	return res, raw, nil
+	return res, raw, err
 }
 
 // compileBundle compiles a program for commands that need a bundle's bytes.
@@ -178,8 +194,11 @@ func compileBundle(cmd *cobra.Command, path string, src sourceFlags) ([]byte, er
 
 // emit is one --emit.
 type emit struct {
-	file   string
-	render func(res *driver.Result, file string) ([]byte, error)
+	file string
+	// control tells that it needs no core program: it can be had of programs that
+	// cannot be run.
+	control bool
+	render  func(res *driver.Result, file string) ([]byte, error)
 }
 
 func parseEmits(args []string) ([]emit, error) {
@@ -192,15 +211,20 @@ func parseEmits(args []string) ([]emit, error) {
 		e := emit{file: file}
 		switch kind {
 		case "p4info":
+			e.control = true
 			e.render = func(r *driver.Result, file string) ([]byte, error) { return message(r.Control.Info, file), nil }
 		case "entries":
+			e.control = true
 			e.render = func(r *driver.Result, file string) ([]byte, error) { return message(r.Control.Entries, file), nil }
+		case "typed":
+			e.control = true
+			e.render = func(r *driver.Result, _ string) ([]byte, error) { return []byte(r.Typed.String()), nil }
 		case "ir":
 			e.render = func(r *driver.Result, _ string) ([]byte, error) { return []byte(r.Core.String()), nil }
 		case "bmv2":
 			e.render = func(r *driver.Result, _ string) ([]byte, error) { return bmv2.Export(r.Core) }
 		default:
-			return nil, fmt.Errorf("--emit %s: the kinds are p4info, entries, ir and bmv2", kind)
+			return nil, fmt.Errorf("--emit %s: the kinds are p4info, entries, typed, ir and bmv2", kind)
 		}
 		out = append(out, e)
 	}

@@ -69,7 +69,7 @@ type Timing struct {
 }
 
 // Result is what a compilation made. After errors, which are in Diags, the rest
-// is nil.
+// is nil; where only the lowering to core was refused, Typed and Control stand.
 type Result struct {
 	Typed   *ir.Program
 	Core    *ir.Program
@@ -84,6 +84,8 @@ type Result struct {
 const (
 	// CodeUnsupported: the program is correct and p4nic cannot compile it.
 	CodeUnsupported diag.Code = "unsupported"
+	// CodeNoMain, a warning: the program can be described, not run.
+	CodeNoMain diag.Code = "no-main"
 	// CodeP4Info: the program has something that P4Info cannot express.
 	CodeP4Info diag.Code = "p4info"
 	// CodeBindings: what an annotation or a side file says of a table cannot be.
@@ -124,7 +126,7 @@ func Check(o Options) (*Result, error) {
 func (c *compiler) instantiate() {
 	own := c.rep
 	c.rep = diag.NewList(c.set, -1)
-	c.generate(true)
+	c.generate()
 	c.res.Typed = nil
 	for _, d := range c.rep.All() {
 		if c.info.Top["main"] != nil && d.Code != "unsupported" && d.Code != "bad-main" {
@@ -140,7 +142,7 @@ func Typed(o Options) (*Result, error) {
 	return run(o, func(c *compiler) error {
 		c.front()
 		if !c.res.Diags.HasErrors() {
-			c.generate(true)
+			c.generate()
 		}
 		return nil
 	})
@@ -152,7 +154,7 @@ func Compile(o Options) (*Result, error) {
 	return run(o, func(c *compiler) error {
 		c.front()
 		if !c.rep.HasErrors() {
-			c.generate(false)
+			c.generate()
 		}
 		if c.rep.HasErrors() {
 			return nil
@@ -174,6 +176,11 @@ func Compile(o Options) (*Result, error) {
 		if c.rep.HasErrors() {
 			return nil
 		}
+		if len(c.res.Typed.Pipeline) == 0 {
+			c.rep.Report(diag.Diagnostic{Code: CodeNoMain, Severity: diag.Warning,
+				Message: "the program has no package instance called main: there is nothing to run"})
+		}
+		c.described = true
 		return c.lower()
 	})
 }
@@ -181,6 +188,9 @@ func Compile(o Options) (*Result, error) {
 // Bundle packs a result without errors, with bmv2 JSON where the program can be
 // said in it. version is the compiler's.
 func (r *Result) Bundle(version string) ([]byte, error) {
+	if len(r.Core.Pipeline) == 0 {
+		return nil, errors.New("the program has no package instance called main: there is nothing to pack")
+	}
 	js, err := bmv2.Export(r.Core)
 	if _, refused := errors.AsType[*bmv2.Error](err); err != nil && !refused {
 		return nil, err
@@ -198,6 +208,8 @@ type compiler struct {
 	cur  string // phase, for Internal
 	tree *ast.Program
 	info *types.Info
+	// described tells that P4Info is made and only the lowering is left.
+	described bool
 }
 
 // run is the one place that recovers.
@@ -225,7 +237,10 @@ func run(o Options, do func(*compiler) error) (res *Result, err error) {
 		return c.res, err
 	}
 	if c.rep.HasErrors() {
-		c.res.Typed, c.res.Core, c.res.Control, c.res.Bindings = nil, nil, nil, nil
+		c.res.Core, c.res.Bindings = nil, nil
+		if !c.described {
+			c.res.Typed, c.res.Control = nil, nil
+		}
 	}
 	return c.res, nil
 }
@@ -275,11 +290,11 @@ func (c *compiler) parse(pp *preproc.Result) {
 	c.phase("parser", func() { c.tree = parser.ParseTokens(toks, c.rep) })
 }
 
-// generate makes the typed IR; library says that main may be missing.
-func (c *compiler) generate(library bool) {
+// generate makes the typed IR; main may be missing.
+func (c *compiler) generate() {
 	c.phase("irgen", func() {
 		c.res.Typed = irgen.Generate(c.tree, c.info, irgen.Options{
-			Name: programName(c.o.Path), Root: filepath.Dir(c.o.Path), Library: library,
+			Name: programName(c.o.Path), Root: filepath.Dir(c.o.Path), Library: true,
 		}, c.rep)
 	})
 }

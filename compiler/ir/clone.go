@@ -80,6 +80,8 @@ func (c *Cloner) Expr(e Expr) Expr {
 		return &StructLit{e.Meta, c.Exprs(e.Fields), e.Invalid}
 	case *TupleIndex:
 		return &TupleIndex{e.Meta, c.Expr(e.X), e.I}
+	case *ObjectRef:
+		return &ObjectRef{e.Meta, mapped(c.Instances, e.Inst)}
 	case *Call:
 		return &Call{e.Meta, c.callee(e.Callee)}
 	}
@@ -236,6 +238,7 @@ func Clone(p *Program) *Program {
 	for _, o := range p.Functions {
 		d := *o
 		d.Params, d.Locals = c.vars(o.Params), c.vars(o.Locals)
+		d.Of = mapped(c.Instances, o.Of)
 		c.Functions[o] = &d
 		n.Functions = append(n.Functions, &d)
 	}

@@ -167,6 +167,14 @@ type TupleIndex struct {
 	I int
 }
 
+// ObjectRef is an extern object as an argument: of an extern call, or of the
+// constructor of another object. Its type is the object's, of an array of objects
+// a Stack.
+type ObjectRef struct {
+	Meta
+	Inst *Instance
+}
+
 // Call is a call with a value inside an expression. Typed only; at core a call
 // is an ExternCall statement.
 type Call struct {
@@ -183,7 +191,7 @@ type Callee struct {
 	Block    *Block    // apply of a sub-parser or sub-control
 	Extern   string    // extern function name, "pkt" methods as "packet_in.extract" etc.
 	Object   *Instance // extern object, Extern is then "type.method", e.g. "direct_counter.count"
-	Recv     Expr      // packet_in/packet_out parameter for their methods
+	Recv     Expr      // packet_in/packet_out parameter for their methods; typed also Index of an array of objects
 	TypeArgs []Type
 	Args     []Expr // in the order of the parameters; nil for an absent @optional
 	Dirs     []Dir  // of the parameters, same length as Args

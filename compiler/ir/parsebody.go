@@ -444,6 +444,11 @@ func (r *reader) keywordExpr(m Meta) Expr {
 		x.I = r.small(0, math.MaxInt32)
 		r.expect(")")
 		return r.deriv(at, &x.Meta, x)
+	case "objref":
+		r.expect("(")
+		x := &ObjectRef{Meta: m, Inst: lookup(r, r.instances, "instance")}
+		r.expect(")")
+		return r.deriv(at, &x.Meta, x)
 	case "call":
 		m.T = r.angleType()
 		return &Call{Meta: m, Callee: r.callee()}

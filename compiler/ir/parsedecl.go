@@ -183,11 +183,18 @@ func lookup[T any](r *reader, m map[string]*T, what string) *T {
 func (r *reader) instance(at token) {
 	x := &Instance{Pos: r.cur, Name: r.path()}
 	tt := r.tok()
-	e, ok := r.typ().(*ExternType)
+	ty := r.typ()
+	if a, ok := ty.(*Stack); ok && a.Size > 0 {
+		x.Size, ty = a.Size, a.Elem
+	}
+	e, ok := ty.(*ExternType)
 	if !ok {
 		r.failAt(tt, "the type of instance %s is no extern type", x.Name)
 	}
 	x.Type = e
+	if r.accept("by") {
+		x.Made = r.path()
+	}
 	r.inner, r.outer = nil, nil
 	x.Args = r.exprs("(", ")")
 	x.Annos = r.annos()
@@ -296,6 +303,9 @@ func (r *reader) restOfBody(inner map[string]*Var, owner func() *Block, f func()
 
 func (r *reader) function(at token) {
 	x := &Function{Pos: r.cur, Name: r.path()}
+	if r.accept("of") {
+		x.Of = lookup(r, r.instances, "instance")
+	}
 	owner := r.in()
 	x.Params = r.params()
 	r.expect("->")

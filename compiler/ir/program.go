@@ -218,16 +218,25 @@ type ValueSet struct {
 
 // Instance is an extern object.
 type Instance struct {
-	Name  string // control-plane name
-	Type  *ExternType
-	Args  []Expr // constructor arguments: constants, string literals, lists
+	Name string // control-plane name
+	Type *ExternType
+	Args []Expr // constructor arguments: constants, string literals, lists, objects
+	// Size is the number of elements of an array of objects, 0 for a single one.
+	// Typed only.
+	Size int
+	// Made is the extern function that makes the object, "" for its constructor.
+	Made  string
 	Annos []Annotation
 	Pos   Pos
 }
 
 // Function is a P4 function or (typed level) an abstract method's body.
 type Function struct {
-	Name   string
+	Name string
+	// Of is the object that an abstract method's body belongs to, nil for functions.
+	// The body may use variables of the block around it. The method's name is the
+	// last part of Name.
+	Of     *Instance
 	Params []*Var
 	Locals []*Var
 	Result Type

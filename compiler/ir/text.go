@@ -117,7 +117,7 @@ func itoa(i int) string { return strconv.Itoa(i) }
 var reserved = []string{
 	"advance", "apply", "block", "call", "cast", "const", "continue", "elem", "emit", "error", "exit", "extern",
 	"extract", "false", "goto", "if", "in", "inout", "invalid", "leave", "length", "lit", "lookahead", "loop",
-	"mux", "none", "out", "pop_front", "push_front", "return", "select", "setinvalid", "setvalid", "skip",
+	"mux", "none", "objref", "out", "pop_front", "push_front", "return", "select", "setinvalid", "setvalid", "skip",
 	"state", "switch", "true", "typed", "valid", "var", "verify",
 }
 
@@ -296,7 +296,10 @@ func (t *printer) program() {
 	for _, i := range p.Instances {
 		t.cur = Pos{}
 		t.pos(i.Pos)
-		t.s("instance ", pathText(i.Name), " ", typeText(i.Type))
+		t.s("instance ", pathText(i.Name), " ", typeText(i.objectType()))
+		if i.Made != "" {
+			t.s(" by ", pathText(i.Made))
+		}
 		t.exprs("(", i.Args, ")")
 		t.annos(i.Annos)
 		t.s(";\n")
@@ -413,6 +416,9 @@ func (t *printer) function(f *Function, own Owners) {
 	t.scope = scope{inner: addVars(nil, f.Params, f.Locals), outer: blockVars(b)}
 	t.pos(f.Pos)
 	t.s("function ", pathText(f.Name))
+	if f.Of != nil {
+		t.s(" of ", pathText(f.Of.Name))
+	}
 	t.in(b)
 	t.s(" ")
 	t.vars(f.Params)

@@ -330,6 +330,9 @@ func (t *printer) bare(x Expr) {
 		t.s("elem(")
 		t.expr(x.X)
 		t.s(", ", itoa(x.I), ")")
+	case *ObjectRef:
+		t.pos(x.P)
+		t.s("objref(", pathText(instanceName(x.Inst)), ")")
 	case *Call:
 		t.pos(x.P)
 		t.s("call<", typeText(x.T), "> ")
@@ -390,6 +393,24 @@ func (t *printer) constant(x *Const) {
 	t.s("const<", typeText(x.T), ">(", numText(v), ")")
 }
 
+func instanceName(i *Instance) string {
+	if i == nil {
+		return ""
+	}
+	return i.Name
+}
+
+// objectType is the type of the object, or of the array of objects.
+func (i *Instance) objectType() Type {
+	if i.Type == nil {
+		return nil
+	}
+	if i.Size > 0 {
+		return &Stack{Elem: i.Type, Size: i.Size}
+	}
+	return i.Type
+}
+
 func errorIndex(errs []string, name string) int {
 	for i, e := range errs {
 		if e == name {
@@ -414,6 +435,10 @@ func deriveType(x Expr) Type {
 	switch x := x.(type) {
 	case *StringLit:
 		return &String{}
+	case *ObjectRef:
+		if x.Inst != nil {
+			return x.Inst.objectType()
+		}
 	case *VarRef:
 		if x.Var != nil {
 			return x.Var.Type

@@ -59,8 +59,6 @@ type checker struct {
 	vsets map[*ValueSet]bool
 	blks  map[*Block]bool
 	owner Owners
-	// listed are the actions that a table can run.
-	listed map[*Action]bool
 
 	vars   map[*Var]bool // in scope
 	labels []string
@@ -125,17 +123,14 @@ func (c *checker) run() {
 		return // what follows would stumble over nil and strangers
 	}
 	c.owner = NewOwners(c.p)
-	c.listed = map[*Action]bool{}
-	for _, t := range c.p.Tables {
-		for _, r := range t.Actions {
-			c.listed[r.Action] = true
-		}
-	}
 	for _, i := range c.p.Instances {
 		c.where = "instance " + i.Name
 		if i.Type == nil {
 			c.fail(i.Pos, "it has no type")
 			continue
+		}
+		if i.Size < 0 || i.Size > 0 && c.core {
+			c.fail(i.Pos, "an array of %d objects at level %s", i.Size, c.p.Level)
 		}
 		c.typ(i.Pos, i.Type, anyType)
 		for _, a := range i.Args {
@@ -256,6 +251,8 @@ func inHeader(t Type) bool {
 	switch u := Underlying(t).(type) {
 	case *Bit, *Int, *Bool, *Varbit, *Enum, *ErrorType:
 		return true
+	case *Stack: // typed only
+		return inHeader(u.Elem)
 	case *Struct:
 		for _, f := range u.Fields {
 			if _, ok := f.Type.(*Varbit); ok || !inHeader(f.Type) {
@@ -301,7 +298,9 @@ func (c *checker) typ(p Pos, t Type, use typeUse) {
 		if u.Size < 0 || u.Size > maxStack {
 			c.fail(p, "array of %d elements", u.Size)
 		}
-		c.typ(p, u.Elem, fieldType)
+		if _, objects := u.Elem.(*ExternType); !objects || c.core {
+			c.typ(p, u.Elem, fieldType)
+		}
 	case *Tuple:
 		for _, e := range u.Elems {
 			c.typ(p, e, anyType)
@@ -328,6 +327,17 @@ func (c *checker) constArg(p Pos, x Expr) {
 	case *Const:
 		c.constant(x)
 	case *StringLit:
+	case *ObjectRef:
+		c.object(x)
+	case *Call:
+		if x.Extern == "" || x.Object != nil || x.Recv != nil {
+			c.fail(x.P, "an argument is computed by something else than an extern function")
+		}
+		for _, a := range x.Args {
+			if a != nil {
+				c.constArg(p, a)
+			}
+		}
 	case *ListExpr:
 		for _, e := range x.Elems {
 			c.constArg(p, e)
@@ -338,6 +348,12 @@ func (c *checker) constArg(p Pos, x Expr) {
 		}
 	default:
 		c.fail(x.Pos(), "an argument is no constant")
+	}
+}
+
+func (c *checker) object(x *ObjectRef) {
+	if !c.insts[x.Inst] {
+		c.fail(x.P, "an object that is not in Program.Instances")
 	}
 }
 
@@ -382,6 +398,9 @@ func (c *checker) function(f *Function) {
 	c.enter("function "+f.Name, inFunction, false)
 	c.scope(f.Params, f.Locals)
 	c.addBlock(c.owner.Function(f))
+	if f.Of != nil && !c.insts[f.Of] {
+		c.fail(f.Pos, "it is the method of an instance that is not in Program.Instances")
+	}
 	c.typ(f.Pos, f.Result, anyType)
 	c.result = f.Result
 	c.stmts(f.Body)
@@ -395,8 +414,8 @@ func (c *checker) action(a *Action) {
 		switch {
 		case p.Dir == DirNone:
 			data = true
-			// One that is only called, which level typed may do, gets any value.
-			if Width(p.Type) < 0 && (c.core || c.listed[a]) {
+			// At level typed P4Info refuses what the control plane cannot supply.
+			if Width(p.Type) < 0 && c.core {
 				c.fail(p.Pos, "parameter %s of type %s cannot be control-plane data", p.Name, typeText(p.Type))
 			}
 		case data:

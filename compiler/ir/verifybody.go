@@ -345,6 +345,8 @@ func (c *checker) node(x Expr) {
 	case *Const:
 		c.constant(x)
 	case *StringLit, *Index:
+	case *ObjectRef:
+		c.object(x)
 	case *VarRef:
 		c.variable(x.P, x.Var)
 	case *Member:

@@ -9,7 +9,7 @@ package ir
 // order of evaluation.
 func ExprSlots(e Expr, f func(*Expr)) {
 	switch e := e.(type) {
-	case *Const, *StringLit, *VarRef, nil:
+	case *Const, *StringLit, *VarRef, *ObjectRef, nil:
 	case *Member:
 		f(&e.X)
 	case *Index:

@@ -27,6 +27,9 @@ func (g *gen) callExpr(e *env, n *ast.CallExpr, t types.Type) ir.Expr {
 			return &ir.Const{Meta: m, Val: big.NewInt(types.SizeCall(c.Name, e.subst(c.Type)))}
 		}
 	}
+	if made := g.made(e, n, c); made != nil {
+		return made
+	}
 	callee, ok := g.callee(e, n, c)
 	if !ok {
 		return g.bad(n)
@@ -39,11 +42,14 @@ func (g *gen) callee(e *env, n *ast.CallExpr, c *types.Call) (ir.Callee, bool) {
 	var out ir.Callee
 	switch c.Kind {
 	case types.FuncCall:
-		f := g.function(e, c)
+		static := g.staticArgs(e, c)
+		f := g.function(e, c, static)
 		if f == nil {
 			return out, false
 		}
 		out.Func = f
+		g.args(e, c, static, &out)
+		return out, true
 	case types.ActionCall:
 		a := g.action(e, c.Obj)
 		if a == nil {
@@ -59,24 +65,40 @@ func (g *gen) callee(e *env, n *ast.CallExpr, c *types.Call) (ir.Callee, bool) {
 		out.Table = v.tbl
 		return out, true
 	case types.BlockApply:
-		v, ok := e.lookup(c.Obj)
-		if !ok || v.blk == nil {
+		v, _ := e.lookup(c.Obj)
+		var static map[int]value
+		if v.late != nil {
+			static = g.staticArgs(e, c)
+			v.blk = g.lateBlock(v.late, static, n)
+		} else if v.blk == nil {
 			g.errorf(codeUnsupported, n.Span, "this object cannot be applied here")
+		}
+		if out.Block = v.blk; out.Block == nil {
 			return out, false
 		}
-		out.Block = v.blk
+		g.args(e, c, static, &out)
+		return out, true
 	case types.DirectApply:
 		b := c.Type.(*types.Block)
 		call := &types.Call{Kind: types.Constructor, Type: b, Args: make([]ast.Expr, len(b.Ctor)), Params: b.Ctor}
-		blk := g.newBlock(e, call, g.directName(e, b), n)
-		if blk == nil {
+		static := g.staticArgs(e, c)
+		if out.Block = g.newBlock(e, call, g.directName(e, b), static, n); out.Block == nil {
 			return out, false
 		}
-		out.Block = blk
+		g.args(e, c, static, &out)
+		return out, true
 	case types.ExternCall:
 		out.Extern = c.Name
 	case types.MethodCall:
 		ext := c.Type.(*types.Extern)
+		if f := g.method(e, c); f != nil {
+			out.Func = f
+			g.args(e, c, nil, &out)
+			for len(out.Args) > len(f.Params) { // optional ones that the body leaves out
+				out.Args, out.Dirs = out.Args[:len(out.Args)-1], out.Dirs[:len(out.Dirs)-1]
+			}
+			return out, true
+		}
 		out.Extern = ext.Name + "." + c.Name
 		if !g.receiver(e, n, c, &out) {
 			return out, false
@@ -86,12 +108,9 @@ func (g *gen) callee(e *env, n *ast.CallExpr, c *types.Call) (ir.Callee, bool) {
 		return out, false
 	}
 	for _, a := range c.TypeArgs {
-		if c.Kind == types.FuncCall {
-			break // specialised
-		}
 		out.TypeArgs = append(out.TypeArgs, g.typ(e, a))
 	}
-	g.args(e, c, &out)
+	g.args(e, c, nil, &out)
 	return out, true
 }
 
@@ -116,13 +135,32 @@ func (g *gen) receiver(e *env, n *ast.CallExpr, c *types.Call, out *ir.Callee) b
 			}
 		}
 	}
+	switch x := c.Recv.(type) {
+	case *ast.ThisExpr:
+		if t := e.object(); t != nil {
+			out.Object = t
+			return true
+		}
+	case *ast.CallExpr:
+		if ref, ok := g.expr(e, x, nil).(*ir.ObjectRef); ok {
+			out.Object = ref.Inst
+			return true
+		}
+	case *ast.IndexExpr:
+		out.Recv = g.expr(e, x, nil)
+		return true
+	}
 	g.errorf(codeUnsupported, n.Span, "the object of this call cannot be determined")
 	return false
 }
 
-// args lowers arguments in the order of the parameters.
-func (g *gen) args(e *env, c *types.Call, out *ir.Callee) {
+// args lowers arguments in the order of the parameters; those in static are known
+// to the callee.
+func (g *gen) args(e *env, c *types.Call, static map[int]value, out *ir.Callee) {
 	for i, p := range c.Params {
+		if _, known := static[i]; known {
+			continue
+		}
 		arg := c.Args[i]
 		d := dir(p.Dir)
 		if c.Kind == types.FuncCall && d == ir.DirNone {
@@ -147,27 +185,13 @@ func (g *gen) args(e *env, c *types.Call, out *ir.Callee) {
 			out.Args = append(out.Args, g.expr(e, arg, nil))
 			continue
 		}
-		if _, object := p.Type.(*types.Extern); object {
-			out.Args = append(out.Args, g.object(e, arg))
-			continue
-		}
 		out.Args = append(out.Args, argInt(g.expr(e, arg, p.Type)))
 	}
 }
 
-// object lowers an argument of an extern type.
-func (g *gen) object(e *env, arg ast.Expr) ir.Expr {
-	if p, ok := arg.(*ast.PathExpr); ok {
-		if v, ok := e.lookup(g.info.Uses[p.Path]); ok && v.v != nil {
-			return &ir.VarRef{Meta: ir.Meta{T: v.v.Type, P: g.pos(arg)}, Var: v.v}
-		}
-	}
-	g.errorf(codeUnsupported, span(arg), "only packets can be passed as objects; pass other externs as constructor arguments")
-	return g.bad(arg)
-}
-
-// function specialises a function for its type arguments.
-func (g *gen) function(e *env, c *types.Call) *ir.Function {
+// function specialises a function for its type arguments and for arguments that
+// are known.
+func (g *gen) function(e *env, c *types.Call, static map[int]value) *ir.Function {
 	d, ok := c.Func.Decl.(*ast.FuncDecl)
 	if !ok || d.Body == nil {
 		g.errorf(codeUnsupported, span(c.Func.Decl), "function %s has no body", c.Name)
@@ -179,7 +203,7 @@ func (g *gen) function(e *env, c *types.Call) *ir.Function {
 		tvars[v] = e.subst(c.TypeArgs[i])
 		names = append(names, tvars[v].String())
 	}
-	key := g.set.Position(d.Pos()).String() + " " + strings.Join(names, ", ")
+	key := g.set.Position(d.Pos()).String() + " " + strings.Join(names, ", ") + staticKey(static)
 	if f := g.funcs[key]; f != nil {
 		return f
 	}
@@ -199,7 +223,11 @@ func (g *gen) function(e *env, c *types.Call) *ir.Function {
 	fe := &env{parent: g.global, vals: map[*types.Object]value{}, tvars: tvars}
 	fe.unit = newUnit(nil, &f.Locals)
 	f.Result = g.typ(fe, c.Func.Result)
-	for _, p := range c.Func.Params {
+	for i, p := range c.Func.Params {
+		if v, known := static[i]; known {
+			fe.vals[p.Obj] = v
+			continue
+		}
 		v := g.param(fe, p)
 		if v.Dir == ir.DirNone {
 			v.Dir = ir.DirIn
@@ -360,7 +388,17 @@ func (g *gen) packetStmt(e *env, n *ast.CallExpr, c *types.Call, m ir.SMeta) []i
 // emit lowers packet.emit: of a list it emits each element in order.
 func (g *gen) emit(e *env, c *types.Call, m ir.SMeta) []ir.Stmt {
 	x := g.expr(e, c.Args[0], nil)
+	if _, literal := c.Args[0].(*ast.ListExpr); !literal {
+		// A list is emitted element by element, whatever type it is given.
+	} else if t := e.subst(c.Params[0].Type); isStruct(t) {
+		x = g.expr(e, c.Args[0], t)
+	}
 	var list []ir.Stmt
+	if lit, ok := x.(*ir.StructLit); ok {
+		v := g.local(e, "emitted", x.Type(), c.Args[0])
+		x = &ir.VarRef{Meta: ir.Meta{T: v.Type, P: lit.P}, Var: v}
+		list = append(list, &ir.Assign{SMeta: m, L: x, R: lit})
+	}
 	if l, ok := x.(*ir.ListExpr); ok {
 		for _, el := range l.Elems {
 			list = append(list, &ir.Emit{SMeta: m, X: el})
@@ -369,11 +407,16 @@ func (g *gen) emit(e *env, c *types.Call, m ir.SMeta) []ir.Stmt {
 		list = append(list, &ir.Emit{SMeta: m, X: x})
 	}
 	for _, s := range list {
-		if t := s.(*ir.Emit).X.Type(); !emittable(t) {
-			g.errorf(codeUnsupported, span(c.Args[0]), "emit needs headers, not a value of type %s", t)
+		if s, ok := s.(*ir.Emit); ok && !emittable(s.X.Type()) {
+			g.errorf(codeUnsupported, span(c.Args[0]), "emit needs headers, not a value of type %s", s.X.Type())
 		}
 	}
 	return list
+}
+
+func isStruct(t types.Type) bool {
+	_, ok := t.(*types.Struct)
+	return ok
 }
 
 func emittable(t ir.Type) bool {

@@ -155,6 +155,12 @@ func (g *gen) convert(x ir.Expr, t types.Type) ir.Expr {
 		}
 		return &ir.Const{Meta: ir.Meta{T: to, P: c.P}, Val: v}
 	}
+	if f, ok := from.(*ir.Int); ok && ir.Width(to) >= 0 && ir.Width(to) != f.W {
+		// Of different signs and widths: the value of an int cast back.
+		if b, ok := ir.Underlying(to).(*ir.Bit); ok {
+			x = &ir.Cast{Meta: ir.Meta{T: &ir.Int{W: max(b.W, 1)}, P: x.Pos()}, X: x}
+		}
+	}
 	return &ir.Cast{Meta: ir.Meta{T: to, P: x.Pos()}, X: x}
 }
 
@@ -236,7 +242,7 @@ func (g *gen) mux(e *env, n *ast.CondExpr, want types.Type) ir.Expr {
 		}
 		return g.expr(e, n.Else, want)
 	}
-	return &ir.Mux{Meta: ir.Meta{T: g.conv(want), P: g.pos(n)}, C: c, A: g.expr(e, n.Then, want), B: g.expr(e, n.Else, want)}
+	return wideMux(&ir.Mux{Meta: ir.Meta{T: g.conv(want), P: g.pos(n)}, C: c, A: g.expr(e, n.Then, want), B: g.expr(e, n.Else, want)})
 }
 
 // natural lowers an expression to its own type t.
@@ -278,9 +284,8 @@ func (g *gen) cast(e *env, n *ast.CastExpr, t types.Type) ir.Expr {
 		return g.expr(e, n.X, t)
 	}
 	x := g.expr(e, n.X, nil)
-	if _, known := x.(*ir.Const); types.IsInteger(t) && !known {
-		g.errorf(codeUnsupported, n.Span, "a value of run time cannot become an int, which has no width")
-		return g.bad(n)
+	if isWide(t, x) {
+		return wide(x)
 	}
 	return g.convert(x, t)
 }
@@ -293,6 +298,8 @@ func (g *gen) path(e *env, n *ast.PathExpr) ir.Expr {
 			return &ir.VarRef{Meta: ir.Meta{T: v.v.Type, P: g.pos(n)}, Var: v.v}
 		case v.c != nil:
 			return new(ir.Cloner).Expr(v.c)
+		case v.inst != nil:
+			return objectRef(v.inst, g.pos(n))
 		}
 		g.errorf(codeUnsupported, n.Span, "object %s cannot be used as a value here", o.Name)
 		return g.bad(n)
@@ -456,6 +463,9 @@ func (g *gen) unary(e *env, n *ast.UnaryExpr, t types.Type, p ir.Pos) ir.Expr {
 	if n.Op == ast.OpPlus {
 		return x
 	}
+	if n.Op == ast.OpNeg && isWide(t, x) {
+		return wideNeg(x, p)
+	}
 	op := map[ast.Op]ir.Op{ast.OpNeg: ir.Neg, ast.OpCompl: ir.BNot, ast.OpNot: ir.LNot}[n.Op]
 	if c, ok := x.(*ir.Const); ok {
 		v := new(big.Int)
@@ -542,6 +552,9 @@ func (g *gen) binop(n ast.Node, op ast.Op, x, y ir.Expr, xt, t types.Type, p ir.
 	if !ok {
 		g.errorf(codeUnsupported, span(n), "operator %s cannot stand here", op)
 		return g.bad(n)
+	}
+	if isWide(xt, x, y) {
+		return g.wideBinary(n, op, x, y, p)
 	}
 	m := ir.Meta{T: g.conv(t), P: p}
 	cx, okx := x.(*ir.Const)

@@ -96,6 +96,7 @@ type value struct {
 	act  *ir.Action
 	vs   *ir.ValueSet
 	pkg  *pack
+	late *lateBlock
 }
 
 // env holds the meaning of names in one instance of a parser or control, or in
@@ -128,6 +129,7 @@ type unit struct {
 	labels int
 	loops  []loop
 	result types.Type // of functions
+	this   *ir.Instance
 }
 
 // loop holds the labels that break and continue leave.
@@ -143,8 +145,9 @@ func blockKind(b *types.Block) ir.BlockKind {
 // maxTree bounds the depth of the instantiation tree.
 const maxTree = 200
 
-// newBlock makes one instance of a parser or control.
-func (g *gen) newBlock(from *env, call *types.Call, path string, at ast.Node) *ir.Block {
+// newBlock makes one instance of a parser or control. Parameters that static
+// has, by position, are no parameters of the block.
+func (g *gen) newBlock(from *env, call *types.Call, path string, static map[int]value, at ast.Node) *ir.Block {
 	g.depth++
 	defer func() { g.depth-- }()
 	if g.depth > maxTree {
@@ -169,7 +172,11 @@ func (g *gen) newBlock(from *env, call *types.Call, path string, at ast.Node) *i
 	if !g.ctorArgs(from, e, call, b.Ctor) {
 		return nil
 	}
-	for _, p := range b.Params {
+	for i, p := range b.Params {
+		if v, known := static[i]; known {
+			e.vals[p.Obj] = v
+			continue
+		}
 		blk.Params = append(blk.Params, g.param(e, p))
 	}
 	switch d := b.Decl.(type) {
@@ -218,8 +225,13 @@ func (g *gen) ctorArg(from *env, arg ast.Expr, p *types.Param) (value, bool) {
 				return v, true
 			}
 		}
-		if e, ok := arg.(*ast.CallExpr); ok && g.info.Calls[e] != nil && g.info.Calls[e].Kind == types.Constructor {
-			return g.construct(from, g.info.Calls[e], join(from.path, p.Name), nil, arg)
+		if e, ok := arg.(*ast.CallExpr); ok && g.info.Calls[e] != nil {
+			if g.info.Calls[e].Kind == types.Constructor {
+				return g.construct(from, g.info.Calls[e], join(from.path, p.Name), nil, arg)
+			}
+			if ref, ok := g.expr(from, e, nil).(*ir.ObjectRef); ok {
+				return value{inst: ref.Inst}, true
+			}
 		}
 		g.errorf(codeUnsupported, span(arg), "an object is passed here in a form that p4nic does not follow")
 		return value{}, false
@@ -234,13 +246,13 @@ func (g *gen) instance(e *env, d *ast.Instantiation) {
 	if call == nil || o == nil {
 		return
 	}
-	if d.Init != nil && len(d.Init.Decls) > 0 {
-		g.errorf(codeUnsupported, d.Init.Span, "bodies of abstract methods are not supported yet")
+	v, ok := g.construct(e, call, fullName(e.path, d.Annotations, d.Name.Name), d.Annotations, d)
+	if !ok {
 		return
 	}
-	v, ok := g.construct(e, call, fullName(e.path, d.Annotations, d.Name.Name), d.Annotations, d)
-	if ok {
-		e.vals[o] = v
+	e.vals[o] = v
+	if d.Init != nil && v.inst != nil {
+		g.methods(e, v.inst, call, d)
 	}
 }
 
@@ -252,25 +264,17 @@ func (g *gen) construct(e *env, call *types.Call, name string, annos []*ast.Anno
 			p := g.pack(call, at)
 			return value{pkg: p}, p != nil
 		}
-		blk := g.newBlock(e, call, name, at)
+		if boundLate(t) {
+			return value{late: &lateBlock{from: e, call: call, path: name, at: at}}, true
+		}
+		blk := g.newBlock(e, call, name, nil, at)
 		return value{blk: blk}, blk != nil
 	case *types.Extern:
-		inst := &ir.Instance{Name: name, Type: g.externType(e, t), Annos: g.annos(annos), Pos: g.pos(at)}
-		for i, p := range call.Params {
-			arg := call.Args[i]
-			if arg == nil {
-				arg = p.Default
-			}
-			if arg == nil {
-				continue
-			}
-			inst.Args = append(inst.Args, argInt(g.expr(e, arg, p.Type)))
+		return g.object(e, t, 0, call, name, annos, at)
+	case *types.Stack:
+		if x, ok := t.Elem.(*types.Extern); ok && t.Size > 0 {
+			return g.object(e, x, t.Size, call, name, annos, at)
 		}
-		if !g.claim("instance", name, span(at)) {
-			return value{}, false
-		}
-		g.out.Instances = append(g.out.Instances, inst)
-		return value{inst: inst}, true
 	}
 	g.errorf(codeUnsupported, span(at), "there are no objects of type %s", call.Type)
 	return value{}, false
@@ -366,9 +370,6 @@ func (u *unit) label(what string) string {
 // sees those of actions.
 func (g *gen) param(e *env, p *types.Param) *ir.Var {
 	v := &ir.Var{Name: p.Name, Type: g.typ(e, p.Type), Dir: dir(p.Dir)}
-	if _, inf := v.Type.(*ir.InfInt); inf && p.Decl != nil {
-		g.errorf(codeUnsupported, p.Decl.Span, "a parameter of type int is supported only for externs and constructors")
-	}
 	if p.Decl != nil {
 		v.Annos = g.annos(p.Decl.Annotations)
 		v.Pos = g.pos(p.Decl)

@@ -25,7 +25,7 @@ type slot struct {
 // program makes everything that hangs on the top level.
 func (g *gen) program() {
 	g.namedTypes()
-	if g.info.Top["main"] == nil && g.opts.Library {
+	if o := g.info.Top["main"]; g.opts.Library && (o == nil || o.Kind == types.FuncObj) {
 		g.library()
 		return
 	}
@@ -57,12 +57,12 @@ func (g *gen) library() {
 			g.instance(g.global, d)
 		case *ast.ParserDecl, *ast.ControlDecl:
 			if b, ok := g.info.Defs[d].Type.(*types.Block); ok && len(b.TypeParams)+len(b.Ctor) == 0 {
-				g.newBlock(g.global, &types.Call{Kind: types.Constructor, Type: b}, b.Name, d)
+				g.newBlock(g.global, &types.Call{Kind: types.Constructor, Type: b}, b.Name, nil, d)
 			}
 		case *ast.FuncDecl:
 			if o := g.info.Defs[d]; d.Body != nil && o != nil {
 				if f := o.Type.(*types.Func); len(f.TypeParams) == 0 {
-					g.function(g.global, &types.Call{Kind: types.FuncCall, Name: f.Name, Func: f, Obj: o})
+					g.function(g.global, &types.Call{Kind: types.FuncCall, Name: f.Name, Func: f, Obj: o}, nil)
 				}
 			}
 		case *ast.ActionDecl:
@@ -196,6 +196,10 @@ func (g *gen) packArg(arg ast.Expr, t *types.Block) (value, bool) {
 		}
 		// An anonymous instance is called by its type; @name on the declaration
 		// of the type does not count.
+		if b.Kind != types.Package {
+			blk := g.newBlock(g.global, call, b.Name, nil, arg)
+			return value{blk: blk}, blk != nil
+		}
 		return g.construct(g.global, call, b.Name, nil, arg)
 	}
 	g.errorf(codeUnsupported, span(arg), "the argument for a %s must be a constructor call or the name of an instance", t.Kind)

@@ -103,8 +103,8 @@ func (g *gen) actionRef(e *env, t *ir.Table, r *ast.ActionRef) {
 		}
 	}
 	for _, p := range a.DataParams() {
-		if en, ok := p.Type.(*ir.Enum); ir.Width(p.Type) < 0 || ok && en.Underlying == nil {
-			g.errorf(codeUnsupported, r.Span, "parameter %s of action %s has type %s, which the control plane cannot supply", p.Name, a.Name, p.Type)
+		if ir.Width(p.Type) < 0 && len(g.arch.Slots) > 0 {
+			g.errorf(codeBadData, r.Span, "parameter %s of action %s has type %s, which the control plane cannot supply", p.Name, a.Name, p.Type)
 		}
 	}
 	t.Actions = append(t.Actions, ref)
@@ -182,13 +182,29 @@ func (g *gen) idleTimeout(e *env, t *ir.Table, p *ast.Property) {
 	}
 }
 
-// otherProp keeps a property that no architecture gives a meaning here (L141).
+// otherProp keeps a property that the architecture gives no meaning (L141): a
+// value, an object, or the call of an action, which stands there as its name.
 func (g *gen) otherProp(e *env, t *ir.Table, p *ast.Property) {
+	if c, ok := p.Value.(*ast.CallExpr); ok {
+		call := g.info.Calls[c]
+		if call != nil && call.Kind == types.ActionCall {
+			if a := g.action(e, call.Obj); a != nil {
+				t.Props = append(t.Props, ir.Prop{Name: p.Name.Name, Expr: &ir.StringLit{Meta: ir.Meta{T: &ir.String{}, P: g.pos(p)}, Val: a.Name}})
+			}
+			return
+		}
+		if call != nil && call.Kind == types.Constructor {
+			if in := g.objectProp(e, t, p); in != nil {
+				t.Props = append(t.Props, ir.Prop{Name: p.Name.Name, Expr: objectRef(in, g.pos(p))})
+			}
+			return
+		}
+	}
 	switch x := argInt(g.expr(e, p.Value, nil)).(type) {
-	case *ir.Const, *ir.StringLit, *ir.ListExpr, *ir.StructLit:
+	case *ir.Const, *ir.StringLit, *ir.ListExpr, *ir.StructLit, *ir.ObjectRef:
 		t.Props = append(t.Props, ir.Prop{Name: p.Name.Name, Expr: x})
 	default:
-		g.errorf(codeUnsupported, p.Span, "table property %s is not known to architecture %s", p.Name.Name, g.arch.Name)
+		g.errorf(codeUnsupported, p.Span, "table property %s has a value that is not known at compile time", p.Name.Name)
 	}
 }
 

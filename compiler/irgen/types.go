@@ -142,9 +142,6 @@ func (g *gen) structType(t *types.Struct) ir.Type {
 	}
 	var fields []ir.Field
 	for _, f := range t.Fields {
-		if _, array := f.Type.(*types.Stack); array && t.Kind == ast.Header {
-			g.errorf(codeUnsupported, f.Decl.Span, "arrays in headers are not supported yet")
-		}
 		fields = append(fields, ir.Field{Name: f.Name, Type: g.conv(f.Type), Annos: g.annos(f.Decl.Annotations)})
 	}
 	name, annos := g.typeName(g.specialName(t)), g.annos(t.Decl.Annotations)
@@ -215,16 +212,20 @@ func (g *gen) zero(t ir.Type, p ir.Pos) ir.Expr {
 			s.Fields = append(s.Fields, g.zero(f.Type, p))
 		}
 		return s
+	case *ir.Stack:
+		s := &ir.ListExpr{Meta: m}
+		for range x.Size {
+			el := g.zero(x.Elem, p)
+			if el == nil {
+				return nil
+			}
+			s.Elems = append(s.Elems, el)
+		}
+		return s
 	case *ir.Tuple:
 		s := &ir.ListExpr{Meta: m}
 		for _, et := range x.Elems {
 			s.Elems = append(s.Elems, g.zero(et, p))
-		}
-		return s
-	case *ir.Stack:
-		s := &ir.ListExpr{Meta: m}
-		for range x.Size {
-			s.Elems = append(s.Elems, g.zero(x.Elem, p))
 		}
 		return s
 	}

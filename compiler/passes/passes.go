@@ -17,7 +17,7 @@ import (
 
 // facts are made anew for every pipeline: there are no package variables.
 type facts struct {
-	typed, reached, noNewtypes, noTuples, ordered, scalarEq, boundDone,
+	typed, reached, objects, noNewtypes, noTuples, ordered, scalarEq, boundDone,
 	noFunctions, noActionExits, noControls, noParsers, noExits, noInts, noStackLits, lowered, flatLists, shallow *pass.Fact
 }
 
@@ -25,6 +25,7 @@ func newFacts() facts {
 	return facts{
 		typed:         &pass.Fact{Name: "typed"},
 		reached:       &pass.Fact{Name: "all used"},
+		objects:       &pass.Fact{Name: "objects by name"},
 		noNewtypes:    &pass.Fact{Name: "no newtypes", Check: checkNoNewtypes},
 		noTuples:      &pass.Fact{Name: "no tuples"},
 		ordered:       &pass.Fact{Name: "calls ordered", Check: checkOrdered},
@@ -48,6 +49,7 @@ func table(f facts) []pass.Pass {
 	type fs = []*pass.Fact
 	return []pass.Pass{
 		{Name: "reach", Run: reach, Needs: fs{f.typed}, Makes: fs{f.reached}},
+		{Name: "objects", Run: objects, Needs: fs{f.typed}, Makes: fs{f.objects}},
 		{Name: "newtypes", Run: newtypes, Needs: fs{f.typed}, Makes: fs{f.noNewtypes}},
 		{Name: "tuples", Run: tuples, Needs: fs{f.noNewtypes}, Makes: fs{f.noTuples}},
 		// Makes new direct calls of actions, which order and functions treat.
@@ -66,7 +68,7 @@ func table(f facts) []pass.Pass {
 		{Name: "ints", Run: ints, Needs: fs{f.noControls, f.noParsers}, Makes: fs{f.noInts}},
 		{Name: "stacklits", Run: stacklits, Needs: fs{f.noFunctions, f.noControls, f.noParsers}, Makes: fs{f.noStackLits}},
 		// From here on the program is at level core.
-		{Name: "calls", Run: calls, Needs: fs{f.ordered, f.scalarEq, f.noFunctions, f.noControls, f.noParsers, f.noExits, f.noInts, f.noStackLits}, Makes: fs{f.lowered}},
+		{Name: "calls", Run: calls, Needs: fs{f.objects, f.ordered, f.scalarEq, f.noFunctions, f.noControls, f.noParsers, f.noExits, f.noInts, f.noStackLits}, Makes: fs{f.lowered}},
 		{Name: "fieldlists", Run: fieldlists, Needs: fs{f.lowered, f.noTuples}, Makes: fs{f.flatLists}},
 		{Name: "fold", Run: fold, Needs: fs{f.lowered, f.flatLists}},
 		{Name: "dead", Run: dead, Needs: fs{f.lowered, f.flatLists}},
