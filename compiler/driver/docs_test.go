@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/p4nic/p4nic/compiler/diag"
 	"github.com/p4nic/p4nic/compiler/driver"
 )
 
@@ -22,11 +23,10 @@ type example struct {
 
 // entry is the section of one code.
 type entry struct {
-	code    string
-	text    string
-	warning bool
-	wrong   *example
-	right   *example
+	code  string
+	text  string
+	wrong *example
+	right *example
 }
 
 var fence = regexp.MustCompile("(?ms)^```p4 ([a-z0-9= ]+)\n(.*?)^```$")
@@ -47,7 +47,6 @@ func errorDocs(t testing.TB) (entries []entry, template string) {
 		part, _, _ = strings.Cut(part, "\n## ")
 		name, text, _ := strings.Cut(part, "\n")
 		e := entry{code: name, text: strings.TrimSpace(fence.ReplaceAllString(text, ""))}
-		e.warning = strings.HasPrefix(e.text, "Warning. ")
 		for _, m := range fence.FindAllStringSubmatch(text, -1) {
 			x := &example{text: m[2]}
 			for _, word := range strings.Fields(m[1]) {
@@ -79,9 +78,9 @@ func errorDocs(t testing.TB) (entries []entry, template string) {
 	return entries, template
 }
 
-// findings compiles an example: CODE:LINE of each finding, the line counted in
-// the example. One without a place has the line 1.
-func (x *example) findings(t testing.TB, template string) []string {
+// findings compiles an example: CODE:LINE of each error, and of each warning if
+// wanted, the line counted in the example. One without a place has the line 1.
+func (x *example) findings(t testing.TB, template string, warnings bool) []string {
 	program, first := x.text, 0
 	if x.frame {
 		before, _, _ := strings.Cut(template, "EXAMPLE\n")
@@ -104,6 +103,9 @@ func (x *example) findings(t testing.TB, template string) []string {
 	}
 	var out []string
 	for _, d := range res.Diags.All() {
+		if d.Severity == diag.Warning && !warnings {
+			continue
+		}
 		line := 1
 		if p := res.Diags.Set().Position(d.Span.Lo); p.Line > 0 {
 			line = p.Line - first
@@ -134,10 +136,10 @@ func TestErrorDocs(t *testing.T) {
 				t.Fatal("an example is missing")
 			}
 			want := []string{fmt.Sprintf("%s:%d", e.code, e.wrong.line)}
-			if got := e.wrong.findings(t, template); !slices.Equal(got, want) {
+			if got := e.wrong.findings(t, template, true); !slices.Equal(got, want) {
 				t.Errorf("the wrong example draws %v, want %v", got, want)
 			}
-			if got := e.right.findings(t, template); len(got) > 0 {
+			if got := e.right.findings(t, template, true); len(got) > 0 {
 				t.Errorf("the corrected example draws %v", got)
 			}
 		})
