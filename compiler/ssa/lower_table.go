@@ -47,9 +47,9 @@ func (l *lowerer) applyEach(s *ir.ApplyTable, done func(action int, e []exit)) {
 	if t.Counters != nil {
 		l.emit(&Value{Op: OpCountHit, Args: []*Value{handle}, Sym: t})
 	}
+	var hit *Value
 	if s.Hit != nil {
-		v := l.local(s.Hit)
-		l.set(v.base, l.op(OpNe, 1, handle, l.constant(32, 0)))
+		hit = l.op(OpNe, 1, handle, l.constant(32, 0))
 	}
 	word := l.emit(&Value{Op: OpEntry, Type: 64, Args: []*Value{handle}, Sym: t, Name: t.Name})
 	exits := l.here()
@@ -65,6 +65,10 @@ func (l *lowerer) applyEach(s *ir.ApplyTable, done func(action int, e []exit)) {
 	for i, ref := range t.Actions {
 		l.resume(exits[i:i+1], ref.Action.Name)
 		l.action(t, word, i)
+		// The action may read the variables of the results: they are set behind it.
+		if l.cur != nil && s.Hit != nil {
+			l.set(l.local(s.Hit).base, hit)
+		}
 		if l.cur != nil && s.Run != nil {
 			v := l.local(s.Run)
 			for j := range v.node.n {

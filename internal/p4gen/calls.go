@@ -163,6 +163,10 @@ func (g *gen) callOf(t *typ, depth int) (ex, bool) {
 		ta := ""
 		if g.chance(40) {
 			ta = "<" + g.spell(t) + ">"
+			if g.chance(30) {
+				g.cite("L43")
+				ta = "<_>"
+			}
 		}
 		return ex{fmt.Sprintf("choose%s(%s, %s, %s)", ta, c.s, x.s, y.s), pPrimary}, true
 	}
@@ -210,6 +214,10 @@ func (g *gen) function() {
 	}
 	save := g.scope
 	g.scope = append([]place(nil), g.consts...)
+	if g.has(fAnnotation, 20) {
+		word = pick(g, []string{"@pure ", "@noSideEffects ", "@deprecated(\"use another\") "}) + word
+		g.cite("L155", "L156", "L171")
+	}
 	g.open("%s %s(%s) {", word, f.name, g.paramList(f.params))
 	g.addParams(f.params)
 	g.body = &body{kind: inFunction, result: f.result, budget: 2 + g.r.IntN(5)}
@@ -247,6 +255,11 @@ func (g *gen) action() {
 		g.cite("L164", "L177")
 		g.n++
 		g.line("@name(\"named_action%d\")", g.n)
+	}
+	if g.has(fAnnotation, 15) && g.ctrl.std != "" { // elsewhere there may be two instances
+		g.cite("L166", "L174")
+		g.n++
+		g.line("@id(%d) @brief(\"an action\")", 0x01000000+g.n)
 	}
 	g.open("action %s(%s) {", a.name, g.paramList(a.params))
 	mark := g.enter()

@@ -13,6 +13,7 @@ type control struct {
 	registers []object
 	counters  []object
 	subs      []*callable
+	direct    map[string]bool // applied by their type
 }
 
 // program writes the whole program.
@@ -153,7 +154,7 @@ func (g *gen) pipeControl(name string, ingress bool) {
 	g.add("meta", g.meta, true)
 	g.egress = !ingress
 	g.addStd("sm")
-	g.ctrl = &control{std: "sm"}
+	g.ctrl = &control{std: "sm", direct: map[string]bool{}}
 	for _, s := range g.subs {
 		n := g.r.IntN(3)
 		for range n {
@@ -190,11 +191,12 @@ func (g *gen) applySub() bool {
 		return true
 	}
 	for _, s := range g.subs {
-		if g.ctrl.std == "" || !strings.HasSuffix(s.decl, "()") || !g.chance(10) {
+		if g.ctrl.std == "" || g.ctrl.direct[s.name] || !strings.HasSuffix(s.decl, "()") || !g.chance(10) {
 			continue
 		}
 		if a, ok := g.args(s.params, 2); ok {
 			g.cite("L100", "L144")
+			g.ctrl.direct[s.name] = true
 			g.line("%s.apply(%s);", s.name, a)
 			return true
 		}

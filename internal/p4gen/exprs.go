@@ -148,6 +148,10 @@ func (g *gen) bare(t *typ) string {
 	if g.chance(40) {
 		return g.spellNumber(v, t, true)
 	}
+	if t.kind == kBit && g.chance(4) {
+		g.cite("L9") // too large: a warning, and the low bits
+		v = new(big.Int).Add(v, new(big.Int).Lsh(big.NewInt(1), uint(t.w)))
+	}
 	g.cite("L62")
 	return g.spellNumber(v, t, false)
 }
@@ -484,7 +488,7 @@ func (g *gen) equality(depth int) (ex, bool) {
 		case kStruct, kHeader, kStack, kUnion, kTuple:
 			return g.on[fAggregate] && !p.konst && comparable(p.t)
 		}
-		return p.t.kind != kVarbit
+		return p.t.scalar()
 	})
 	if !ok {
 		return ex{}, false
@@ -510,12 +514,12 @@ func comparable(t *typ) bool {
 			return false
 		}
 	}
-	return t.kind != kStack || comparable(t.base)
+	return t.base == nil || t.scalar() || comparable(t.base)
 }
 
 // aggregate is a struct, header, union, stack or tuple value.
 func (g *gen) aggregate(t *typ, depth int) ex {
-	if p, ok := g.ofType(t, false); ok && (depth <= 0 || g.chance(55)) {
+	if p, ok := g.ofType(t, false); ok && (depth <= 0 || g.chance(55) || t.kind == kArray) {
 		return ex{g.text(p), pPrimary}
 	}
 	return ex{g.initialiser(t, depth), pPrimary}
@@ -533,11 +537,15 @@ func (g *gen) initialiser(t *typ, depth int) string {
 			return "{#}"
 		}
 		g.cite("L67")
-	case kStack:
+	case kStack, kArray:
 		g.cite("L70")
 		var parts []string
 		for range t.n {
-			parts = append(parts, g.initialiser(t.base, depth-1))
+			if t.base.scalar() {
+				parts = append(parts, g.exprText(t.base, depth-1))
+			} else {
+				parts = append(parts, g.initialiser(t.base, depth-1))
+			}
 		}
 		return "{ " + strings.Join(parts, ", ") + " }"
 	case kTuple:
@@ -568,7 +576,7 @@ func (g *gen) initialiser(t *typ, depth int) string {
 		}
 	}
 	if len(parts) < len(t.fields) {
-		g.cite("L68")
+		g.cite("L68", "L11")
 		parts = append(parts, "...")
 	} else if named && g.chance(50) {
 		g.r.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })

@@ -91,7 +91,13 @@ func (g *gen) externCall() bool {
 			switch g.r.IntN(4) {
 			case 0:
 				g.cite("L10")
-				g.line("log_msg(\"here\");")
+				g.cite("L152")
+				if g.chance(40) {
+					g.cite("L57", "L22")
+					g.line("log_msg(\"here\" ++ \" and there\");")
+				} else {
+					g.line("log_msg(\"here\");")
+				}
 			case 1:
 				t := g.number()
 				g.cite("L10")

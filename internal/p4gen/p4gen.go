@@ -72,6 +72,7 @@ type gen struct {
 	funcs     []*callable
 
 	scope    []place  // what can be read and written here, innermost last
+	inner    int      // where the innermost block begins in scope
 	body     *body    // what may stand here
 	ctrl     *control // the control whose body is made, nil elsewhere
 	subs     []*callable
@@ -136,12 +137,12 @@ func (g *gen) shut(text string) {
 func pick[T any](g *gen, xs []T) T { return xs[g.r.IntN(len(xs))] }
 
 // contextual are words that are keywords in some places only (L13).
-var contextual = [...]string{"actions", "key", "entries", "priority", "state", "type", "apply"}
+var contextual = [...]string{"actions", "key", "entries", "priority", "state", "type"}
 
-// name is a fresh name.
+// name is a fresh name. Types have no contextual keywords for names.
 func (g *gen) name(prefix string) string {
-	if g.chance(2) {
-		if w := contextual[g.r.IntN(5)]; !g.taken[w] {
+	if strings.Contains("x p d f m h i", prefix) && g.chance(4) {
+		if w := contextual[g.r.IntN(len(contextual))]; !g.taken[w] {
 			g.taken[w] = true
 			g.cite("L13")
 			return w

@@ -171,7 +171,10 @@ func (g *gen) state(name string, later []string, take []string) {
 		g.line("bit<32> %s = pkt.length();", x)
 		g.add(x, bits(32), true)
 	}
-	g.statements(1)
+	for g.body.budget > 0 {
+		g.body.budget--
+		g.statement(1)
+	}
 	if g.has(fVerify, 35) {
 		g.cite("L111")
 		g.line("verify(!(%s), error.%s);", g.rare(), pick(g, g.errs[1:]))
@@ -381,9 +384,9 @@ func (g *gen) caseSet(t *typ) string {
 		}
 		return fmt.Sprintf("%s .. %s", g.spellNumber(v, t, false), g.spellNumber(hi, t, false))
 	case n == 4:
-		g.cite("L109")
+		g.cite("L109", "L11")
 		return "_"
 	}
-	g.cite("L64")
+	g.cite("L64", "L44")
 	return g.spellNumber(v, t, g.chance(40))
 }

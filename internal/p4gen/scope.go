@@ -17,9 +17,20 @@ type place struct {
 	inHeader bool // part of a header or union
 }
 
+// mark is a scope to come back to.
+type mark struct {
+	places []place
+	inner  int
+}
+
 // enter and leave bracket a scope.
-func (g *gen) enter() int     { return len(g.scope) }
-func (g *gen) leave(mark int) { g.scope = g.scope[:mark] }
+func (g *gen) enter() mark {
+	m := mark{g.scope, g.inner}
+	g.inner = len(g.scope)
+	return m
+}
+
+func (g *gen) leave(m mark) { g.scope, g.inner = m.places, m.inner }
 
 // add brings a variable and all its parts into scope.
 func (g *gen) add(path string, t *typ, rw bool) {
@@ -55,7 +66,7 @@ func expand(to []place, p place) []place {
 		for i, f := range p.t.fields {
 			to = expand(to, part(fmt.Sprintf("[%d]", i), f.t))
 		}
-	case kStack:
+	case kStack, kArray:
 		q := part("[#]", p.t.base)
 		q.sizes = append(append([]int(nil), p.sizes...), p.t.n)
 		to = expand(to, q)
@@ -157,4 +168,15 @@ func (g *gen) sliceOf(s string, have, w int, write bool) string {
 	}
 	g.cite(ids[0])
 	return fmt.Sprintf("%s[%d:%d]", s, lo+w-1, lo)
+}
+
+// hide makes a name of an outer scope unusable from here on. The places stay
+// where they are, and what leave comes back to is another slice.
+func (g *gen) hide(name string) {
+	g.scope = append([]place(nil), g.scope...)
+	for i, p := range g.scope {
+		if p.path == name || strings.HasPrefix(p.path, name+".") || strings.HasPrefix(p.path, name+"[") {
+			g.scope[i] = place{t: &typ{kind: kVoid}}
+		}
+	}
 }

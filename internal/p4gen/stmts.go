@@ -83,6 +83,10 @@ func (g *gen) statement(depth int) {
 		case n < 38:
 			if depth > 0 && g.chance(50) {
 				g.cite("L87")
+				if g.has(fAnnotation, 30) {
+					g.cite("L170")
+					g.line("@atomic")
+				}
 				g.line("{")
 				g.block(depth)
 				g.line("}")
@@ -109,7 +113,7 @@ func (g *gen) statement(depth int) {
 // assign writes an assignment.
 func (g *gen) assign() bool {
 	p, ok := g.find(func(p place) bool {
-		return p.rw && p.t.kind != kVarbit && (p.t.scalar() || g.on[fAggregate] && p.path != "hdr" && p.path != "meta")
+		return p.rw && p.t.kind < kVarbit && (p.t.scalar() || g.on[fAggregate] && p.path != "hdr" && p.path != "meta")
 	})
 	if !ok {
 		return false
@@ -135,7 +139,7 @@ func (g *gen) assign() bool {
 	switch {
 	case p.t.numeric() && g.chance(10):
 		g.line("%s = %s;", l, g.bare(p.t))
-	case p.t.kind == kStack:
+	case p.t.kind == kStack, p.t.kind == kArray:
 		q, _ := g.ofType(p.t, false)
 		g.line("%s = %s;", l, g.text(q))
 	default:
@@ -222,6 +226,13 @@ func (g *gen) variable() {
 	}
 	t := g.localType()
 	name := g.name("x")
+	if g.has(fShadow, 20) {
+		if i := g.r.IntN(g.inner + 1); i < g.inner && plain(g.scope[i].path) {
+			name = g.scope[i].path
+			g.cite("L158")
+			g.hide(name)
+		}
+	}
 	g.cite("L98")
 	if g.body.kind == inState {
 		g.cite("L122")
@@ -240,6 +251,11 @@ func (g *gen) variable() {
 		g.line("%s %s = %s;", g.spell(t), name, g.exprText(t, 4))
 	}
 	g.add(name, t, true)
+}
+
+// plain tells names of variables from other places.
+func plain(path string) bool {
+	return path != "" && path[0] == 'x' && !strings.ContainsAny(path, ".[")
 }
 
 func (g *gen) switchStatement(depth int) {
@@ -335,7 +351,7 @@ func (g *gen) loop(depth int) bool {
 	if b.loops >= 2 || b.kind == inState {
 		return false
 	}
-	before := len(g.scope)
+	before := g.enter()
 	v := g.name("i")
 	saved := b.inLoop
 	switch {

@@ -106,6 +106,7 @@ func (g *gen) keys(selector bool) (ks []key) {
 		case shape == "ternary" && (i == 0 || g.chance(50)):
 			kind = pick(g, []string{"ternary", "ternary", "range", "optional"})
 		}
+		g.cite("L21")
 		g.cite(map[string]string{"exact": "L128", "lpm": "L128", "ternary": "L128", "range": "L129", "optional": "L129"}[kind])
 		t, text, simple := g.keyExpr(kind)
 		g.cite("L127")
@@ -360,9 +361,14 @@ func (g *gen) keySet(k key) (text, id string) {
 			return plain()
 		}
 		m := g.value(t)
-		v.And(v, m)
+		low := new(big.Int).And(v, m)
+		if g.chance(85) {
+			v = low
+		} else {
+			g.cite("L147") // bits beside the mask are a warning
+		}
 		g.cite("L77")
-		return g.masked(v, m, t), fmt.Sprintf("%s&%s", v, m)
+		return g.masked(v, m, t), fmt.Sprintf("%s&%s", low, m)
 	case "range":
 		switch g.r.IntN(4) {
 		case 0:

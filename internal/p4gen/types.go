@@ -21,7 +21,9 @@ const (
 	kUnion
 	kStack
 	kTuple
+	kArray // of what is no header
 	kVarbit
+	kVoid // of no place
 )
 
 // typ is a type. Bits and bool are alike when kind and width are; all others
@@ -65,7 +67,7 @@ func same(a, b *typ) bool {
 		return a.w == b.w
 	case kBool, kError:
 		return true
-	case kStack:
+	case kStack, kArray:
 		return a.n == b.n && same(a.base, b.base)
 	case kTuple:
 		if len(a.fields) != len(b.fields) {
@@ -144,6 +146,9 @@ func (g *gen) spell(t *typ) string {
 		return "error"
 	case kVarbit:
 		return fmt.Sprintf("varbit<%d>", t.w)
+	case kArray:
+		g.cite("L33")
+		return fmt.Sprintf("%s[%d]", g.spell(t.base), t.n)
 	case kStack:
 		g.cite("L31")
 		return fmt.Sprintf("%s[%d]", g.spell(t.base), t.n)
@@ -501,6 +506,9 @@ func (g *gen) declareBlocks() {
 	g.meta = &typ{kind: kStruct, name: g.name("meta_t")}
 	for range 3 + g.r.IntN(6) {
 		g.meta.fields = append(g.meta.fields, field{g.name("m"), g.localType()})
+	}
+	if g.on[fArray] {
+		g.meta.fields = append(g.meta.fields, field{g.name("arr"), &typ{kind: kArray, base: g.number(), n: 1 + g.r.IntN(5)}})
 	}
 	g.declare("struct", g.meta)
 	g.std = &typ{kind: kStruct, name: "standard_metadata_t", fields: []field{
