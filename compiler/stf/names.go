@@ -3,6 +3,7 @@ package stf
 import (
 	"fmt"
 	"math/big"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // normal gives a key's name one spelling (T11): stack indices are [N], the
 // validity of a header is $valid$.
 func normal(name string) string {
-	parts := strings.Split(name, ".")
+	parts := strings.Split(strings.ReplaceAll(name, " ", ""), ".")
 	for i, p := range parts {
 		head, index, is := strings.Cut(p, "$")
 		if is && head != "" && index != "" && strings.Trim(index, "0123456789") == "" {
@@ -58,7 +59,7 @@ type wild struct {
 }
 
 // parseWild reads the value of a key of w bits (T8): decimal, 0x with *, 0b with
-// *, value/len, or lo..hi.
+// *, value/len, value&&&mask, or lo..hi.
 func parseWild(s string, w int) (wild, error) {
 	full := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), uint(w)), big.NewInt(1))
 	r := wild{mask: full, prefix: -1}
@@ -69,6 +70,17 @@ func parseWild(s string, w int) (wild, error) {
 		}
 		r.hi, err = parseNumber(hi, w)
 		return r, err
+	}
+	if v, m, is := strings.Cut(s, "&&&"); is {
+		var err error
+		if r.v, err = parseNumber(v, w); err != nil {
+			return r, err
+		}
+		if r.mask, err = parseNumber(m, w); err != nil {
+			return r, err
+		}
+		r.v.And(r.v, r.mask)
+		return r, nil
 	}
 	if v, l, is := strings.Cut(s, "/"); is {
 		n, err := strconv.Atoi(l)
@@ -117,6 +129,10 @@ func parseWild(s string, w int) (wild, error) {
 }
 
 func parseNumber(s string, w int) (*big.Int, error) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Is4() && w == 32 {
+		b := a.As4()
+		return new(big.Int).SetBytes(b[:]), nil
+	}
 	t := strings.TrimLeft(s, "0")
 	if t == "" || t[0] >= '0' && t[0] <= '9' {
 		t = "0" + t // leading zeros are no octal numbers
@@ -270,8 +286,13 @@ func arguments(a *ir.Action, fields []Field) ([][]byte, error) {
 	for i, p := range ps {
 		names[i] = p.Name
 	}
-	for _, f := range fields {
-		i, err := find("parameter", names, f.Name)
+	for at, f := range fields {
+		i, err := at, error(nil)
+		if f.Name != "" {
+			i, err = find("parameter", names, f.Name)
+		} else if at >= len(ps) {
+			err = fmt.Errorf("argument %s is one too many", f.Value)
+		}
 		if err != nil {
 			return nil, err
 		}

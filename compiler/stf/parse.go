@@ -73,11 +73,11 @@ func (p *lineParser) punct(s string) bool {
 }
 
 func nameByte(c byte) bool {
-	return c == '_' || c == '$' || c == '.' || c == '[' || c == ']' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+	return c == '_' || c == '$' || c == '&' || c == '.' || c == '[' || c == ']' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
 func valueByte(c byte) bool {
-	return c == '*' || c == '/' || c == '.' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+	return c == '*' || c == '&' || c == '/' || c == '.' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
 func dataByte(c byte) bool {
@@ -220,8 +220,9 @@ func (p *lineParser) action(c *Command) (err error) {
 		if err != nil {
 			return err
 		}
-		if !p.punct(":") {
-			return p.fail(": is missing after argument %s", n)
+		if !p.punct(":") { // by position
+			c.Args = append(c.Args, Field{"", n})
+			continue
 		}
 		v := p.take(valueByte)
 		if v == "" {

@@ -224,7 +224,7 @@ func TestParseErrors(t *testing.T) {
 		{"add t 99999999999 a:1 x()", "priority 99999999999 is too large"},
 		{"add t a: ()", "the value of key a is missing"},
 		{"add t a:1 x", "( is missing after action x"},
-		{"add t a:1 x(b)", ": is missing after argument b"},
+		{"add t a:1 x(b c)", ", or ) is missing"},
 		{"add t a:1 x(b:1 c:2)", ", or ) is missing"},
 		{"add t a:1 x() =", "the entry's name is missing"},
 		{"remove some", "remove takes the word all"},

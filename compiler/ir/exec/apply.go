@@ -23,6 +23,7 @@ func (k *compiler) table(t *ir.Table) *table {
 			k.fail(t.Pos, "table "+t.Name, t.Meters.Name+" is no direct meter")
 		}
 	}
+	k.learns(r)
 	xs, selectors := k.keys(r)
 	for i := range t.Actions {
 		r.actions = append(r.actions, k.tableAction(t, &t.Actions[i]))
@@ -105,6 +106,7 @@ func (k *compiler) tableAction(t *ir.Table, ref *ir.ActionRef) tableAction {
 // apply compiles the look-up and the action of a table.
 func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx) (status, bool, int) {
 	key := k.alloc(t.slots)
+	t.keyAt = key
 	scratch := k.alloc(t.slots)
 	n := t.slots
 	ph, pm := k.point("hit", t.t.Name, t.t.Pos), k.point("miss", t.t.Name, t.t.Pos)
@@ -135,6 +137,10 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 		t.mu.RLock()
 		e := t.lookup(kv, c.mem[scratch:scratch+n])
 		t.mu.RUnlock()
+		if e != nil && t.expires && e.expired(c.now) {
+			_ = t.remove(e.handle) // whoever removes it first
+			e = nil
+		}
 		hit := e != nil
 		if hit {
 			c.hitPoint(ph)
@@ -156,8 +162,14 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 				c.hits[entryAt] = e
 			}
 		}
-		if hit && e.age != nil {
+		if e.age != nil && !t.expires {
 			e.age.lastHit.Store(c.now)
+		}
+		if t.expires || t.aging {
+			c.pna.missed, c.pna.hit = t, nil
+			if hit {
+				c.pna.missed, c.pna.hit = nil, e
+			}
 		}
 		d := e.act.Load()
 		action := d.action

@@ -82,8 +82,10 @@ func compile(m *Machine) (err error) {
 		m.arch = k.v1model()
 	case "psa":
 		m.arch = k.psa()
+	case "pna":
+		m.arch = k.pna()
 	default:
-		k.fail(ir.Pos{}, "architecture "+p.Arch, "only v1model and psa run here")
+		k.fail(ir.Pos{}, "architecture "+p.Arch, "only v1model, psa and pna run here")
 	}
 	for _, t := range p.Tables { // also those that nothing applies: they can be written
 		k.table(t)

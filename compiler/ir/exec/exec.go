@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -51,6 +52,9 @@ type Options struct {
 	// PortDown tells whether a port that a group member watches is down; nil means
 	// that all are up. Called by any goroutine.
 	PortDown func(port uint32) bool
+	// HostPort tells on PNA whether a port leads to the host; nil means that none
+	// does. Called by any goroutine.
+	HostPort func(port uint32) bool
 	// Coverage counts what has run, see Machine.Coverage; it costs about 10 ns a
 	// point.
 	Coverage bool
@@ -152,6 +156,8 @@ type Machine struct {
 	vsets              map[*ir.ValueSet]*valueSet
 	errs               parserErrors
 	pre                replication
+	expire             atomic.Pointer[ExpireTimes]
+	flows              atomic.Uint32
 	arch               func(c *ctx, r *Result)
 	cover              []*point
 	pool               sync.Pool
@@ -223,6 +229,7 @@ type ctx struct {
 	bytes    uint64    // of a recirculated frame, 0 for the one that came in
 
 	asked       v1Asked
+	pna         pnaAsked
 	sums        []bitWriter // of Checksum objects
 	hits        []*entry    // of tables with a DirectMeter
 	mid         []byte      // between two deparsers

@@ -106,6 +106,9 @@ func (k *compiler) externCall(s externSite) stmt {
 	if st := k.psaFunction(&s); st != nil {
 		return st
 	}
+	if st := k.pnaFunction(&s); st != nil {
+		return st
+	}
 	k.fail(s.pos, "extern "+s.name, "this extern is not supported")
 	return nil
 }

@@ -14,10 +14,15 @@ type Idle struct {
 
 // SweepIdle lists the entries that are idle at a time in nanoseconds, of the
 // clock that packets have. An entry is listed once, and again only after it was
-// hit in between (p4rt: 9.1.5).
+// hit in between (p4rt: 9.1.5). Entries with an expire time that has passed are
+// removed (PNA), which nobody is told.
 func (m *Machine) SweepIdle(now uint64) []Idle {
 	var out []Idle
 	for i, t := range m.tables {
+		if t.expires {
+			t.sweep(now)
+			continue
+		}
 		if !t.aging {
 			continue
 		}
@@ -36,6 +41,21 @@ func (m *Machine) SweepIdle(now uint64) []Idle {
 		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Handle, b.Handle))
 	})
 	return out
+}
+
+// sweep removes the entries whose expire time has passed.
+func (t *table) sweep(now uint64) {
+	var over []uint32
+	t.mu.RLock()
+	for handle, e := range t.byHandle.all() {
+		if e.expired(now) {
+			over = append(over, handle)
+		}
+	}
+	t.mu.RUnlock()
+	for _, h := range over {
+		_ = t.remove(h) // whoever removes it first
+	}
 }
 
 // LastHit is when an entry was hit last, or inserted, in nanoseconds.

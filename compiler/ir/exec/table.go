@@ -25,8 +25,14 @@ type table struct {
 	// fromProfile gives the index in actions of an action of the profile.
 	fromProfile []int
 	aging       bool // entries have idle timeouts
-	now         func() uint64
-	apply       func(*ctx) (st status, hit bool, run int)
+	// Of tables that packets add to (learn.go); keyAt is where the key of the
+	// look-up lies.
+	addOnMiss, expires bool
+	keyAt              int
+	learned            int
+	nextLearned        uint32
+	now                func() uint64
+	apply              func(*ctx) (st status, hit bool, run int)
 
 	mu       sync.RWMutex
 	byHandle byHandle[entry]
@@ -232,7 +238,7 @@ func (t *table) build(e ir.Entry) (*entry, error) {
 		n.meter = &meterCell{}
 	}
 	switch {
-	case t.aging:
+	case t.aging || t.expires:
 		n.age = &age{}
 		n.age.timeout.Store(e.IdleTimeout)
 		n.age.lastHit.Store(t.now())
@@ -375,6 +381,10 @@ func (m *Machine) Insert(table int, e ir.Entry) error {
 	if err != nil {
 		return err
 	}
+	return t.insert(e)
+}
+
+func (t *table) insert(e ir.Entry) error {
 	n, err := t.build(e)
 	if err != nil {
 		return err
@@ -465,11 +475,18 @@ func (m *Machine) Delete(table int, handle uint32) error {
 	if err != nil {
 		return err
 	}
+	return t.remove(handle)
+}
+
+func (t *table) remove(handle uint32) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := t.byHandle.get(handle)
 	if n == nil {
 		return fmt.Errorf("table %s: handle %d: %w", t.t.Name, handle, ErrNoEntry)
+	}
+	if handle >= firstLearned {
+		t.learned--
 	}
 	t.byHandle.set(handle, nil)
 	t.profile.use(n.act.Load().via, -1)
