@@ -29,6 +29,13 @@ func equal(x, y ir.Expr) ir.Expr {
 	case *ir.Struct:
 		return allFields(x, y, t.Fields)
 	case *ir.Header:
+		// Nothing equals an invalid header but another.
+		switch vx, vy := validity(x), validity(y); {
+		case isInvalid(x):
+			return not(vy)
+		case isInvalid(y):
+			return not(vx)
+		}
 		vx, vy := validity(x), validity(y)
 		neither := binary(ir.LAnd, not(vx), not(vy))
 		both := binary(ir.LAnd, clone(vx), clone(vy))
@@ -46,6 +53,11 @@ func equal(x, y ir.Expr) ir.Expr {
 		return allOf(eqs, x.Pos())
 	}
 	return binary(ir.Eq, x, y)
+}
+
+func isInvalid(x ir.Expr) bool {
+	lit, ok := x.(*ir.StructLit)
+	return ok && lit.Invalid
 }
 
 // allOf joins conditions by &&, as a balanced tree: nesting is bounded in the
