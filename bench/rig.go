@@ -51,7 +51,7 @@ type Config struct {
 	Chunks    int     // chunks of a call that count: 32
 	Warm      int     // chunks of a call before them: 16
 	MinRounds int     // 40
-	MaxRounds int     // 600
+	MaxRounds int     // 800
 	Target    float64 // rounds end when every ratio's interval is narrower: 0.03
 	Copies    int     // of each program, at different places: 8
 	Barrier   bool    // packets wait until the driver's stores are in the cache
@@ -69,7 +69,7 @@ func (c *Config) complete() error {
 	def(&c.Chunks, 32)
 	def(&c.Warm, 16)
 	def(&c.MinRounds, 40)
-	def(&c.MaxRounds, max(600, c.MinRounds))
+	def(&c.MaxRounds, max(800, c.MinRounds))
 	def(&c.Copies, 8)
 	def(&c.KeySize, 8)
 	def(&c.Entries, 1024)

@@ -68,7 +68,7 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.json, "json", "", "write the results as JSON to this file, - is standard output")
 	f.IntVar(&o.cfg.CPU, "cpu", -1, "CPU to run on; -1 is the last")
 	f.IntVar(&o.cfg.MinRounds, "min-rounds", 0, "rounds at least (40)")
-	f.IntVar(&o.cfg.MaxRounds, "max-rounds", 0, "rounds at most (600)")
+	f.IntVar(&o.cfg.MaxRounds, "max-rounds", 0, "rounds at most (800)")
 	f.IntVar(&o.cfg.Copies, "copies", 0, "copies of each program that take turns (8)")
 	f.Float64Var(&o.cfg.Target, "target", 0, "end when all intervals are narrower, relative to the ratio (0.03; memory-bound 0.08)")
 	f.BoolVar(&o.cfg.Barrier, "barrier", false, "let each packet wait until the driver's stores are done: latency in place of throughput")
