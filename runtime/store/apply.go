@@ -165,6 +165,7 @@ func (s *Store) perform(group []request) []reply {
 	if more := p.afterwards(seqs); len(more) > 0 {
 		if err := s.journal.append(more...); err != nil {
 			s.journalFailed(err, true)
+			p.doubt(err)
 		}
 		s.opts.at(fpCompensated)
 	}

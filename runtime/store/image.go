@@ -18,6 +18,7 @@ type image struct {
 	elections map[string]Election
 	boot      string
 	seq       uint64
+	zero      uint64 // sequence of the change of pipeline that started from state zero, when that may not run yet
 	// rebase lists handles whose new owner's base is read after the switch.
 	rebase []handleID
 }
@@ -30,10 +31,12 @@ type saved struct {
 	elections map[string]Election
 	boot      string
 	seq       uint64
+	zero      uint64
+	rebase    []handleID
 }
 
 func (img *image) save() *saved {
-	c := &saved{pipe: img.pipe, cells: make(map[string]map[uint32]entity.Counter, len(img.cells)), elections: maps.Clone(img.elections), boot: img.boot, seq: img.seq}
+	c := &saved{pipe: img.pipe, cells: make(map[string]map[uint32]entity.Counter, len(img.cells)), elections: maps.Clone(img.elections), boot: img.boot, seq: img.seq, zero: img.zero, rebase: img.rebase}
 	for _, t := range img.tables {
 		c.tables = append(c.tables, t.freeze())
 	}
@@ -130,6 +133,25 @@ func (c *saved) encode(w io.Writer) error {
 	}
 	for _, role := range sortedKeys(c.elections) {
 		if err := raw(encodeElection(c.boot, role, c.elections[role])); err != nil {
+			return err
+		}
+	}
+	if c.zero != 0 {
+		if err := raw(binary.AppendUvarint([]byte{recZero}, c.zero)); err != nil {
+			return err
+		}
+	}
+	for i := 0; i < len(c.rebase); { // in order of tables
+		n := i
+		for n < len(c.rebase) && c.rebase[n].table == c.rebase[i].table {
+			n++
+		}
+		b := binary.AppendUvarint([]byte{recRebase}, uint64(c.rebase[i].table))
+		b = binary.AppendUvarint(b, uint64(n-i))
+		for ; i < n; i++ {
+			b = binary.AppendUvarint(b, uint64(c.rebase[i].handle))
+		}
+		if err := raw(b); err != nil {
 			return err
 		}
 	}

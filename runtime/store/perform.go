@@ -144,7 +144,7 @@ func (p *plan) settle() {
 		if !ok {
 			e = p.tables[c.table].get(c.entry.Handle)
 		}
-		if c.kind == chInsert {
+		if c.isInsert() {
 			now[it.id()] = &c.entry
 			continue
 		}
@@ -185,6 +185,17 @@ func (p *plan) afterwards(seqs []uint64) [][]byte {
 	return out
 }
 
+// doubt says of the items that the dataplane refused that the journal has them
+// nevertheless: the record that takes them back could not be written.
+func (p *plan) doubt(cause error) {
+	for i := range p.items {
+		if it := &p.items[i]; it.err != nil {
+			it.err = &entity.Error{Reason: entity.Unavailable, Err: it.err,
+				Msg: fmt.Sprintf("%v; this cannot be written (%v): the update may be there after a restart of nicd", it.err, cause)}
+		}
+	}
+}
+
 // publish makes what was applied visible to readers, all at once.
 func (p *plan) publish() {
 	p.mu.Lock()
@@ -199,12 +210,12 @@ func (p *plan) publish() {
 		}
 		t := p.tables[c.table]
 		switch {
-		case c.kind == chInsert && it.err != nil:
+		case c.isInsert() && it.err != nil:
 			if !it.reuse || p.items[it.donor].err == nil {
 				t.free.release(c.entry.Handle)
 			}
 		case it.err != nil:
-		case c.kind == chInsert:
+		case c.isInsert():
 			p.birth++
 			c.entry.Birth = p.birth
 			t.insert(&c.entry, it.hash, epoch)

@@ -42,7 +42,7 @@ type item struct {
 	op     dataplane.OpKind
 	hasOp  bool
 	given  bool // a delete whose handle a later insert takes
-	reuse  bool // an insert that takes the handle of donor, an earlier item
+	reuse  bool // an insert that takes the handle of donor, an earlier item (chTake)
 	donor  int
 	err    error
 }
@@ -173,6 +173,9 @@ func (p *plan) addInsert(it *item, t *table, u *entity.Update) error {
 	}
 	p.note(it)
 	it.kind = chInsert
+	if it.reuse {
+		it.kind = chTake
+	}
 	it.setOp(dataplane.Insert)
 	return nil
 }
@@ -348,7 +351,7 @@ func (it *item) setOp(k dataplane.OpKind) { it.hasOp, it.op = true, k }
 // giveBack undoes the reservations of a group that was never journaled.
 func (p *plan) giveBack() {
 	for i := range p.items {
-		if it := &p.items[i]; it.kind == chInsert && !it.reuse {
+		if it := &p.items[i]; it.kind == chInsert {
 			p.tables[it.table].free.release(it.entry.Handle)
 		}
 	}

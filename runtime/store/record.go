@@ -31,6 +31,8 @@ const (
 	recShift    byte = 9  // table, handle, difference: a base read after the append
 	recStart    byte = 10 // sequence, 1 = counters are zero
 	recGroup    byte = 11 // {length u32, record}: what is there whole or not at all
+	recZero     byte = 12 // sequence: the change of pipeline that started from state zero
+	recRebase   byte = 13 // table, handles: new entries on used handles, for each a recShift follows
 )
 
 // changeKind tells what a change does. Numbers are a file format.
@@ -44,6 +46,7 @@ const (
 	chDefault    changeKind = 5
 	chBase       changeKind = 6
 	chCells      changeKind = 7
+	chTake       changeKind = 8 // chInsert with the handle of an entry that the same group deletes: where the table counts, a recShift follows
 )
 
 // change is one journaled change of content, after validation.
@@ -53,6 +56,8 @@ type change struct {
 	entry entity.Entry // chDelete and chBase: the entry it is about, Handle and Base are written
 	cells *cellsChange // chCells
 }
+
+func (c *change) isInsert() bool { return c.kind == chInsert || c.kind == chTake }
 
 // cellsChange are new bases of an indirect counter.
 type cellsChange struct {
@@ -282,7 +287,7 @@ func (d *decoder) change() change {
 		if c.kind == chBase {
 			c.entry.Base = d.counter()
 		}
-	case chInsert, chModify, chModifyKeep, chDefault:
+	case chInsert, chTake, chModify, chModifyKeep, chDefault:
 		c.table = d.count32()
 		c.entry = d.entry()
 	default:

@@ -74,6 +74,10 @@ func (s *Store) openJournal() error {
 	j.take(f, good, snapshot, nil, 0)
 	s.journal = j
 	s.pipe, s.tables, s.cells, s.elections, s.seq, s.birth = img.pipe, img.tables, img.cells, img.elections, img.seq, img.birth
+	s.unfinished.zero = img.zero
+	s.unfinished.shifts = slices.SortedFunc(maps.Keys(img.shifts), func(a, b handleID) int {
+		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.handle, b.handle))
+	})
 	return nil
 }
 
@@ -98,6 +102,8 @@ type replayed struct {
 	image
 	birth uint64
 	size  int64 // of the file
+	// shifts are handles of counting tables that wait for their recShift.
+	shifts map[handleID]bool
 }
 
 // next cuts the first record off raw. size is 0 where none can be cut: raw is
@@ -123,7 +129,7 @@ func replay(raw []byte, o Options) (img *replayed, snapshot, good int64, err err
 	if len(raw) < len(magic) || string(raw[:len(magic)]) != magic {
 		return nil, 0, 0, &CorruptError{Reason: "the file does not start as a journal of this version does"}
 	}
-	img = &replayed{image: image{cells: map[string]*cells{}, elections: map[string]Election{}, boot: o.BootID}}
+	img = &replayed{image: image{cells: map[string]*cells{}, elections: map[string]Election{}, boot: o.BootID}, shifts: map[handleID]bool{}}
 	failed, err := failures(raw[len(magic):])
 	if err != nil {
 		return nil, 0, 0, err
@@ -258,6 +264,15 @@ func (img *replayed) record(typ byte, d *decoder, o Options, failed map[uint64]m
 		if boot == o.BootID {
 			img.elections[role] = e
 		}
+	case recZero:
+		img.zero = d.uint()
+	case recRebase:
+		t := img.table(d)
+		for range d.count() {
+			if h := d.uint32(); t != nil {
+				img.shifts[handleID{t.schema.Index, h}] = true
+			}
+		}
 	case recSnapEnd:
 		img.seq = d.uint()
 	case recBatch:
@@ -281,6 +296,7 @@ func (img *replayed) record(typ byte, d *decoder, o Options, failed map[uint64]m
 		if t == nil {
 			return
 		}
+		delete(img.shifts, handleID{t.schema.Index, h})
 		if e := t.get(h); e != nil {
 			c := *e
 			c.Base = entity.Counter{Packets: c.Base.Packets + diff.Packets, Bytes: c.Base.Bytes + diff.Bytes}
@@ -293,6 +309,7 @@ func (img *replayed) record(typ byte, d *decoder, o Options, failed map[uint64]m
 				t.forgetBases(0)
 			}
 			img.cells = map[string]*cells{}
+			clear(img.shifts)
 		}
 	default:
 		d.fail(fmt.Errorf("unknown record type %d: written by a newer version", typ))
@@ -396,12 +413,15 @@ func (img *replayed) change(d *decoder, c *change) {
 		return
 	}
 	t := img.tables[c.table]
-	if c.kind == chInsert {
+	if c.isInsert() {
 		if c.entry.Handle == 0 {
 			d.fail(fmt.Errorf("table %s: an insert without handle", t.schema.Name))
 			return
 		}
 		img.put(d, t, &c.entry)
+		if c.kind == chTake && t.schema.Counter != "" {
+			img.shifts[handleID{c.table, c.entry.Handle}] = true
+		}
 		return
 	}
 	old := t.def
@@ -417,6 +437,7 @@ func (img *replayed) change(d *decoder, c *change) {
 			d.fail(fmt.Errorf("table %s: its default entry is deleted", t.schema.Name))
 			return
 		}
+		delete(img.shifts, handleID{c.table, old.Handle})
 		t.remove(old.Handle, t.index.hash(old.Key, old.Priority), 0)
 		return
 	}

@@ -79,6 +79,9 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline, ch Change) error {
 	}
 	s.seq++
 	img.seq = s.seq
+	if m == Commit {
+		img.zero = s.seq
+	}
 	gen, err := s.plane.Prepare(dataplane.Config{Program: pl.Program, Content: content(img.tables), KeepState: m == Reconcile, Sequence: s.seq})
 	if err != nil {
 		return cannotRun(s.plane.Name(), err)
@@ -117,7 +120,7 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline, ch Change) error {
 	return nil
 }
 
-// rebase gives new entries on used handles the base that hides what the old
+// rebase gives new entries on used handles a base that hides what the old
 // generation counted there until its last packet.
 func (s *Store) rebase(hs []handleID) {
 	if len(hs) == 0 {
@@ -134,7 +137,8 @@ func (s *Store) rebase(hs []handleID) {
 		s.mu.Lock()
 		t := s.tables[h.table]
 		e := *t.get(h.handle)
-		e.Base = sum
+		e.Base.Packets += sum.Packets
+		e.Base.Bytes += sum.Bytes
 		t.set(&e, s.epoch.Load())
 		s.mu.Unlock()
 	}

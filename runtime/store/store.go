@@ -124,6 +124,11 @@ type Store struct {
 	fault error    // set when journal and content may differ: nothing is written any more
 	stuck bool     // the last write to the journal failed, which is in the log
 	work  *plan
+	// unfinished is what the journal shows begun and not ended, from Open to Start.
+	unfinished struct {
+		zero   uint64     // a change of pipeline to state zero, which runs once the applied sequence says so
+		shifts []handleID // handles whose base does not yet hide what their last owner counted
+	}
 	// compacting is the rewriting of the journal that is under way, nil = none.
 	compacting *compaction
 
@@ -180,7 +185,9 @@ func (s *Store) Start(p dataplane.Plane) error {
 	}
 	applied := p.AppliedSequence()
 	// Without a surviving cell the counters start at zero, so bases must too.
-	fresh := applied == 0
+	// The same where the last life ended before the pipeline ran that shall start
+	// from zero.
+	fresh := applied < max(1, s.unfinished.zero)
 	s.seq = max(s.seq, applied) + 1
 	if err := s.journal.append(encodeStart(s.seq, fresh)); err != nil {
 		return err
@@ -193,7 +200,7 @@ func (s *Store) Start(p dataplane.Plane) error {
 		if err := p.Check(s.pipe.Program); err != nil {
 			return fmt.Errorf("store: the stored pipeline cannot run on %s: %w", p.Name(), err)
 		}
-		gen, err := p.Prepare(dataplane.Config{Program: s.pipe.Program, Content: content(s.tables), KeepState: true, Sequence: s.seq})
+		gen, err := p.Prepare(dataplane.Config{Program: s.pipe.Program, Content: content(s.tables), KeepState: !fresh, Sequence: s.seq})
 		if err != nil {
 			return fmt.Errorf("store: prepare the stored pipeline: %w", err)
 		}
@@ -204,10 +211,14 @@ func (s *Store) Start(p dataplane.Plane) error {
 		}
 		s.opts.at(fpStartCommitted)
 	}
-	p.MarkApplied(s.seq)
 	s.planeMu.Lock()
 	s.plane = p
 	s.planeMu.Unlock()
+	if !fresh {
+		s.rebase(s.unfinished.shifts)
+	}
+	s.unfinished.shifts = nil
+	p.MarkApplied(s.seq)
 	go s.run()
 	return nil
 }
