@@ -57,7 +57,7 @@ type Limits struct {
 
 // DefaultLimits are generous for people and fatal for bombs.
 func DefaultLimits() Limits {
-	return Limits{IncludeDepth: 100, Files: 10_000, Tokens: 10_000_000, Bytes: 256 << 20}
+	return Limits{IncludeDepth: 100, Files: 10_000, Tokens: 1_000_000, Bytes: 16 << 20}
 }
 
 // Options say where files come from and which macros exist.
