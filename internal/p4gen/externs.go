@@ -88,11 +88,11 @@ func (g *gen) externCall() bool {
 		}
 	case 6:
 		if g.on[fLog] {
-			switch g.r.IntN(4) {
-			case 0:
+			switch g.r.IntN(5) {
+			case 0, 4:
 				g.cite("L10")
 				g.cite("L152")
-				if g.chance(40) {
+				if g.chance(60) {
 					g.cite("L57", "L22")
 					g.line("log_msg(\"here\" ++ \" and there\");")
 				} else {

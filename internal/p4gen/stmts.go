@@ -227,10 +227,13 @@ func (g *gen) variable() {
 	t := g.localType()
 	name := g.name("x")
 	if g.has(fShadow, 20) {
-		if i := g.r.IntN(g.inner + 1); i < g.inner && plain(g.scope[i].path) {
-			name = g.scope[i].path
-			g.cite("L158")
-			g.hide(name)
+		for i := g.inner - 1; i >= 0; i-- {
+			if plain(g.scope[i].path) && g.chance(50) {
+				name = g.scope[i].path
+				g.cite("L158")
+				g.hide(name)
+				break
+			}
 		}
 	}
 	g.cite("L98")

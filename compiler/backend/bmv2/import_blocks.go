@@ -314,10 +314,7 @@ func (im *importer) calculation(n node) (algo ir.Expr, data *ir.ListExpr, payloa
 			w := in.get("bitwidth").integer(1, maxBits)
 			add(im.num(in.get("value").hex(), w))
 		case "header":
-			h := im.header(in.get("value"), in.get("value").str())
-			for _, f := range ir.Fields(h.Type()) {
-				add(member(h, f))
-			}
+			add(im.header(in.get("value"), in.get("value").str()))
 		case "payload":
 			payload = true
 		default:

@@ -2,6 +2,7 @@ package differ
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ir/exec"
@@ -121,4 +122,31 @@ func (m *Made) Accepted() int {
 		}
 	}
 	return n
+}
+
+// Lookups counts the hits and misses of the packets in tables with keys.
+func (m *Made) Lookups() (hits, misses int) {
+	if m.p == nil {
+		return 0, 0
+	}
+	core := m.p.prog.Core
+	x, err := machine(core, m.Entries)
+	if err != nil {
+		return 0, 0
+	}
+	var r exec.Result
+	for _, in := range m.Packets {
+		x.ProcessTo(&exec.Packet{Port: in.Port, Data: in.Data, Trace: true}, &r)
+		for _, ev := range r.Trace {
+			t := core.Table(ev.Name)
+			switch {
+			case ev.Kind != "table" || t == nil || len(t.Keys) == 0:
+			case strings.HasPrefix(ev.Detail, "hit"):
+				hits++
+			default:
+				misses++
+			}
+		}
+	}
+	return hits, misses
 }
