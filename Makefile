@@ -74,6 +74,10 @@ bench: ## programs in the kernel beside C references, ns a packet (root; BENCH=f
 bench-go: ## the Go benchmarks of the tree, medians and intervals (BENCHGO='-base REV' compares)
 	@$(GO) run ./bench/gobench $(BENCHGO)
 
+.PHONY: random
+random: ## random programs on all engines, for an hour (RANDOM=flags); root: also in the kernel
+	$(GO) run ./internal/p4gen/cmd $(RANDOM)
+
 .PHONY: generate
 generate: ## Go code of proto/*.proto (needs protoc, protoc-gen-go, protoc-gen-go-grpc)
 	cd proto && protoc --go_out=. --go_opt=module=github.com/p4nic/p4nic/proto \
