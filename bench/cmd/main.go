@@ -45,6 +45,7 @@ type options struct {
 	listOnly bool
 	gate     bool
 	parts    bool
+	lines    bool
 	json     string
 	peers    list
 }
@@ -74,6 +75,7 @@ func parse(args []string) (*options, error) {
 	f.BoolVar(&o.cfg.Barrier, "barrier", false, "let each packet wait until the driver's stores are done: latency in place of throughput")
 	f.BoolVar(&o.listOnly, "list", false, "list the scenarios")
 	f.BoolVar(&o.parts, "parts", false, "the hand-written router also without each of its parts")
+	f.BoolVar(&o.lines, "lines", false, "measure nothing: show what the router executes for a packet, by line")
 	f.BoolVar(&o.gate, "gate", false, "check the ratios of the router to the yardstick and fail when one is over its limit")
 	f.Var(&peers, "peer", "measure a public program too: NAME=FILE.o; names: "+strings.Join(ref.PeerNames(), ", "))
 	if err := f.Parse(args); err != nil {
@@ -177,6 +179,9 @@ func run(args []string) error {
 	if o.gate {
 		return gate(o)
 	}
+	if o.lines {
+		return o.printLines()
+	}
 	all, err := o.scenarios()
 	if err != nil {
 		return err
@@ -213,6 +218,20 @@ func run(args []string) error {
 		fmt.Fprintln(text, ref.ErrNoClang)
 	}
 	return o.writeJSON(report)
+}
+
+func (o *options) printLines() error {
+	for _, h := range o.hooks {
+		lines, err := p4prog.RouterLines(o.router, h)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s, %s\n", o.router, h)
+		if err := p4prog.WriteLines(os.Stdout, lines); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o *options) measure(x one) (res *bench.Result, err error) {

@@ -275,6 +275,18 @@ func (m *machine) run() error {
 	}
 }
 
+// OnStack tells whether the instruction loads or stores the stack by its frame
+// register, as compilers do for values that found no register.
+func OnStack(ins *asm.Instruction) bool {
+	switch ins.OpCode.Class() {
+	case asm.LdXClass:
+		return ins.Src == asm.RFP
+	case asm.StXClass, asm.StClass:
+		return ins.Dst == asm.RFP
+	}
+	return false
+}
+
 func (m *machine) touched(addr uint64) {
 	if addr>>32 == m.stack>>32 {
 		m.res.Stack++

@@ -49,6 +49,28 @@ func routerContent(p *ir.Program, net *ref.Network) ([]packetcase.Content, error
 	return content, nil
 }
 
+// RouterLines counts what router.p4 executes for a routed packet, by line.
+func RouterLines(path string, h bench.Hook) ([]Line, error) {
+	net, err := ref.NewNetwork(1)
+	if err != nil {
+		return nil, err
+	}
+	prog, err := Compile(path)
+	if err != nil {
+		return nil, err
+	}
+	content, err := routerContent(prog, net)
+	if err != nil {
+		return nil, err
+	}
+	x, err := Load(prog, content, Options{Hook: h})
+	if err != nil {
+		return nil, err
+	}
+	defer x.Close()
+	return x.Lines(net.Frames.At(0))
+}
+
 func be(x uint32, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {

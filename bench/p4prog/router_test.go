@@ -37,3 +37,21 @@ func TestRouter(t *testing.T) {
 		})
 	}
 }
+
+// TestRouterLines: the lines' counts add up to all that is executed.
+func TestRouterLines(t *testing.T) {
+	netnstest.NeedBPF(t)
+	lines, err := RouterLines("../../p4src/router.p4", bench.XDP)
+	netnstest.Check(t, err)
+	sum, routes := 0, false
+	for _, l := range lines {
+		sum += l.Insns
+		routes = routes || l.Text == "ipv4_routes.apply();"
+		if l.Stack > l.Insns {
+			t.Errorf("%+v", l)
+		}
+	}
+	if sum < 100 || !routes {
+		t.Errorf("%d instructions in %v", sum, lines)
+	}
+}
