@@ -118,7 +118,8 @@ func NewList(set *source.Set, max int) *List {
 func (l *List) Set() *source.Set { return l.set }
 
 // Report adds d unless it repeats an earlier one or the list is full. Errors
-// beyond the limit are counted but not kept.
+// beyond the limit are counted but not kept. What is wrong inside the expansion
+// of a macro is shown at the macro's use, with a note that points at its definition.
 func (l *List) Report(d Diagnostic) {
 	pos := l.set.Position(d.Span.Lo)
 	k := key{code: d.Code, file: pos.File, line: pos.Line}
@@ -143,6 +144,9 @@ func (l *List) Report(d Diagnostic) {
 		if l.warnings > maxWarnings {
 			return
 		}
+	}
+	if m, ok := l.set.Macro(d.Span.Lo); ok {
+		d.Notes = append(slices.Clone(d.Notes), Note{Span: m.At, Message: "in the expansion of macro " + m.Name})
 	}
 	l.all = append(l.all, d)
 }

@@ -53,10 +53,13 @@ func Generate(prog *ast.Program, info *types.Info, opts Options, rep *diag.List)
 		typeUse: map[string]bool{},
 		funcs:   map[string]*ir.Function{},
 		actions: map[string]*ir.Action{},
-		blocks:  map[string]int{},
+
+		byTypedef: map[*ir.Instance]bool{},
+		blocks:    map[string]int{},
 	}
 	g.global = &env{vals: map[*types.Object]value{}}
 	g.program()
+	g.dropUnused()
 	if rep.Errors() > before {
 		return nil
 	}
@@ -81,9 +84,11 @@ type gen struct {
 	names   map[string]source.Span // control-plane names in use, by kind and name
 	funcs   map[string]*ir.Function
 	actions map[string]*ir.Action // by name
-	blocks  map[string]int
-	depth   int
-	marks   []int // of the blocks being made: where their actions begin
+	// byTypedef are the objects whose declarations name their types by a typedef.
+	byTypedef map[*ir.Instance]bool
+	blocks    map[string]int
+	depth     int
+	marks     []int // of the blocks being made: where their actions begin
 }
 
 // value is what a name means in one instance: exactly one field is set.
@@ -251,6 +256,9 @@ func (g *gen) instance(e *env, d *ast.Instantiation) {
 		return
 	}
 	e.vals[o] = v
+	if v.inst != nil && g.namedByTypedef(d) {
+		g.byTypedef[v.inst] = true
+	}
 	if d.Init != nil && v.inst != nil {
 		g.methods(e, v.inst, call, d)
 	}

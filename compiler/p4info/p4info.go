@@ -49,6 +49,9 @@ type Result struct {
 // Generate makes the P4Info and the entries of a typed program. With errors,
 // which are in order of the program, the result is nil.
 func Generate(p *ir.Program) (*Result, []*Error) {
+	if len(p.Pipeline) == 0 { // no main, nothing to control
+		return &Result{&p4configv1.P4Info{}, &p4v1.WriteRequest{}}, nil
+	}
 	g := &generator{prog: p, syms: newSymbols(), reach: ir.Reachable(p), types: &p4configv1.P4TypeInfo{}}
 	g.kinds = externKindTable(g.vocabulary())
 	g.info = &p4configv1.P4Info{PkgInfo: g.pkgInfo()}

@@ -175,6 +175,11 @@ func dropTupleStructs(p *ir.Program) {
 		ir.WalkExprs(*body, func(e ir.Expr) { see(e.Type()) })
 	})
 	p.OuterSlots(func(e *ir.Expr) { ir.WalkExpr(*e, func(x ir.Expr) { see(x.Type()) }) })
+	for _, t := range p.Types { // declared ones stay, with what they hold
+		if s, ok := t.(*ir.Struct); !ok || !madeByTuples(s) {
+			see(t)
+		}
+	}
 	var keep []ir.Type
 	for _, t := range p.Types {
 		if s, ok := t.(*ir.Struct); !ok || !madeByTuples(s) || used[t] {

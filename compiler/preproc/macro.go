@@ -281,6 +281,7 @@ func (p *preproc) expandArg(arg []Token, use Token) []Token {
 // subst makes the expansion of a use: parameters replaced, # and ## carried
 // out. Tokens of the body take the span of the use.
 func (p *preproc) subst(m *macro, args [][]Token, use Token) []Token {
+	p.set.AddMacro(use.Lo, source.Macro{Name: m.name, At: m.at})
 	expanded := make([][]Token, len(args))
 	arg := func(i int) []Token {
 		if expanded[i] == nil && len(args[i]) > 0 {

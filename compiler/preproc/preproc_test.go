@@ -296,3 +296,28 @@ func FuzzPreproc(f *testing.F) {
 		_ = rep.String()
 	})
 }
+
+// lang:L6: what is wrong in the expansion of a macro is shown at its use, with a
+// note at its definition; of nested macros the one that stands in the text counts.
+func TestExpansionNotes(t *testing.T) {
+	set := source.NewSet()
+	rep := diag.NewList(set, 0)
+	src := "#define INNER(x) x\n#define OUTER INNER(1) INNER(2)\nOUTER\nINNER(here)\n"
+	res := Run(set, Options{ReadFile: func(string) ([]byte, error) { return []byte(src), nil }}, "t.p4", rep)
+	for _, tok := range res.Tokens {
+		if tok.Kind != EOF {
+			rep.Errorf("test", tok.Span, "%s", tok.Text)
+		}
+	}
+	got := rep.String()
+	for _, want := range []string{
+		"t.p4:3:1: error[test]: 1", "t.p4:2:9: note: in the expansion of macro OUTER", "t.p4:4:7: error[test]: here",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "macro INNER") {
+		t.Errorf("a note for a macro that is not used there:\n%s", got)
+	}
+}

@@ -173,8 +173,37 @@ func (f *File) physical(offset int) Position {
 // Set is all the files of one compilation. It is filled by one goroutine;
 // after that, reads may be concurrent.
 type Set struct {
-	files []*File
-	next  Pos
+	files  []*File
+	next   Pos
+	macros map[Pos]Macro
+}
+
+// Macro is the definition of a macro: what stands at a use of it in the text is
+// not what the compiler sees.
+type Macro struct {
+	Name string
+	At   Span // the name in the definition
+}
+
+// AddMacro notes that the text at p is a use of m. Where one expansion leads to
+// another the first is the one that stands in the text.
+func (s *Set) AddMacro(p Pos, m Macro) {
+	if _, have := s.macros[p]; have {
+		return
+	}
+	if s.macros == nil {
+		s.macros = map[Pos]Macro{}
+	}
+	s.macros[p] = m
+}
+
+// Macro returns the macro that is used at p.
+func (s *Set) Macro(p Pos) (Macro, bool) {
+	if s == nil {
+		return Macro{}, false
+	}
+	m, ok := s.macros[p]
+	return m, ok
 }
 
 // NewSet returns an empty set.

@@ -7,6 +7,37 @@
 
 #include <core.p4>
 
+// What a counter counts.
+enum CounterType {
+    packets,
+    bytes,
+    packets_and_bytes
+}
+
+// What a meter measures.
+enum MeterType {
+    packets,
+    bytes
+}
+
+// What hashes and checksums compute.
+enum HashAlgorithm {
+    crc32,
+    crc32_custom,
+    crc16,
+    crc16_custom,
+    random,
+    identity,
+    csum16, // the one's complement sum of RFC 1071
+    xor16
+}
+
+// When a clone is taken.
+enum CloneType {
+    I2E, // the packet as it came in, to egress
+    E2E  // the packet at the end of egress, to egress
+}
+
 // A date. From 20200408 the ports have a type name of their own, and arrays of
 // counters, meters and registers have an index of any width.
 #ifndef V1MODEL_VERSION
@@ -66,33 +97,6 @@ struct standard_metadata_t {
 }
 
 #undef V1MODEL_PORT
-
-enum CounterType {
-    packets,
-    bytes,
-    packets_and_bytes
-}
-
-enum MeterType {
-    packets,
-    bytes
-}
-
-enum HashAlgorithm {
-    crc32,
-    crc32_custom,
-    crc16,
-    crc16_custom,
-    random,
-    identity,
-    csum16, // the one's complement sum of RFC 1071
-    xor16
-}
-
-enum CloneType {
-    I2E, // the packet as it came in, to egress
-    E2E  // the packet at the end of egress, to egress
-}
 
 // State. An index beyond the size changes nothing.
 
