@@ -57,10 +57,14 @@ func (im *importer) declareTable(fn *flowNode, n node) *ir.Table {
 		t.Keys = append(t.Keys, im.selectorKeys(t.Implementation)...)
 	}
 	byID := map[int]int{}
-	for i, id := range n.get("action_ids").list() {
+	ids, names := n.get("action_ids").list(), n.get("actions").list()
+	if len(ids) != len(names) {
+		n.get("actions").fail("table "+t.Name, "actions and action_ids do not agree")
+	}
+	for i, id := range ids {
 		byID[id.integer(0, 1<<30)] = i
 		a := im.action(id)
-		if want := n.get("actions").list(); i >= len(want) || want[i].str() != passes.ControlName(a) {
+		if names[i].str() != passes.ControlName(a) {
 			n.get("actions").fail("table "+t.Name, "actions and action_ids do not agree")
 		}
 		ref := ir.ActionRef{Action: a}
