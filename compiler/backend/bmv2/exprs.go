@@ -115,10 +115,11 @@ func (x *exporter) data(e ir.Expr) obj {
 	return nil
 }
 
-// fromField makes a field's content a value: the one bit of int<1> has a sign.
+// fromField makes the content of a field or of runtime data a value: the one bit
+// of int<1> has a sign, and runtime data has none.
 func (x *exporter) fromField(v obj, t ir.Type) obj {
-	if signed(t) && ir.Width(t) == 1 {
-		return op("two_comp_mod", v, number(1))
+	if w := ir.Width(t); signed(t) && (w == 1 || v[0].v == "local") {
+		return op("two_comp_mod", v, number(w))
 	}
 	return v
 }

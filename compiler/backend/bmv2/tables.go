@@ -46,7 +46,7 @@ func (x *exporter) actionOf(a *ir.Action) int {
 			v := x.data(&ir.VarRef{Meta: ir.Meta{T: p.Type}, Var: p})
 			delete(x.params, p)
 			x.places[p] = x.lay.variable(p.Type, a.Name+"."+p.Name, p.Pos)
-			c.scalar(&ir.VarRef{Meta: ir.Meta{T: p.Type, P: p.Pos}, Var: p}, x.runtime(v, p.Type))
+			c.scalar(&ir.VarRef{Meta: ir.Meta{T: p.Type, P: p.Pos}, Var: p}, v)
 			continue
 		}
 		x.params[p] = i
@@ -62,14 +62,6 @@ func (x *exporter) actionOf(a *ir.Action) int {
 	id := x.addAction(passes.ControlName(a), params, c.prims, a.Pos)
 	x.actionIDs[a] = id
 	return id
-}
-
-// runtime gives runtime data, which has no sign, the range of its type.
-func (x *exporter) runtime(v obj, t ir.Type) obj {
-	if signed(t) && ir.Width(t) > 1 {
-		return op("two_comp_mod", v, number(ir.Width(t)))
-	}
-	return v
 }
 
 // clear sets the locals of an action that can run twice for a packet to their
