@@ -351,14 +351,14 @@ func (g *gen) pushPop() bool {
 
 func (g *gen) loop(depth int) bool {
 	b := g.body
-	if b.loops >= 2 || b.kind == inState {
+	if b.loops >= 2 || b.kind == inState || !g.on[fLoop] && !g.on[fForIn] {
 		return false
 	}
 	before := g.enter()
 	v := g.name("i")
 	saved := b.inLoop
 	switch {
-	case g.on[fForIn] && g.chance(50):
+	case g.on[fForIn] && (g.chance(50) || !g.on[fLoop]):
 		g.cite("L93")
 		if p, ok := g.find(func(p place) bool { return p.t.kind == kStack && p.t.base.kind == kHeader }); ok && g.chance(40) {
 			g.line("for (%s %s in %s) {", p.t.base.name, v, g.text(p))
@@ -369,7 +369,7 @@ func (g *gen) loop(depth int) bool {
 		lo := g.r.IntN(4)
 		g.line("for (%s %s in %d .. %d) {", g.spell(t), v, lo, lo+g.r.IntN(4))
 		g.add(v, t, false)
-	case g.on[fLoop]:
+	default:
 		g.cite("L92")
 		t := bits(3 + g.r.IntN(14))
 		switch g.r.IntN(3) {
@@ -382,8 +382,6 @@ func (g *gen) loop(depth int) bool {
 			g.line("for (%s %s = 0; %s != %d; %s = %s + 1) {", g.spell(t), v, v, g.r.IntN(4), v, v)
 		}
 		g.add(v, t, false)
-	default:
-		return false
 	}
 	b.loops++
 	b.inLoop = true
