@@ -296,6 +296,7 @@ func (c *Cloner) table(t *Table) {
 		refs[i].Bound = c.Exprs(refs[i].Bound)
 	}
 	t.Actions = refs
+	t.DefaultVals = c.Exprs(t.DefaultVals)
 	entries := append([]ConstEntry(nil), t.Entries...)
 	for i := range entries {
 		entries[i].Sets = c.sets(entries[i].Sets)

@@ -490,6 +490,9 @@ func (r *reader) property(x *Table) {
 		x.HasDefault = !r.accept("implicit")
 		x.DefaultAction = r.actionIndex(x)
 		x.DefaultArgs = r.nums()
+		if r.accept("vals") {
+			x.DefaultVals = r.exprs("{", "}")
+		}
 	case "size":
 		x.Size = r.small(0, math.MaxInt32)
 	case "counters":

@@ -303,11 +303,14 @@ type ActionRef struct {
 
 // Table is a match-action table.
 type Table struct {
-	Name           string // control-plane name
-	Keys           []Key
-	Actions        []ActionRef
-	DefaultAction  int        // index in Actions
-	DefaultArgs    []*big.Int // one for each data parameter
+	Name          string // control-plane name
+	Keys          []Key
+	Actions       []ActionRef
+	DefaultAction int        // index in Actions
+	DefaultArgs   []*big.Int // one for each data parameter
+	// DefaultVals are the default action's arguments that are no scalars, in order;
+	// DefaultArgs has 0 in their place. Typed only: no control plane supplies them.
+	DefaultVals    []Expr
 	ConstDefault   bool
 	HasDefault     bool // the program named one (else NoAction was inserted, not const)
 	Entries        []ConstEntry

@@ -597,6 +597,9 @@ func (t *printer) table(x *Table, own Owners) {
 	}
 	t.s(actionIndexText(x, x.DefaultAction))
 	t.nums(x.DefaultArgs)
+	if len(x.DefaultVals) > 0 {
+		t.exprs(" vals {", x.DefaultVals, "}")
+	}
 	t.s(";")
 	if x.Size != 0 {
 		t.line()

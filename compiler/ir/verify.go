@@ -587,6 +587,12 @@ func (c *checker) table(t *Table) {
 		c.bound(t, r)
 	}
 	c.actionArgs(t.Pos, "default action", t, t.DefaultAction, t.DefaultArgs)
+	if c.core && len(t.DefaultVals) > 0 {
+		c.fail(t.Pos, "an argument of the default action is no scalar, at level %s", c.p.Level)
+	}
+	for _, v := range t.DefaultVals {
+		c.expr(v)
+	}
 	if t.Size < 0 {
 		c.fail(t.Pos, "size %d", t.Size)
 	}

@@ -182,6 +182,7 @@ func (p *Program) OuterSlots(f func(*Expr)) {
 		for i := range t.Actions {
 			slots(t.Actions[i].Bound, f)
 		}
+		slots(t.DefaultVals, f)
 		for i := range t.Props {
 			if t.Props[i].Expr != nil {
 				f(&t.Props[i].Expr)

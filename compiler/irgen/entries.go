@@ -21,7 +21,11 @@ func (g *gen) entries(e *env, t *ir.Table, d *ast.TableDecl, kts []types.Type) {
 		if use == nil {
 			continue
 		}
-		en := ir.ConstEntry{Action: use.Index, Args: g.dataArgs(e, use), Const: x.IsConst || d.Entries.IsConst, Pos: g.pos(x)}
+		args, vals := g.dataArgs(e, use)
+		if len(vals) > 0 {
+			g.errorf(codeUnsupported, x.Span, "an entry cannot supply an argument of type %s", vals[0].Type())
+		}
+		en := ir.ConstEntry{Action: use.Index, Args: args, Const: x.IsConst || d.Entries.IsConst, Pos: g.pos(x)}
 		en.Sets = g.sets(e, x.Keys, kts)
 		for i := range en.Sets {
 			g.entrySet(t, x, i, &en.Sets[i], kts[i])
@@ -67,7 +71,7 @@ func (g *gen) entrySet(t *ir.Table, x *ast.Entry, i int, s *ir.Set, kt types.Typ
 	w := ir.Width(g.conv(kt))
 	switch t.Keys[i].Kind {
 	case ir.MatchExact:
-		if s.Kind != ir.SetValue {
+		if s.Kind != ir.SetValue && len(g.arch.Slots) > 0 { // others may mean something by it
 			g.errorf(codeBadEntry, span(at), "an exact key needs a value, not a set")
 		}
 	case ir.MatchLPM:

@@ -91,6 +91,19 @@ func (g *gen) reentered(d *ast.ParserDecl) bool {
 	return false
 }
 
+// scalars are the types of the scalar parts of t.
+func scalars(t ir.Type) []ir.Type {
+	fs := ir.Fields(t)
+	if fs == nil {
+		return []ir.Type{t}
+	}
+	var out []ir.Type
+	for _, f := range fs {
+		out = append(out, scalars(f.Type)...)
+	}
+	return out
+}
+
 func (g *gen) valueSet(e *env, d *ast.ValueSetDecl) {
 	o := g.info.Defs[d]
 	if o == nil {
@@ -99,8 +112,9 @@ func (g *gen) valueSet(e *env, d *ast.ValueSetDecl) {
 	vs := &ir.ValueSet{Name: fullName(e.path, d.Annotations, d.Name.Name), Annos: g.annos(d.Annotations), Pos: g.pos(d.Name)}
 	vs.Type = g.typ(e, o.Type.(*types.Set).Elem)
 	for _, f := range ir.Fields(vs.Type) {
-		if ir.Width(f.Type) < 0 {
-			g.errorf(codeUnsupported, span(d.Elem), "a value set whose fields are structs is not supported")
+		if ir.Width(f.Type) < 0 { // nested: one element for each scalar, as in keys
+			vs.Type = &ir.Tuple{Elems: scalars(vs.Type)}
+			break
 		}
 	}
 	if n, ok := g.static(e, d.Size, nil); ok && n.IsInt64() {

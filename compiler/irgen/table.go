@@ -240,12 +240,12 @@ func (g *gen) defaultAction(e *env, t *ir.Table, p *ast.Property) {
 	t.HasDefault = true
 	t.ConstDefault = p.IsConst
 	t.DefaultAction = use.Index
-	t.DefaultArgs = g.dataArgs(e, use)
+	t.DefaultArgs, t.DefaultVals = g.dataArgs(e, use)
 }
 
-// dataArgs evaluates the arguments for an action's data parameters.
-func (g *gen) dataArgs(e *env, use *types.ActionUse) []*big.Int {
-	var out []*big.Int
+// dataArgs evaluates the arguments for an action's data parameters; those that
+// are no scalars are 0 in out and in vals.
+func (g *gen) dataArgs(e *env, use *types.ActionUse) (out []*big.Int, vals []ir.Expr) {
 	for i, p := range use.Func.Params {
 		if p.Dir != ast.DirNone {
 			continue
@@ -258,12 +258,12 @@ func (g *gen) dataArgs(e *env, use *types.ActionUse) []*big.Int {
 			continue // reported by the checker
 		}
 		if ir.Width(g.typ(e, p.Type)) < 0 {
-			g.errorf(codeUnsupported, span(arg), "parameter %s has type %s, which the control plane cannot supply", p.Name, p.Type)
+			out, vals = append(out, new(big.Int)), append(vals, g.expr(ae, arg, p.Type))
 			continue
 		}
 		if v, ok := g.static(ae, arg, p.Type); ok {
 			out = append(out, v)
 		}
 	}
-	return out
+	return out, vals
 }
