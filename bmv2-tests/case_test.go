@@ -113,9 +113,13 @@ func compare(t testing.TB, k Kind, p *Program, content []packetcase.Content, pac
 	}
 }
 
-// eachKind runs f for every engine but the reference.
+// eachKind runs f for every engine but the reference; with -short, as in an
+// emulated kernel, for those alone that a kernel runs.
 func eachKind(t *testing.T, f func(t *testing.T, k Kind)) {
 	for _, k := range Kinds() {
+		if testing.Short() && !k.Kernel {
+			continue
+		}
 		t.Run(k.Name, func(t *testing.T) {
 			if k.Kernel {
 				netnstest.NeedBPF(t)

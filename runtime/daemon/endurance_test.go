@@ -17,7 +17,7 @@ import (
 
 // What the endurance test does, and how fast frames flow meanwhile.
 const (
-	enduranceKills = 20
+	enduranceKills = 20 // a quarter of it with -short
 	enduranceLoads = 20
 	framesPerMS    = 20 // 20,000 packets/s
 )
@@ -152,6 +152,14 @@ func TestEndurance(t *testing.T) {
 	}
 }
 
+// few is n, or a quarter with -short, as in an emulated kernel.
+func few(n int) int {
+	if testing.Short() {
+		return n / 4
+	}
+	return n
+}
+
 func endurance(t *testing.T, hook string) {
 	netnstest.NeedBPF(t)
 	net := newWires(t)
@@ -188,7 +196,7 @@ func endurance(t *testing.T, hook string) {
 		}
 	}
 	version := 1
-	for i := range enduranceKills {
+	for i := range few(enduranceKills) {
 		add(version, i)
 		netnstest.Check(t, c.Conn.Close())
 		d.kill()
@@ -196,7 +204,7 @@ func endurance(t *testing.T, hook string) {
 		c = d.client()
 		check(version, fmt.Sprintf("restart %d", i+1))
 	}
-	for i := range enduranceLoads {
+	for i := range few(enduranceLoads) {
 		version = 3 - version
 		netnstest.Check(t, d.load(c, programs[version], p4.SetForwardingPipelineConfigRequest_RECONCILE_AND_COMMIT))
 		add(version, enduranceKills+i)

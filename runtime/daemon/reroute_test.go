@@ -80,7 +80,7 @@ func reroute(t *testing.T, flags []string) {
 	go f.receive()
 	pace := time.NewTicker(2 * time.Millisecond)
 	defer pace.Stop()
-	for i := 1; i <= reroutes; i++ {
+	for i := 1; i <= few(reroutes); i++ {
 		for first := true; first || uint32(i) > f.seen.Load()+ahead; first = false {
 			select {
 			case <-pace.C: // some frames between two changes
@@ -95,11 +95,11 @@ func reroute(t *testing.T, flags []string) {
 	netnstest.Check(t, <-f.done)
 	netnstest.Check(t, <-f.done)
 	sent := f.sent.Load()
-	t.Logf("%d frames under %d changes: %d lost, %d took an older way", sent, reroutes, sent-f.received.Load(), f.old)
+	t.Logf("%d frames under %d changes: %d lost, %d took an older way", sent, few(reroutes), sent-f.received.Load(), f.old)
 	if f.received.Load() != sent || f.old != 0 {
 		t.Errorf("%d of %d frames arrived, %d took an older way than was acknowledged", f.received.Load(), sent, f.old)
 	}
-	if sent < reroutes {
+	if sent < uint64(few(reroutes)) {
 		t.Errorf("only %d frames were sent", sent)
 	}
 	readings := 0

@@ -68,7 +68,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&archs, "arch", "amd64,arm64", "`architectures`, with commas")
 	fs.StringVar(&pkgs, "pkg", "", "Go test `packages`, with commas, instead of all that has to pass; \"demo\" is nicctl demo")
 	fs.StringVar(&o.work.Run, "run", "", "only tests that match `regexp`")
-	fs.BoolVar(&o.work.Short, "short", false, "run tests with -short")
+	fs.BoolVar(&o.work.Short, "short", true, "run tests with -short: an emulated machine is slow")
 	fs.IntVar(&o.work.Count, "count", 1, "run each test `n` times")
 	fs.IntVar(&o.work.Seconds, "seconds", 1200, "`limit` for one job, in seconds")
 	fs.StringVar(&o.cache, "cache", "", "`directory` for packages and logs (default: p4nic/kernels in the user's cache)")
