@@ -491,6 +491,32 @@ func TestFraming(t *testing.T) {
 	}
 }
 
+// A document in a folder that was given relative is known when it is included.
+func TestRelativeIncludeDir(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if err := os.Mkdir("inc", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	header := filepath.Join(dir, "inc", "h.p4")
+	if err := os.WriteFile(header, []byte("typedef bit<8> t;\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorkspace(settings{IncludeDirs: []string{"inc"}})
+	w.open(uriOf(filepath.Join(dir, "main.p4")), 1, "#include <h.p4>\nconst t x = 1;\n")
+	w.open(uriOf(header), 1, "typedef bit<4> t;\n")
+	a, err := w.programOf(w.docs[header])
+	if err != nil || filepath.Base(a.root.path) != "main.p4" || a.Diags.HasErrors() {
+		t.Fatalf("%v, %+v", err, a)
+	}
+	if f := a.file(header); f == nil || f.Content != w.docs[header].text {
+		t.Errorf("the document is not used: %+v", f)
+	}
+}
+
 // Positions count UTF-16 code units; both ways agree.
 func TestPositions(t *testing.T) {
 	l := newLines("aü😀b\r\nc\rd\n")

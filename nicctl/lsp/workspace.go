@@ -52,7 +52,9 @@ type workspace struct {
 }
 
 func newWorkspace(s settings) *workspace {
-	return &workspace{settings: s, docs: map[string]*document{}, programs: map[string]*analysis{}, published: map[string]bool{}}
+	w := &workspace{docs: map[string]*document{}, programs: map[string]*analysis{}, published: map[string]bool{}}
+	w.configure(s)
+	return w
 }
 
 func (w *workspace) open(uri string, version int, text string) {
@@ -91,8 +93,17 @@ func (w *workspace) close(uri string) {
 
 func (w *workspace) diskChanged() { w.disk++ }
 
+// configure takes settings over. Folders become absolute, as the paths of
+// documents are, so that an included file is known for the document it is.
 func (w *workspace) configure(s settings) {
 	w.settings = s
+	w.settings.IncludeDirs = nil
+	for _, d := range s.IncludeDirs {
+		if abs, err := filepath.Abs(d); err == nil {
+			d = abs
+		}
+		w.settings.IncludeDirs = append(w.settings.IncludeDirs, d)
+	}
 	w.diskChanged()
 }
 
