@@ -10,6 +10,7 @@ import (
 
 	"github.com/p4nic/p4nic/compiler/diag"
 	"github.com/p4nic/p4nic/compiler/driver"
+	"github.com/p4nic/p4nic/compiler/format"
 	"github.com/p4nic/p4nic/compiler/parser"
 	"github.com/p4nic/p4nic/compiler/preproc"
 	"github.com/p4nic/p4nic/compiler/printer"
@@ -72,14 +73,36 @@ func (d *Dumps) Totals(results []Result) []Total {
 }
 
 // stable tells whether the program prints to a text that reads back and prints
-// the same: the printer loses nothing that the parser sees.
+// the same: the printer loses nothing that the parser sees; and whether the
+// formatter lays it out so that doing it again changes nothing.
 func stable(o driver.Options) bool {
 	first, ok := reprint(o, nil)
 	if !ok {
 		return false
 	}
 	again, ok := reprint(o, first)
-	return ok && string(first) == string(again)
+	return ok && string(first) == string(again) && laidOut(o)
+}
+
+// laidOut formats the file of o twice. That tokens and comments are those of the
+// file is what the formatter checks itself.
+func laidOut(o driver.Options) bool {
+	text, err := os.ReadFile(o.Path)
+	if err != nil {
+		return false
+	}
+	lay := func(text string) (string, bool) {
+		set := source.NewSet()
+		rep := diag.NewList(set, 1)
+		out, err := format.Source(set, preproc.Options{IncludeDirs: o.IncludeDirs, FS: p4src.Include()}, o.Path, text, rep)
+		return out, err == nil && !rep.HasErrors()
+	}
+	first, ok := lay(string(text))
+	if !ok {
+		return false
+	}
+	again, ok := lay(first)
+	return ok && first == again
 }
 
 // reprint parses text, or the file of o where text is nil, and prints it.
