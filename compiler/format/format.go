@@ -25,6 +25,7 @@ package format
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/p4nic/p4nic/compiler/diag"
@@ -50,10 +51,13 @@ const (
 // reported to rep, and then the text is returned as it was. The error is a fault
 // of this package.
 func Source(set *source.Set, opts preproc.Options, name, text string, rep *diag.List) (string, error) {
-	pp := preproc.RunText(set, opts, name, text, rep)
-	toks := scanner.Scan(pp, rep)
-	tree := parser.ParseTokens(toks, rep)
-	if pp.Main == nil || rep.HasErrors() {
+	found := diag.NewList(set, 0)
+	pp := preproc.RunText(set, opts, name, text, found)
+	tree := parser.ParseTokens(scanner.Scan(pp, found), found)
+	if pp.Main == nil || slices.ContainsFunc(found.All(), spoils) {
+		for _, d := range found.All() {
+			rep.Report(d)
+		}
 		return text, nil
 	}
 	lexemes := preproc.Lexemes(pp.Main)
@@ -67,6 +71,17 @@ func Source(set *source.Set, opts preproc.Options, name, text string, rep *diag.
 		}
 	}
 	return out, nil
+}
+
+// spoils tells whether a text with this finding cannot be formatted. What an
+// #include does not find is missed only where the text does not parse without it,
+// and a program that refuses its configuration is a program.
+func spoils(d diag.Diagnostic) bool {
+	switch d.Code {
+	case preproc.CodeNotFound, preproc.CodeRead, preproc.CodeUser:
+		return false
+	}
+	return d.Severity == diag.Error
 }
 
 // printAll lays out the lexemes. A body on one line that makes a line too long

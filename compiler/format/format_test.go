@@ -183,6 +183,18 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// What is missing elsewhere keeps no text from being laid out, unless it does
+// not parse without it; then both are said.
+func TestMissingInclude(t *testing.T) {
+	if got := formatted(t, "#include <none.p4>\n#error no\nconst x_t x=1;"); got != "#include <none.p4>\n#error no\nconst x_t x = 1;\n" {
+		t.Errorf("got %s", got)
+	}
+	const text = "#include <none.p4>\nMACRO x=1;"
+	if got, rep, err := run(text + ")"); got != text+")" || rep.Errors() != 2 || err != nil {
+		t.Errorf("got %q, %v, %v", got, rep, err)
+	}
+}
+
 // A macro that makes a string of its argument sees the white space in it.
 func TestQuotingMacro(t *testing.T) {
 	const macro = "#define S(x) #x\nconst string s = S("
