@@ -71,7 +71,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newCheckCommand(), newFmtCommand(), newLSPCommand(), newBuildCommand(), newTestCommand(),
 		newLoadCommand(), newTableCommand(), newCountersCommand(), newRouteCommand(), newGetCommand(), newWatchCommand(), newStatusCommand(), newDetachCommand(),
-		newRunCommand(),
+		newRunCommand(), newTraceCommand(),
 		newCertCommand(), newAuditCommand(), newDemoCommand(), newVersionCommand(),
 	)
 	argsAreUsage(root)

@@ -67,7 +67,7 @@ At the end it prints what came, went and was dropped, and why.`,
 	fl.StringSliceVar(&f.hosts, "hosts", nil, "interfaces that lead to the hosts' own stacks (port 509 of each port): `PORT=NETDEV,...`")
 	fl.StringArrayVar(&f.in, "pcap-in", nil, "play a capture: `[PORT=]FILE`; may be repeated")
 	fl.StringArrayVar(&f.out, "pcap-out", nil, "write a capture: `[PORT=]FILE`; may be repeated")
-	fl.BoolVar(&f.trace, "trace", false, "print what happens to each frame of the captures")
+	fl.BoolVar(&f.trace, "trace", false, "print what happens to each frame of the captures; with -o json an object a line")
 	registerOutput(cmd, &f.output)
 	return cmd
 }

@@ -1,6 +1,7 @@
 package nicctl
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,14 +28,9 @@ func (f *runFlags) captures(cmd *cobra.Command, p *ir.Program, content []datapla
 		}
 		inputs = append(inputs, capture.File{Path: name, Port: uint32(n)})
 	}
-	m, err := exec.New(p, exec.Options{Log: func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "log: %s\n", text) }})
+	m, err := newMachine(p, content, func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "log: %s\n", text) })
 	if err != nil {
 		return err
-	}
-	for i, c := range content {
-		if err := m.Load(i, c.Entries, c.Default); err != nil {
-			return fmt.Errorf("table %s: %w", p.Tables[i].Name, err)
-		}
 	}
 	in, err := capture.Open(inputs)
 	if err != nil {
@@ -57,7 +53,7 @@ func (f *runFlags) captures(cmd *cobra.Command, p *ir.Program, content []datapla
 		r.port(f.Port).Name = f.Path
 	}
 	if f.trace {
-		r.trace = cmd.OutOrStdout()
+		r.trace, r.traceJSON = cmd.OutOrStdout(), f.output == "json"
 	}
 	for n := 0; ; n++ {
 		// A signal is looked for now and then: a packet takes less than a microsecond.
@@ -82,14 +78,15 @@ func (f *runFlags) captures(cmd *cobra.Command, p *ir.Program, content []datapla
 
 // replay is a run over captures.
 type replay struct {
-	machine *exec.Machine
-	outputs []outFile
-	ports   map[uint32]*runPort
-	drops   map[string]uint64
-	trace   io.Writer // nil: none
-	packet  exec.Packet
-	got     exec.Result
-	last    *runPort // of the frame before
+	machine   *exec.Machine
+	outputs   []outFile
+	ports     map[uint32]*runPort
+	drops     map[string]uint64
+	trace     io.Writer // nil: none
+	traceJSON bool      // an object a line
+	packet    exec.Packet
+	got       exec.Result
+	last      *runPort // of the frame before
 }
 
 func (r *replay) port(n uint32) *runPort {
@@ -116,7 +113,7 @@ func (r *replay) play(f capture.Frame) error {
 		r.drops[r.got.Reason]++
 	}
 	if r.trace != nil {
-		if err := r.printTrace(f, from.In); err != nil {
+		if err := r.printTrace(from.In); err != nil {
 			return err
 		}
 	}
@@ -134,16 +131,13 @@ func (r *replay) play(f capture.Frame) error {
 	return nil
 }
 
-func (r *replay) printTrace(f capture.Frame, number uint64) error {
-	if _, err := fmt.Fprintf(r.trace, "frame %d of port %d, %d bytes\n", number, f.Port, len(f.Data)); err != nil {
-		return err
+func (r *replay) printTrace(number uint64) error {
+	t := newTrace(r.machine.Program(), &r.packet, &r.got)
+	t.Frame = number
+	if r.traceJSON {
+		return json.NewEncoder(r.trace).Encode(t)
 	}
-	for _, e := range r.got.Trace {
-		if _, err := fmt.Fprintf(r.trace, "  %s\n", e); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.print(r.trace)
 }
 
 func (r *replay) result() runResult {

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 )
@@ -94,6 +95,7 @@ func compile(m *Machine) (err error) {
 		m.tables = append(m.tables, k.tables[t])
 	}
 	k.profileActions()
+	m.watch = sync.OnceValue(k.watches)
 	m.zero = k.next
 	m.size = k.next + k.maxVar + 1
 	if m.size > maxSlots {

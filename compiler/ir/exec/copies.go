@@ -99,6 +99,7 @@ func (c *ctx) zero(ss []span) {
 // branch notes in the trace that a copy was made.
 func (c *ctx) branch(j *job, what, detail string) {
 	if c.tracing {
+		c.changed()
 		c.trace = append(c.trace, Event{Kind: "copy", Name: what, Detail: detail, Copy: c.copyID, Made: j.id})
 	}
 }

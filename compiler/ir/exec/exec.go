@@ -96,7 +96,7 @@ type Result struct {
 
 // Event is a step of a traced packet.
 type Event struct {
-	Kind   string // "state", "extract", "error", "table", "action", "checksum", "extern", "clone", "copy", "emit", "output", "drop"
+	Kind   string // "state", "extract", "error", "table", "action", "change", "checksum", "extern", "clone", "copy", "emit", "output", "drop"
 	Name   string // state, table, action, header, extern
 	Detail string // "hit 3 key 0a000001", "x=1", ...
 	Pos    ir.Pos
@@ -160,6 +160,7 @@ type Machine struct {
 	flows              atomic.Uint32
 	arch               func(c *ctx, r *Result)
 	cover              []*point
+	watch              func() []watched
 	pool               sync.Pool
 }
 
@@ -223,6 +224,9 @@ type ctx struct {
 	steps    int
 	tracing  bool
 	trace    []Event
+	shadow   []uint64  // mem at the last step of the trace
+	shadowOf int       // the copy that it is of
+	fresh    bool      // no step yet
 	sum      bitWriter // what a hash or checksum is computed over
 	truncate int       // -1 or the length set by truncate
 	length   uint64    // packet_length for egress
@@ -253,7 +257,7 @@ func (c *ctx) begin(in *Packet, r *Result) {
 	c.out.reset()
 	c.perr, c.pend, c.steps, c.truncate = 0, next, 0, -1
 	c.bytes = 0
-	c.tracing = in.Trace
+	c.tracing, c.fresh, c.shadowOf = in.Trace, true, 0
 	c.trace = r.Trace[:0]
 	r.Outputs = r.Outputs[:0]
 	r.Dropped, r.Reason, r.ParserError = false, "", 0
@@ -293,7 +297,13 @@ func (c *ctx) counts() (packets, bytes uint64) {
 }
 
 func (c *ctx) event(kind, name, detail string, p ir.Pos) {
+	if kind != "extract" { // which has changed its header already
+		c.changed()
+	}
 	c.trace = append(c.trace, Event{Kind: kind, Name: name, Detail: detail, Pos: p, Copy: c.copyID})
+	if kind == "extract" {
+		c.changed()
+	}
 }
 
 // drop ends one packet; the reason stays when no copy goes out either.

@@ -251,9 +251,15 @@ func TestTraceCoverageLog(t *testing.T) {
 		got = append(got, e.String())
 	}
 	want := []string{
-		"state start", "extract hdr.eth: 112 bits", "state ip", "extract hdr.ip: 160 bits",
+		"state start", "extract hdr.eth: 112 bits",
+		"change hdr.eth: valid", "change hdr.eth.dst: 0xffffffffffff", "change hdr.eth.src: 0x1", "change hdr.eth.type: 0x800",
+		"state ip", "extract hdr.ip: 160 bits",
+		"change hdr.ip: valid", "change hdr.ip.version: 0x4", "change hdr.ip.ihl: 0x5", "change hdr.ip.len: 0x15", "change hdr.ip.ttl: 0x40",
+		"change hdr.ip.proto: 0x1", "change hdr.ip.csum: 0x63e2", "change hdr.ip.src: 0xa000001", "change hdr.ip.dst: 0xa020304",
 		"checksum hdr.ip.csum: ok: 0x63e2 in the packet, 0x63e2 computed",
 		"table ig.routes: hit 1 key hdr.ip.dst=0x0a020304", "action ig.fwd: port=0x002 dst=0x020000000002",
+		"change hdr.eth.dst: 0xffffffffffff -> 0x20000000002", "change hdr.eth.src: 0x1 -> 0x20000000001", "change hdr.ip.ttl: 0x40 -> 0x3f",
+		"change hdr.ip.csum: 0x63e2 -> 0x64e2", "change std.egress_port: 0x0 -> 0x2",
 		"checksum hdr.ip.csum: set to 0x64e2", "emit hdr.eth", "emit hdr.ip", "output port 2: 34 bytes",
 	}
 	if !reflect.DeepEqual(got, want) {
