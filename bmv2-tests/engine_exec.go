@@ -16,6 +16,16 @@ type execEngine struct {
 	content []packetcase.Content // of the tables of this level's program
 	res     exec.Result
 	out     []packetcase.Packet
+	digests []string
+}
+
+// Machine is ir/exec itself, nil for other engines: for what only it has yet,
+// sessions, groups and meters.
+func Machine(e Engine) *exec.Machine {
+	if x, ok := e.(*execEngine); ok {
+		return x.m
+	}
+	return nil
 }
 
 func newExecCore(p *Program, content []packetcase.Content) (Engine, error) {
@@ -31,8 +41,10 @@ func newExecTyped(p *Program, content []packetcase.Content) (Engine, error) {
 }
 
 func newExec(p *ir.Program, content []packetcase.Content, coverage bool) (*execEngine, error) {
+	e := &execEngine{content: content}
 	m, err := exec.New(p, exec.Options{
 		Now: func() uint64 { return fixedNow }, Rand: fixedRand, Coverage: coverage,
+		Digest: func(d ir.Digest) { e.digests = append(e.digests, fmt.Sprintf("%x", d.Fields)) },
 	})
 	if err != nil {
 		return nil, err
@@ -45,7 +57,8 @@ func newExec(p *ir.Program, content []packetcase.Content, coverage bool) (*execE
 			return nil, err
 		}
 	}
-	return &execEngine{m: m, content: content}, nil
+	e.m = m
+	return e, nil
 }
 
 func (e *execEngine) Process(port uint32, data []byte) ([]packetcase.Packet, error) {
@@ -62,6 +75,9 @@ func (e *execEngine) Process(port uint32, data []byte) ([]packetcase.Packet, err
 
 func (e *execEngine) State() (State, error) {
 	s := State{}
+	for i, d := range e.digests {
+		s[fmt.Sprintf("digest[%d]", i)] = d
+	}
 	p := e.m.Program()
 	for i, t := range p.Tables {
 		if t.Counters == nil {

@@ -12,6 +12,7 @@ type control struct {
 	actions   []*callable
 	registers []object
 	counters  []object
+	meters    []object
 	subs      []*callable
 	direct    map[string]bool // applied by their type
 }

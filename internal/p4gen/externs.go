@@ -29,6 +29,11 @@ func (g *gen) objects() {
 			c.registers = append(c.registers, o)
 		}
 	}
+	if g.on[fMeter] && c.std != "" {
+		o := object{name: g.name("met"), size: 1 + g.r.IntN(4)}
+		g.line("meter(%d, MeterType.%s) %s;", o.size, pick(g, []string{"packets", "bytes"}), o.name)
+		c.meters = append(c.meters, o)
+	}
 	if g.on[fCounter] {
 		o := object{name: g.name("cnt"), size: 1 + g.r.IntN(8)}
 		g.cite("L38", "L99")
@@ -54,7 +59,23 @@ func (g *gen) externCall() bool {
 		}
 		return "(bit<32>)" + g.at(g.expr(bits(1+g.r.IntN(4)), 2), pUnary)
 	}
-	switch g.r.IntN(9) {
+	switch g.r.IntN(14) {
+	case 9, 10, 11:
+		return g.on[fCopies] && g.copies()
+	case 12:
+		if g.on[fMeter] && len(g.ctrl.meters) > 0 {
+			if p, ok := g.find(func(p place) bool { return p.rw && p.t.kind == kBit && p.t.w >= 2 && !p.std }); ok {
+				o := pick(g, g.ctrl.meters)
+				g.line("%s.execute_meter(%s, %s);", o.name, index(o), g.text(p))
+				return true
+			}
+		}
+	case 13:
+		if g.on[fDigest] && !g.egress {
+			t := g.number()
+			g.line("digest<%s>(1, { %s, %s });", g.digestType(t), g.exprText(t, 2), g.exprText(&typ{kind: kBool}, 1))
+			return true
+		}
 	case 0, 1:
 		if len(g.ctrl.registers) > 0 {
 			o := pick(g, g.ctrl.registers)
@@ -121,6 +142,40 @@ func (g *gen) externCall() bool {
 		}
 	}
 	return false
+}
+
+// digestType is a tuple of t and bool.
+func (g *gen) digestType(t *typ) string { return "tuple<" + g.spell(t) + ", bool>" }
+
+// copies makes the packet more than one, or sends it round again: each packet at
+// most once, or it would never end.
+func (g *gen) copies() bool {
+	sm := g.ctrl.std
+	first := sm + ".instance_type == 0"
+	if g.chance(60) {
+		first += " && " + g.at(g.boolean(1), pLAnd+1)
+	}
+	session := fmt.Sprint(1 + g.r.IntN(4)) // 4 does not exist
+	kind := "I2E"
+	if g.egress {
+		kind = "E2E"
+	}
+	list := 1 + g.r.IntN(2)
+	var call string
+	switch n := g.r.IntN(4); {
+	case n == 0:
+		call = fmt.Sprintf("clone(CloneType.%s, %s)", kind, session)
+	case n == 1:
+		call = fmt.Sprintf("clone_preserving_field_list(CloneType.%s, %s, %d)", kind, session, list)
+	case g.egress:
+		call = fmt.Sprintf("recirculate_preserving_field_list(%d)", list)
+	case n == 2:
+		call = fmt.Sprintf("resubmit_preserving_field_list(%d)", list)
+	default:
+		call = fmt.Sprintf("%s.mcast_grp = %d", sm, g.r.IntN(5))
+	}
+	g.line("if (%s) { %s; }", first, call)
+	return true
 }
 
 // rare is a condition that few packets meet.

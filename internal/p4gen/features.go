@@ -65,6 +65,9 @@ const (
 	fKeyCall
 	fTwice // a table applied in two places
 	fArray
+	fCopies // clones, multicast, resubmit, recirculate
+	fMeter
+	fDigest
 	fShadow
 	numFeatures
 )
@@ -86,7 +89,7 @@ var featureInfo = [numFeatures]struct {
 	fRuntimeIndex: {"runtime-index", 35}, fRegister: {"register", 45}, fCounter: {"counter", 35}, fDirect: {"direct-counter", 35},
 	fHash: {"hash", 35}, fChecksum: {"checksum", 35}, fPayload: {"payload-checksum", 4}, fRandom: {"random", 12}, fTime: {"time", 6},
 	fLog: {"log", 20}, fDrop: {"drop", 45}, fTruncate: {"truncate", 8}, fPreproc: {"preprocessor", 30}, fAnnotation: {"annotation", 30},
-	fSideEffect: {"side-effect", 60}, fKeyCall: {"key-call", 12}, fTwice: {"twice", 8}, fArray: {"array", 6}, fShadow: {"shadow", 15},
+	fSideEffect: {"side-effect", 60}, fKeyCall: {"key-call", 12}, fTwice: {"twice", 8}, fArray: {"array", 6}, fCopies: {"copies", 6}, fMeter: {"meter", 4}, fDigest: {"digest", 4}, fShadow: {"shadow", 15},
 }
 
 // draw chooses the features of the program.

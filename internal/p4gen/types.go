@@ -405,6 +405,9 @@ func (g *gen) declare(word string, t *typ) {
 	}
 	g.open("%s %s {", word, t.name)
 	for _, f := range t.fields {
+		if t == g.meta && g.on[fCopies] && f.t.scalar() && g.chance(50) {
+			g.line("@field_list(%s)", []string{"1", "2", "1, 2"}[g.r.IntN(3)])
+		}
 		g.line("%s %s;", g.spell(f.t), f.name)
 	}
 	g.shut("}")
@@ -515,6 +518,9 @@ func (g *gen) declareBlocks() {
 		{"ingress_port", bits(9)}, {"egress_spec", bits(9)}, {"egress_port", bits(9)}, {"packet_length", bits(32)},
 		{"instance_type", bits(32)}, {"checksum_error", bits(1)}, {"parser_error", &typ{kind: kError}}, {"priority", bits(3)},
 	}}
+	if g.on[fCopies] {
+		g.std.fields = append(g.std.fields, field{"egress_rid", bits(16)})
+	}
 	if g.on[fTime] {
 		g.cite("L83")
 		g.std.fields = append(g.std.fields, field{"ingress_global_timestamp", bits(48)}, field{"egress_global_timestamp", bits(48)})

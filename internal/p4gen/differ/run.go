@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	bmv2tests "github.com/p4nic/p4nic/bmv2-tests"
+	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/internal/packetcase"
 )
 
@@ -30,6 +31,9 @@ func (p *compiled) reference(c *Case, content []packetcase.Content, fig *Figures
 		return nil, &Failure{Stage: k.Name, What: err.Error(), Packet: -1}
 	}
 	defer e.Close()
+	if err := configure(e); err != nil {
+		return nil, &Failure{Stage: k.Name, What: err.Error(), Packet: -1}
+	}
 	w := &recorded{c: c}
 	for i, in := range c.Packets {
 		out, err := e.Process(in.Port, in.Data)
@@ -65,6 +69,9 @@ func (w *recorded) against(name string, p *bmv2tests.Program, content []packetca
 		return &Failure{Stage: name, What: fmt.Sprintf("%+v", err), Packet: -1}
 	}
 	defer e.Close()
+	if err := configure(e); err != nil {
+		return &Failure{Stage: name, What: err.Error(), Packet: -1}
+	}
 	for i, in := range w.c.Packets {
 		got, err := e.Process(in.Port, in.Data)
 		if err != nil {
@@ -118,4 +125,38 @@ func stateDiffers(want, got bmv2tests.State) string {
 		}
 	}
 	return b.String()
+}
+
+// configure gives the engines that copy packets and measure them the same
+// sessions, groups and rates for every program.
+func configure(e bmv2tests.Engine) error {
+	m := bmv2tests.Machine(e)
+	if m == nil {
+		return nil
+	}
+	for id, ports := range [][]uint32{{1}, {2, 3}, {4, 4, 5}} {
+		var rs []ir.Replica
+		for i, p := range ports {
+			rs = append(rs, ir.Replica{Port: p, Instance: uint16(i)})
+		}
+		if err := m.SetMulticastGroup(uint32(id+1), rs); err != nil {
+			return err
+		}
+		s := ir.CloneSession{Replicas: rs[:1]}
+		if id == 2 {
+			s.Truncate = 10
+		}
+		if err := m.SetCloneSession(uint32(id+1), s); err != nil {
+			return err
+		}
+	}
+	for _, in := range m.Program().Instances {
+		if in.Type.Name != "meter" {
+			continue
+		}
+		if err := m.SetMeter(in.Name, 0, &ir.MeterRates{CIR: 1, CBurst: 4, PIR: 2, PBurst: 9}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
