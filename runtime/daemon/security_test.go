@@ -53,6 +53,7 @@ func startSecure(t *testing.T, config string) *secureNicd {
 	text := fmt.Sprintf("engine: sim\nmetrics: 127.0.0.1:0\ntls: {cert: %s, key: %s, client-ca: %s}\n%s", path("server.crt"), path("server.key"), path("ca.crt"), config)
 	netnstest.Check(t, os.WriteFile(path("nicd.yaml"), []byte(text), 0o600))
 	s.nicd = newNicd(t, ns, "--config", path("nicd.yaml"), "--listen", "127.0.0.1:0")
+	t.Cleanup(s.kill) // the simulator leaves nothing behind
 	s.begin()
 	return s
 }
