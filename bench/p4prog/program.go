@@ -136,25 +136,45 @@ func (x *Program) load(content []packetcase.Content, hook backend.Hook) error {
 	if x.Main, err = x.LoadMain(); err != nil {
 		return err
 	}
-	progs := backend.MapProgsXDP
-	if hook == backend.TC {
-		progs = backend.MapProgsTC
-	}
-	if err := x.Maps[progs].Put(backend.ProgSlot(0, 0), x.Main); err != nil {
-		return err
-	}
 	x.Dispatcher, err = x.LoadDispatcher()
 	return err
 }
 
-// LoadMain and LoadDispatcher load the programs once more.
-func (x *Program) LoadMain() (*ebpf.Program, error) { return x.program(x.Object, "p4_bench") }
+// LoadMain loads the program once more.
+func (x *Program) LoadMain() (*ebpf.Program, error) { return x.program(x.Object, "p4_bench", x.Maps) }
+
+// LoadDispatcher loads a dispatcher with a program array and a copy of the
+// program of its own.
 func (x *Program) LoadDispatcher() (*ebpf.Program, error) {
-	return x.program(x.dispatch, "p4_dispatch")
+	name := backend.MapProgsXDP
+	if x.Object.Type == ebpf.SchedCLS {
+		name = backend.MapProgsTC
+	}
+	// The array must stay open: the kernel empties it with its last descriptor.
+	progs, err := x.Maps[name].Info()
+	if err != nil {
+		return nil, err
+	}
+	array, err := ebpf.NewMap(&ebpf.MapSpec{Type: progs.Type, KeySize: progs.KeySize, ValueSize: progs.ValueSize, MaxEntries: progs.MaxEntries})
+	if err != nil {
+		return nil, err
+	}
+	x.own = append(x.own, array)
+	p, err := x.LoadMain()
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	if err := array.Put(backend.ProgSlot(0, 0), p); err != nil {
+		return nil, err
+	}
+	given := maps.Clone(x.Maps)
+	given[name] = array
+	return x.program(x.dispatch, "p4_dispatch", given)
 }
 
-func (x *Program) program(o *backend.Object, name string) (*ebpf.Program, error) {
-	spec, err := o.Spec(name, x.Maps)
+func (x *Program) program(o *backend.Object, name string, given map[string]*ebpf.Map) (*ebpf.Program, error) {
+	spec, err := o.Spec(name, given)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,16 @@ import (
 // global function of its own because the verifier walks the rows once for each
 // state of the caller that differs, were it inline, and once in all as it is.
 func (e *Linear) emit(g *gen, keys []vreg, handle vreg) {
+	done := g.newBlock()
+	if !g.o.Off["empty"] {
+		// A table without entries, as access lists mostly are, costs a load. When
+		// it gets its first entry at this moment, the packet came before it.
+		g.opaque(handle, 0)
+		p, n := g.ptr(), g.scalar()
+		g.emit(minst{op: mValue, dst: p, name: g.useMap(e.Control.Name)})
+		g.load(n, p, 0, asm.Word) // the count: both machines are little endian
+		g.branchImm(asm.JEq, n, 0, done)
+	}
 	k := keyWriter{g: g, base: fp}
 	k.begin(8 * e.words)
 	words := make([]vreg, e.words)
@@ -50,6 +60,8 @@ func (e *Linear) emit(g *gen, keys []vreg, handle vreg) {
 	g.useMap(e.Control.Name)
 	g.emit(minst{op: mCall, dst: handle, name: g.subprogram(e), args: []marg{arg}})
 	g.mask(handle, 32)
+	g.jump(done)
+	g.place(done)
 }
 
 // subprogram notes that the table's function is needed and gives its name.

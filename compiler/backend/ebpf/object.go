@@ -35,7 +35,9 @@ type Options struct {
 }
 
 // Optimisations lists the names that Options.Off knows.
-func Optimisations() []string { return []string{"coalesce", "fuse", "opaque", "sink-loads", "slots"} }
+func Optimisations() []string {
+	return []string{"coalesce", "empty", "fuse", "opaque", "sink-loads", "slots"}
+}
 
 // Object is a compiled program: instructions that refer to maps by name.
 type Object struct {
