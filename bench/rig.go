@@ -46,7 +46,6 @@ type Candidate struct {
 
 // Config says how long and how fine to measure. Zero fields take defaults.
 type Config struct {
-	CPU       int     // -1: the last one this process may use
 	Chunk     int     // packets between two looks at the clock: 128
 	Chunks    int     // chunks of a call that count: 32
 	Warm      int     // chunks of a call before them: 16

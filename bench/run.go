@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/p4nic/p4nic/bench/insn"
 )
@@ -59,95 +60,117 @@ func (r *Result) Row(name string) *Row {
 // time is subtracted from all others, and the median of three has half the noise.
 const moreEmpty = 2
 
-// Run measures in rounds until every ratio's interval is narrow enough, or
-// Config.MaxRounds. The ratios are to the candidate or yardstick named base.
-func (r *Rig) Run(title, base string) (*Result, error) {
-	all := []*Candidate{r.empty}
-	all = append(all, r.yards...)
-	all = append(all, r.cands...)
-	shown := len(all)
-	undoOf := make([]int, shown) // index of the resize program, 0 = none
-	at := map[int]int{}
-	for i, c := range all {
+// field is who takes part in a run.
+type field struct {
+	all    []*Candidate // the empty program first, resize programs last
+	shown  int          // how many of them are rows
+	undoOf []int        // by row: index of the resize program, 0 = none
+	base   int
+	turns  []int // indices in all, as often as each runs in a round
+}
+
+func (r *Rig) field(base string) (*field, error) {
+	f := &field{all: slices.Concat([]*Candidate{r.empty}, r.yards, r.cands), base: -1}
+	f.shown = len(f.all)
+	f.undoOf = make([]int, f.shown)
+	resize := map[int]int{} // bytes -> index
+	for i, c := range f.all[:f.shown] {
+		if i > 0 && c.Name == base {
+			f.base = i
+		}
 		if c.grows == 0 {
 			continue
 		}
-		if at[c.grows] == 0 {
-			at[c.grows] = len(all)
-			all = append(all, r.resizes[c.grows])
+		if resize[c.grows] == 0 {
+			resize[c.grows] = len(f.all)
+			f.all = append(f.all, r.resizes[c.grows])
 		}
-		undoOf[i] = at[c.grows]
+		f.undoOf[i] = resize[c.grows]
 	}
-	b := -1
-	for i, c := range all[:shown] {
-		if c.Name == base {
-			b = i
-		}
+	if f.base < 0 {
+		return nil, fmt.Errorf("no candidate is named %q", base)
 	}
-	if b < 1 {
-		return nil, fmt.Errorf("%s: no candidate is named %q", title, base)
+	for i := range f.all {
+		f.turns = append(f.turns, i)
 	}
+	f.turns = append(f.turns, make([]int, moreEmpty)...)
+	return f, nil
+}
 
-	gross, net, ratio := make([][]float64, shown), make([][]float64, shown), make([][]float64, shown)
-	undo := make([][]float64, shown)
+// round runs everything once in a random order and gives the ns of each.
+func (r *Rig) round(f *field, order *rand.Rand, first int) ([]float64, error) {
+	times := make([]float64, len(f.all))
+	var empty []float64
+	for _, k := range order.Perm(len(f.turns)) {
+		i := f.turns[k]
+		ns, err := r.call(f.all[i], order.IntN(r.cfg.Copies), first)
+		if err != nil {
+			return nil, err
+		}
+		times[i] = ns
+		if i == 0 {
+			empty = append(empty, ns)
+		}
+	}
+	times[0] = Median(empty)
+	return times, nil
+}
+
+// samples are the values of one row, one a round.
+type samples struct{ gross, net, ratio, undo []float64 }
+
+// add takes the times of a round apart.
+func (f *field) add(rows []samples, times []float64) {
+	cost := make([]float64, f.shown)
+	for i, c := range f.all[:f.shown] {
+		cost[i] = times[i] - times[0]
+		if u := f.undoOf[i]; u > 0 {
+			half := (times[u] - times[0]) / 2
+			rows[i].undo = append(rows[i].undo, half)
+			cost[i] -= half
+		}
+		cost[i] /= float64(max(c.Per, 1))
+	}
+	for i := range rows {
+		q := cost[i] / cost[f.base]
+		if i == 0 {
+			q = times[0] / times[f.base]
+		}
+		rows[i].gross = append(rows[i].gross, times[i])
+		rows[i].net = append(rows[i].net, cost[i])
+		rows[i].ratio = append(rows[i].ratio, q)
+	}
+}
+
+// Run measures in rounds until every ratio's interval is narrow enough, or
+// Config.MaxRounds. The ratios are to the candidate or yardstick named base.
+func (r *Rig) Run(title, base string) (*Result, error) {
+	f, err := r.field(base)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", title, err)
+	}
+	rows := make([]samples, f.shown)
 	order := rand.New(rand.NewPCG(1, 2)) // the same in every run
-	round := make([]float64, len(all))
-	turns := make([]int, 0, len(all)+moreEmpty) // by index in all
-	for i := range all {
-		turns = append(turns, i)
-	}
-	for range moreEmpty {
-		turns = append(turns, 0)
-	}
 	done := 0
 	for done < r.cfg.MaxRounds {
 		// All see the same frames, in each round the next ones.
-		first := done * r.packets() & (r.frames.N - 1)
-		var empty []float64
-		for _, k := range order.Perm(len(turns)) {
-			i := turns[k]
-			ns, err := r.call(all[i], order.IntN(r.cfg.Copies), first)
-			if err != nil {
-				return nil, err
-			}
-			round[i] = ns
-			if i == 0 {
-				empty = append(empty, ns)
-			}
+		times, err := r.round(f, order, done*r.packets()&(r.frames.N-1))
+		if err != nil {
+			return nil, err
 		}
-		round[0] = Median(empty)
+		f.add(rows, times)
 		done++
-		cost := make([]float64, shown)
-		for i, c := range all[:shown] {
-			cost[i] = round[i] - round[0]
-			if u := undoOf[i]; u > 0 {
-				half := (round[u] - round[0]) / 2
-				undo[i] = append(undo[i], half)
-				cost[i] -= half
-			}
-			cost[i] /= float64(max(c.Per, 1))
-		}
-		for i := range cost {
-			gross[i] = append(gross[i], round[i])
-			net[i] = append(net[i], cost[i])
-			q := cost[i] / cost[b]
-			if i == 0 {
-				q = round[0] / round[b]
-			}
-			ratio[i] = append(ratio[i], q)
-		}
-		if done >= r.cfg.MinRounds && done%10 == 0 && widest(ratio) <= r.cfg.Target {
+		if done >= r.cfg.MinRounds && done%10 == 0 && widest(rows) <= r.cfg.Target {
 			break
 		}
 	}
-
-	var err error
 	res := &Result{Title: title, Hook: r.hook.String(), Frames: r.frames.N, FrameLen: r.frames.Len, Base: base, Rounds: done,
 		Packets: r.packets(), Copies: r.cfg.Copies, Target: r.cfg.Target, Barrier: r.cfg.Barrier}
-	for i, c := range all[:shown] {
-		row := Row{Name: c.Name, Note: c.Note, Gross: MedianInterval(gross[i]), Net: MedianInterval(net[i]), Ratio: MedianInterval(ratio[i])}
-		if len(undo[i]) > 0 {
-			row.Undo = Median(undo[i])
+	for i, c := range f.all[:f.shown] {
+		s := rows[i]
+		row := Row{Name: c.Name, Note: c.Note, Gross: MedianInterval(s.gross), Net: MedianInterval(s.net), Ratio: MedianInterval(s.ratio)}
+		if len(s.undo) > 0 {
+			row.Undo = Median(s.undo)
 		}
 		row.Insns, row.Jited = sizes(c)
 		if c.Code != nil {
@@ -181,10 +204,11 @@ func (r *Rig) count(c *Candidate) (*insn.Counts, error) {
 	return &sum, nil
 }
 
-func widest(ratio [][]float64) float64 {
+// widest is the width of the widest interval of the ratios.
+func widest(rows []samples) float64 {
 	w := 0.0
-	for _, q := range ratio {
-		w = max(w, MedianInterval(q).Width())
+	for _, s := range rows {
+		w = max(w, MedianInterval(s.ratio).Width())
 	}
 	return w
 }

@@ -42,6 +42,7 @@ type options struct {
 	off      [][]string
 	router   string
 	cfg      bench.Config
+	cpu      int
 	listOnly bool
 	gate     bool
 	parts    bool
@@ -67,7 +68,7 @@ func parse(args []string) (*options, error) {
 	f.Var(&off, "off", "the router also without this optimisation (A+B: without both; all: without each in turn)")
 	f.StringVar(&o.router, "router", "p4src/router.p4", "the router's source")
 	f.StringVar(&o.json, "json", "", "write the results as JSON to this file, - is standard output")
-	f.IntVar(&o.cfg.CPU, "cpu", -1, "CPU to run on; -1 is the last")
+	f.IntVar(&o.cpu, "cpu", -1, "CPU to run on; -1 is the last")
 	f.IntVar(&o.cfg.MinRounds, "min-rounds", 0, "rounds at least (40)")
 	f.IntVar(&o.cfg.MaxRounds, "max-rounds", 0, "rounds at most (800)")
 	f.IntVar(&o.cfg.Copies, "copies", 0, "copies of each program that take turns (8)")
@@ -235,7 +236,7 @@ func (o *options) printLines() error {
 }
 
 func (o *options) measure(x one) (res *bench.Result, err error) {
-	err = bench.Isolated(o.cfg.CPU, func(*netns.NS) error {
+	err = bench.Isolated(o.cpu, func(*netns.NS) error {
 		s, err := x.make()
 		if s != nil {
 			defer s.Close()
