@@ -59,7 +59,7 @@ func specialise(n *namer, r *ir.ActionRef) *ir.Action {
 			continue
 		}
 		v := &ir.Var{Name: q.Name, Type: q.Type, Annos: q.Annos, Pos: q.Pos}
-		if len(orig.DataParams()) > 0 && shadows(r.Bound, q.Name) {
+		if shadows(r.Bound, q.Name) {
 			v.Name = n.fresh(q.Name)
 		}
 		a.Params = append(a.Params, v)
