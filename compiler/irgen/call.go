@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ast"
@@ -284,12 +285,32 @@ func (g *gen) makeAction(e *env, o *types.Object, d *ast.ActionDecl, path string
 	return a
 }
 
-// sameAction tells whether two actions do the same: they read alike and use the
-// same variables.
+// sameAction tells whether two actions do the same: they read alike, whatever
+// their parameters and variables are called, and use the same variables around
+// them.
 func sameAction(a, b *ir.Action) bool {
+	if len(a.Params) != len(b.Params) {
+		return false
+	}
+	for i, p := range a.Params {
+		if annoName(p) != annoName(b.Params[i]) {
+			return false // the control plane tells them apart
+		}
+	}
 	text := func(x *ir.Action) string {
+		vars := append(slices.Clone(x.Params), x.Locals...)
+		names := make([]string, len(vars))
+		annos := make([][]ir.Annotation, len(vars))
+		for i, v := range vars {
+			names[i], annos[i] = v.Name, v.Annos
+			v.Name, v.Annos = "v"+strconv.Itoa(i), nil
+		}
 		p := &ir.Program{Level: ir.Typed, Actions: []*ir.Action{x}}
-		return positions.ReplaceAllString(p.String(), "")
+		out := positions.ReplaceAllString(p.String(), "")
+		for i, v := range vars {
+			v.Name, v.Annos = names[i], annos[i]
+		}
+		return out
 	}
 	outer := func(x *ir.Action) []*ir.Var {
 		var out []*ir.Var
@@ -301,6 +322,16 @@ func sameAction(a, b *ir.Action) bool {
 		return out
 	}
 	return text(a) == text(b) && slices.Equal(outer(a), outer(b))
+}
+
+// annoName is the name that the control plane knows a parameter by.
+func annoName(v *ir.Var) string {
+	if a, ok := ir.Anno(v.Annos, "name"); ok {
+		if a.Kind == ir.AnnoRaw {
+			return strings.Trim(a.Text, `"`)
+		}
+	}
+	return v.Name
 }
 
 // positions are the marks of source positions in the text of the IR.

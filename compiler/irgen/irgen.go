@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math/big"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/p4nic/p4nic/compiler/arch/desc"
@@ -76,7 +77,7 @@ type gen struct {
 	arch   *desc.Arch
 	global *env
 
-	files   map[string]int32
+	files   map[string]int32 // by the name in the sources
 	enums   map[*ast.EnumDecl]*ir.Enum
 	structs map[string]ir.Type
 	news    map[*ast.TypedefDecl]*ir.Newtype
@@ -424,30 +425,23 @@ func (g *gen) pos(n ast.Node) ir.Pos {
 	if f == nil {
 		return ir.Pos{}
 	}
-	at := g.set.Position(p)
-	phys := g.set.Physical(p)
-	path := g.relative(at.File)
-	i, ok := g.files[path]
+	at := g.set.Place(p)
+	i, ok := g.files[at.File]
 	if !ok {
-		i = int32(len(g.out.Files))
-		g.files[path] = i
-		g.out.Files = append(g.out.Files, ir.SourceFile{Path: path, Lines: map[int32]string{}})
-	}
-	line := f.Line(phys.Line)
-	g.out.Files[i].Lines[int32(at.Line)] = line
-	return ir.Pos{File: i, Line: int32(at.Line), Col: int32(byteCol(line, at.Col))}
-}
-
-// byteCol converts a column in characters to one in bytes.
-func byteCol(line string, col int) int {
-	n := 1
-	for i := range line {
-		if n == col {
-			return i + 1
+		path := g.relative(at.File)
+		n := slices.IndexFunc(g.out.Files, func(f ir.SourceFile) bool { return f.Path == path })
+		if n < 0 {
+			n = len(g.out.Files)
+			g.out.Files = append(g.out.Files, ir.SourceFile{Path: path, Lines: map[int32]string{}})
 		}
-		n++
+		i = int32(n)
+		g.files[at.File] = i
 	}
-	return len(line) + 1
+	line := int32(at.Line)
+	if _, have := g.out.Files[i].Lines[line]; !have {
+		g.out.Files[i].Lines[line] = f.Line(at.Physical)
+	}
+	return ir.Pos{File: i, Line: line, Col: int32(at.Col)}
 }
 
 func (g *gen) relative(path string) string {

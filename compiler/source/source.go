@@ -270,6 +270,31 @@ func (s *Set) Position(p Pos) Position {
 	return pos
 }
 
+// Place is a position for tools: what its line is called, where it is stored.
+type Place struct {
+	File     string // as #line has it
+	Line     int    // as #line has it
+	Col      int    // from 1, in bytes
+	Physical int    // line in the file as stored
+}
+
+// Place returns what Position does, with the column in bytes: it costs the same
+// however long the line is.
+func (s *Set) Place(p Pos) Place {
+	f := s.File(p)
+	if f == nil {
+		return Place{}
+	}
+	offset := f.Offset(p)
+	n := f.line(offset)
+	out := Place{File: f.Name, Line: n, Col: offset - f.lines[n-1] + 1, Physical: n}
+	if i := sort.Search(len(f.directives), func(i int) bool { return f.directives[i].physLine > n }); i > 0 {
+		d := f.directives[i-1]
+		out.File, out.Line = d.file, d.line+(n-d.physLine)
+	}
+	return out
+}
+
 // Physical returns where p is in the file as stored, #line ignored.
 func (s *Set) Physical(p Pos) Position {
 	f := s.File(p)
