@@ -9,13 +9,36 @@ import (
 // A citation is PREFIX:ID, as `lang:L47`. After one, a range (`lang:L47-L56`,
 // `lang:L47 to lang:L56`) and a list (`p4rt:I4, X1, B7`) may go on without the
 // prefix. A decision is cited bare, `D6`, in comments and in the names of
-// subtests.
+// subtests. A test that names its subtests "p4rt:" + row cites the ids that the
+// names of the rows begin with.
 var (
 	citation = regexp.MustCompile(`\b(lang|p4rt|gribi|gnmi|dp|op|fe|datapath|operator|feasibility|p4runtime|language):([A-Z]{1,3}-?|)([0-9]+)\b`)
 	rangeEnd = regexp.MustCompile(`^(?:[-–]| to )(?:([a-z0-9]+:))?([A-Z]{1,3}-?)([0-9]+)\b`)
 	listNext = regexp.MustCompile(`^(?:, and |, ?| and )([A-Z]{1,3}-?)([0-9]+)\b`)
+	leading  = regexp.MustCompile(`^([A-Z]{1,3}-?)([0-9]+)(?: |$)`)
 	decision = regexp.MustCompile(`(^|[^\w:.-])D([1-9]|[12][0-9])\b`)
 )
+
+// barePrefix is what a test puts before the name of a table's row.
+var barePrefix = regexp.MustCompile(`^(lang|p4rt|gribi|gnmi|dp|op|fe):$`)
+
+// leading reads the ids that the name of a row begins with, as "RD5 RD6 one table".
+func (c *checklists) leading(prefix, name string) []found {
+	var out []found
+	for {
+		m := leading.FindStringSubmatch(name)
+		if m == nil || !c.families[prefix+m[1]] {
+			return out
+		}
+		f := found{id: prefix + m[1] + m[2]}
+		if d := m[1] + m[2]; m[1] == "D" && !c.known[f.id] && c.known[d] {
+			f.id = d // a decision, which the page has no id for
+		} else if !c.known[f.id] {
+			f.bad = f.id + " is cited, but no checklist defines it"
+		}
+		out, name = append(out, f), name[len(m[0]):]
+	}
+}
 
 // spelled maps the names of pages to the prefixes that cite them, so that the
 // likely slip is told with its remedy.

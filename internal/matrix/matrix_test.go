@@ -156,6 +156,12 @@ var table = []string{"p4rt:W1"}
 // lang:L3: nobody calls it.
 func unused() {}
 
+func TestRows(t *testing.T) {
+	for _, c := range []struct{ id, x string }{{"T1 T2 both", "T3 no name"}, {id: "M3"}, {"no id M1", ""}, {"PX1 of another page", ""}} {
+		t.Run("p4rt:"+c.id, nil)
+	}
+}
+
 func BenchmarkX() { /* lang:V3 measures, and holds nothing */ }
 `,
 		"a/testdata/x.txtar":         "-- in --\n# dp:NA1\n",
@@ -199,6 +205,15 @@ lang:U3    waived three
 p4rt:W1    tested one
                   a.TestDoc
                   [ssa]
+p4rt:T1    tested one
+                  a.TestRows
+                  [ssa]
+p4rt:T2    tested two
+                  a.TestRows
+                  [ssa]
+p4rt:M3    tested three
+                  a.TestRows
+                  [ssa]
 gnmi:GN1   tested one
                   compiler/ir/exec.FuzzA
                   [exec]
@@ -224,7 +239,7 @@ internal/matrix/waivers.tsv:5: lang:Q1 names no id of a checklist
 	if got, want := c[0], (Count{Family: "lang:L", IDs: 3, Tested: 1, Engines: 1, Waived: 2}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got, want := c[len(c)-1], (Count{Family: "all", IDs: len(m.Rows), Tested: 6, Engines: 6, Waived: 6, Open: len(m.Rows) - 12}); got != want {
+	if got, want := c[len(c)-1], (Count{Family: "all", IDs: len(m.Rows), Tested: 9, Engines: 9, Waived: 6, Open: len(m.Rows) - 15}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

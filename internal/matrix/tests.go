@@ -205,10 +205,15 @@ func (p *testPackage) read(fsys fs.FS, name string, list *checklists, c *cites) 
 			continue
 		}
 		decl := &declaration{file: name, line: line(d.Pos()), uses: map[string]bool{}, engines: engines, isTest: isTest}
+		prefix := prefixOf(d)
 		ast.Inspect(d, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.Ident:
 				decl.uses[n.Name] = true
+			case *ast.CompositeLit:
+				if s, at := rowName(n); prefix != "" && at.IsValid() {
+					decl.ids = append(decl.ids, c.collect(name, line(at), list.leading(prefix, s))...)
+				}
 			case *ast.BasicLit:
 				if s, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
 					decl.ids = append(decl.ids, c.collect(name, line(n.Pos()), list.citations(s, strings.HasPrefix(s, "D")))...)
@@ -234,6 +239,44 @@ func (p *testPackage) read(fsys fs.FS, name string, list *checklists, c *cites) 
 		}
 	}
 	return nil
+}
+
+// prefixOf is the prefix that a declaration puts before the names of its table's
+// rows, as t.Run("p4rt:"+c.id, ...) does, or "".
+func prefixOf(d ast.Decl) string {
+	prefix := ""
+	ast.Inspect(d, func(n ast.Node) bool {
+		if b, ok := n.(*ast.BinaryExpr); ok && b.Op == token.ADD {
+			if l, ok := b.X.(*ast.BasicLit); ok && l.Kind == token.STRING {
+				if s, err := strconv.Unquote(l.Value); err == nil && barePrefix.MatchString(s) {
+					prefix = s
+				}
+			}
+		}
+		return true
+	})
+	return prefix
+}
+
+// rowName is the text that a composite literal begins with, or that its field id
+// or name has.
+func rowName(l *ast.CompositeLit) (string, token.Pos) {
+	for i, e := range l.Elts {
+		if kv, ok := e.(*ast.KeyValueExpr); ok {
+			if k, ok := kv.Key.(*ast.Ident); !ok || k.Name != "id" && k.Name != "name" {
+				continue
+			}
+			e = kv.Value
+		} else if i > 0 {
+			break
+		}
+		if b, ok := e.(*ast.BasicLit); ok && b.Kind == token.STRING {
+			if s, err := strconv.Unquote(b.Value); err == nil {
+				return s, b.Pos()
+			}
+		}
+	}
+	return "", token.NoPos
 }
 
 // declared gives the names that a declaration declares, where its comment
