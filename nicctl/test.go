@@ -62,7 +62,7 @@ test failed.`,
 	fl.StringVar(&f.target, "target", "sim", "sim, ssa, xdp, tc or simple_switch")
 	fl.StringVar(&f.bmv2, "bmv2", "", "`DIR` of the programs of --target simple_switch; the search path otherwise")
 	fl.StringVar(&f.level, "level", "core", "typed, core or bmv2")
-	fl.BoolVarP(&f.verbose, "verbose", "v", false, "print what commands of the tests read")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "print what commands of the tests read, and on the simulator what became of each packet")
 	return cmd
 }
 
@@ -181,6 +181,9 @@ func (f *testFlags) one(ctx context.Context, cmd *cobra.Command, file, instance 
 	}
 	if err != nil {
 		return failed(err)
+	}
+	if tr, is := e.(stf.Tracer); is {
+		tr.SetTrace(f.verbose)
 	}
 	return stf.Run(t, e, func(line string) {
 		if f.verbose {

@@ -28,14 +28,15 @@ func NewSim(p *ir.Program) (Engine, error) {
 }
 
 type sim struct {
-	m   *exec.Machine
-	res exec.Result
+	m       *exec.Machine
+	res     exec.Result
+	tracing bool
 }
 
 func (s *sim) Program() *ir.Program { return s.m.Program() }
 
 func (s *sim) Process(port uint32, data []byte) ([]Packet, error) {
-	s.m.ProcessTo(&exec.Packet{Port: port, Data: data}, &s.res)
+	s.m.ProcessTo(&exec.Packet{Port: port, Data: data, Trace: s.tracing}, &s.res)
 	var out []Packet
 	for _, o := range s.res.Outputs {
 		out = append(out, Packet{o.Port, o.Data})
@@ -49,6 +50,16 @@ func (s *sim) SetDefault(t int, e ir.Entry) error          { return s.m.SetDefau
 func (s *sim) Register(n string, i uint32) ([]byte, error) { return s.m.Register(n, i) }
 func (s *sim) SetRegister(n string, i uint32, v []byte) error {
 	return s.m.SetRegister(n, i, v)
+}
+
+func (s *sim) SetTrace(on bool) { s.tracing = on }
+
+func (s *sim) Trace() []string {
+	var out []string
+	for _, e := range s.res.Trace {
+		out = append(out, e.String())
+	}
+	return out
 }
 
 func (s *sim) SetMulticastGroup(id uint32, rs []ir.Replica) error {
@@ -69,6 +80,7 @@ func (s *sim) SetInstanceCounter(n string, i uint32, packets, bytes uint64) erro
 
 // What sim can do besides Engine.
 var (
+	_ Tracer        = (*sim)(nil)
 	_ Replicator    = (*sim)(nil)
 	_ Metered       = (*sim)(nil)
 	_ Profiled      = (*sim)(nil)

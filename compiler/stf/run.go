@@ -98,6 +98,7 @@ func (p *player) do(c *Command) error {
 		if err != nil {
 			return err
 		}
+		p.trace(c)
 		for _, o := range out {
 			p.port(o.Port)
 			p.got[o.Port] = append(p.got[o.Port], Packet{o.Port, slices.Clone(o.Data)})
@@ -130,6 +131,21 @@ func (p *player) do(c *Command) error {
 		return p.replication(c)
 	}
 	return nil
+}
+
+// trace prints what became of a packet, where the engine tells.
+func (p *player) trace(c *Command) {
+	t, is := p.e.(Tracer)
+	if !is {
+		return
+	}
+	steps := t.Trace()
+	if len(steps) > 0 {
+		p.verbose(fmt.Sprintf("%s:%d: packet on port %d, %d bytes", p.t.Name, c.Line, c.Port, len(c.Data)))
+	}
+	for _, s := range steps {
+		p.verbose("  " + s)
+	}
 }
 
 func (p *player) port(n uint32) {

@@ -135,6 +135,14 @@ type Engine interface {
 	SetRegister(name string, index uint32, value []byte) error
 }
 
+// Tracer is an Engine that tells what became of a packet, step by step.
+type Tracer interface {
+	// SetTrace turns tracing on or off.
+	SetTrace(on bool)
+	// Trace are the steps of the last packet, nil when tracing is off.
+	Trace() []string
+}
+
 // Replicator is an Engine with clone sessions and multicast groups.
 type Replicator interface {
 	SetMulticastGroup(id uint32, replicas []ir.Replica) error

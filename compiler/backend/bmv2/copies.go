@@ -124,9 +124,14 @@ func (c *code) learnList(s *ir.ExternCall) int {
 	if len(s.TypeArgs) > 0 {
 		t = s.TypeArgs[0]
 	}
-	name := x.p.DigestName(t)
-	values := []ir.Expr{s.Args[1]}
-	if l, is := s.Args[1].(*ir.ListExpr); is {
+	return c.learn(x.p.DigestName(t), s.Args[1], s.P)
+}
+
+// learn copies the values of data to the fields of the learn list with the name.
+func (c *code) learn(name string, data ir.Expr, pos ir.Pos) int {
+	x := c.x
+	values := []ir.Expr{data}
+	if l, is := data.(*ir.ListExpr); is {
 		values = l.Elems
 	}
 	l := x.learned[name]
@@ -142,7 +147,7 @@ func (c *code) learnList(s *ir.ExternCall) int {
 		x.learnLists = append(x.learnLists, obj{{"id", l.id}, {"name", name}, {"elements", elems}})
 	}
 	if len(l.fields) != len(values) {
-		x.fail(s.P, "extern digest", "digests of one type have different fields")
+		x.fail(pos, "digest "+name, "its messages have different fields")
 	}
 	for i, v := range values {
 		c.assign(l.fields[i], v)

@@ -10,6 +10,7 @@ import (
 // exporter builds the JSON of one program.
 type exporter struct {
 	p      *ir.Program
+	t      *archTarget
 	lay    *layout
 	places map[*ir.Var]*place
 	params map[*ir.Var]int // of the action in progress
@@ -28,6 +29,8 @@ type exporter struct {
 	vsetBits     map[*ir.ValueSet]int
 
 	meta        *place // the user metadata
+	std         *place // standard_metadata; nil
+	sums        map[*ir.Instance]bool
 	fieldLists  arr
 	listIDs     map[string]int
 	learnLists  arr
@@ -40,21 +43,22 @@ func (x *exporter) fail(pos ir.Pos, construct, reason string) {
 	panic(refusal{&Error{At: where(x.p, pos), Construct: construct, Reason: reason}})
 }
 
-// Export gives the JSON of a core program of architecture v1model. The bytes are
+// Export gives the JSON of a core program of architecture v1model, psa or pna. The bytes are
 // a function of the program. Errors are *Error, or those of ir.Check.
 func Export(p *ir.Program) (_ []byte, err error) {
 	if p.Level != ir.Core {
 		return nil, fmt.Errorf("bmv2: the program is at level %s, want core", p.Level)
 	}
-	if p.Arch != "v1model" {
-		return nil, &Error{Construct: "architecture " + p.Arch, Reason: "only v1model is exported to bmv2 JSON"}
+	t := targetOf(p.Arch)
+	if t == nil {
+		return nil, &Error{Construct: "architecture " + p.Arch, Reason: "only v1model, psa and pna have bmv2 JSON"}
 	}
 	if err := ir.Check(p); err != nil {
 		return nil, err
 	}
 	defer catch(&err)
 	x := &exporter{
-		p: p, places: map[*ir.Var]*place{}, actionIDs: map[*ir.Action]int{}, applied: map[*ir.Table]bool{},
+		p: p, t: t, places: map[*ir.Var]*place{}, actionIDs: map[*ir.Action]int{}, applied: map[*ir.Table]bool{},
 		keyTemps: map[ir.Expr]*ir.VarRef{}, bound: map[*ir.Instance]string{}, meterTargets: map[*ir.Instance]arr{},
 		vsetBits: map[*ir.ValueSet]int{}, listIDs: map[string]int{}, learned: map[string]*learnList{}, profiles: map[*ir.Instance]string{},
 	}
@@ -70,15 +74,25 @@ const (
 
 func (x *exporter) program() obj {
 	blocks := x.blocks()
-	parsers := arr{x.parser(blocks[0])}
-	for i, name := range []string{"ingress", "egress"} {
-		x.pipelines = append(x.pipelines, x.pipeline(name, blocks[2+i]))
+	parsers, deparsers := arr{}, arr{}
+	for _, n := range x.t.parsers {
+		parsers = append(parsers, x.parser(blocks[n.slot], n.name, len(parsers)))
 	}
-	sums := append(x.checksums(blocks[1], true, 0), x.checksums(blocks[4], false, 1)...)
-	for i := range sums {
-		sums[i].(obj)[1].v = i
+	for _, n := range x.t.pipelines {
+		if b := blocks[n.slot]; b != nil {
+			x.pipelines = append(x.pipelines, x.pipeline(n.name, b))
+		}
 	}
-	deparser := x.deparser(blocks[5])
+	sums := arr{}
+	if x.t.verify >= 0 {
+		sums = append(x.checksums(blocks[x.t.verify], true, 0), x.checksums(blocks[x.t.update], false, 1)...)
+		for i := range sums {
+			sums[i].(obj)[1].v = i
+		}
+	}
+	for _, n := range x.t.deparsers {
+		deparsers = append(deparsers, x.deparser(blocks[n.slot], n.name, len(deparsers)))
+	}
 	x.lay.finish()
 
 	errors := arr{}
@@ -94,52 +108,48 @@ func (x *exporter) program() obj {
 		{"header_types", x.lay.headerTypes}, {"headers", x.lay.headers}, {"header_stacks", orEmpty(x.lay.stacks)},
 		{"header_union_types", orEmpty(x.lay.unionTypes)}, {"header_unions", orEmpty(x.lay.unions)},
 		{"header_union_stacks", orEmpty(x.lay.unionStacks)}, {"field_lists", orEmpty(x.fieldLists)}, {"errors", errors}, {"enums", x.enums()},
-		{"parsers", parsers}, {"parse_vsets", x.vsets()}, {"deparsers", arr{deparser}},
+		{"parsers", parsers}, {"parse_vsets", x.vsets()}, {"deparsers", deparsers},
 		{"meter_arrays", meters}, {"counter_arrays", counters}, {"register_arrays", registers},
 		{"calculations", orEmpty(x.calculations)}, {"learn_lists", orEmpty(x.learnLists)}, {"actions", orEmpty(x.actions)},
-		{"pipelines", x.pipelines}, {"checksums", sums}, {"force_arith", arr{}}, {"extern_instances", arr{}},
-		{"field_aliases", x.aliases(blocks[2])}, {"program", name},
+		{"pipelines", x.pipelines}, {"checksums", sums}, {"force_arith", arr{}}, {"extern_instances", x.externInstances()},
+		{"field_aliases", x.aliases()}, {"program", name},
 		{"__meta__", obj{{"version", arr{formatMajor, formatMinor}}, {"compiler", "https://github.com/p4nic/p4nic"}}},
 	}
 }
 
-// v1Slots are the blocks of V1Switch with the position of headers, metadata and
-// standard_metadata among their parameters; -1: none.
-var v1Slots = [...]struct {
-	slot                    string
-	kind                    ir.BlockKind
-	params, hdr, meta, stdm int
-}{
-	{"p", ir.Parser, 4, 1, 2, 3}, {"vr", ir.Control, 2, 0, 1, -1}, {"ig", ir.Control, 3, 0, 1, 2},
-	{"eg", ir.Control, 3, 0, 1, 2}, {"ck", ir.Control, 2, 0, 1, -1}, {"dep", ir.Control, 2, 1, -1, -1},
-}
-
-// blocks finds the six blocks and gives their parameters and locals places. What
-// is handed from block to block has one place in all of them.
+// blocks finds the blocks and gives their parameters and locals places. What is
+// handed from block to block has one place in all of them.
 func (x *exporter) blocks() []*ir.Block {
-	var shared [3]*place
-	blocks := make([]*ir.Block, len(v1Slots))
-	for i, s := range v1Slots {
+	shared := map[string]*place{}
+	blocks := make([]*ir.Block, len(x.t.slots))
+	for i, s := range x.t.slots {
 		b := x.p.Block(s.slot)
-		if b == nil || b.Kind != s.kind || len(b.Params) != s.params {
-			x.fail(ir.Pos{}, "package V1Switch", "block "+s.slot+" is missing or has other parameters")
+		if b == nil && s.optional {
+			continue
+		}
+		if b == nil || b.Kind != s.kind || len(b.Params) != len(s.roles) {
+			x.fail(ir.Pos{}, "package "+x.t.pkg, "block "+s.slot+" is missing or has other parameters")
 		}
 		blocks[i] = b
-		for role, at := range []int{s.hdr, s.meta, s.stdm} {
-			if at < 0 {
+		for at, role := range s.roles {
+			if role == "" {
 				continue
 			}
 			v := b.Params[at]
-			if shared[role] == nil {
-				shared[role] = x.role(role, v)
-			} else if !ir.Identical(shared[role].t, v.Type) {
+			switch old := shared[role]; {
+			case old == nil:
+				shared[role] = x.role(role, v, shared)
+			case !ir.Identical(old.t, v.Type):
 				x.fail(v.Pos, "parameter "+v.Name, "its type differs from that of the parser")
 			}
 			x.places[v] = shared[role]
 		}
 	}
-	x.meta = shared[1]
+	x.meta, x.std = shared["meta"], shared[metadataName]
 	for _, b := range blocks {
+		if b == nil {
+			continue
+		}
 		for _, v := range b.Locals {
 			if _, is := v.Type.(*ir.ExternType); is {
 				continue
@@ -150,18 +160,26 @@ func (x *exporter) blocks() []*ir.Block {
 	return blocks
 }
 
-func (x *exporter) role(role int, v *ir.Var) *place {
+func (x *exporter) role(role string, v *ir.Var, shared map[string]*place) *place {
+	if name := metadataOf(role); name != "" {
+		return x.lay.metadata(v.Type, name)
+	}
 	switch role {
-	case 0:
+	case "hdr":
 		return x.lay.variable(v.Type, "", v.Pos)
-	case 1:
+	case "egress_hdr": // the switch makes all headers invalid before egress
+		if p := shared["hdr"]; ir.Identical(p.t, v.Type) {
+			return p
+		}
+		return x.lay.variable(v.Type, "", v.Pos)
+	case "meta":
 		return x.lay.variable(v.Type, "userMetadata", v.Pos)
 	}
-	return x.lay.metadata(v.Type)
+	return x.lay.variable(v.Type, role, v.Pos)
 }
 
-// deparser: bmv2 emits headers and does nothing else.
-func (x *exporter) deparser(b *ir.Block) obj {
+// deparser: the switch runs the primitives and then emits the headers.
+func (x *exporter) deparser(b *ir.Block, name string, id int) obj {
 	order := arr{}
 	var emit func(p *place)
 	emit = func(p *place) {
@@ -173,10 +191,15 @@ func (x *exporter) deparser(b *ir.Block) obj {
 			emit(k)
 		}
 	}
+	c := x.newCode()
 	for _, s := range b.Body {
 		e, is := s.(*ir.Emit)
 		if !is {
-			x.fail(s.Pos(), "a statement of the deparser", "bmv2 deparsers only emit headers")
+			if len(order) > 0 {
+				x.lateStatement(s)
+			}
+			c.straight(s)
+			continue
 		}
 		p := x.find(e.X)
 		if p == nil {
@@ -184,9 +207,68 @@ func (x *exporter) deparser(b *ir.Block) obj {
 		}
 		emit(p)
 	}
-	o := obj{{"name", "deparser"}, {"id", 0}}
+	o := obj{{"name", name}, {"id", id}}
 	x.sourceInfo(&o, b.Pos)
-	return append(o, kv{"order", order}, kv{"primitives", arr{}})
+	return append(o, kv{"order", order}, kv{"primitives", orEmpty(c.prims)})
+}
+
+// lateStatement refuses a statement behind an emit that changes a header: the
+// switch runs it before.
+func (x *exporter) lateStatement(s ir.Stmt) {
+	written := func(e ir.Expr) {
+		if p := x.find(e); p == nil || p.header != scalarsName && metadataOf(p.header) == "" {
+			x.fail(s.Pos(), "a statement of the deparser", "it is behind an emit and changes a header; bmv2 deparsers emit last")
+		}
+	}
+	ir.WalkStmts([]ir.Stmt{s}, func(s ir.Stmt) {
+		switch s := s.(type) {
+		case *ir.Assign:
+			written(s.L)
+		case *ir.SetValid:
+			written(s.X)
+		case *ir.PushPop:
+			written(s.X)
+		case *ir.ExternCall:
+			if s.Dst != nil {
+				written(s.Dst)
+			}
+		}
+	})
+}
+
+// straight emits a statement without jumps, which deparsers do not have: the
+// assignments of an if become conditional values.
+func (c *code) straight(s ir.Stmt) {
+	switch s := s.(type) {
+	case *ir.If:
+		for _, side := range []struct {
+			ss  []ir.Stmt
+			yes bool
+		}{{s.Then, true}, {s.Else, false}} {
+			for _, inner := range side.ss {
+				a, is := inner.(*ir.Assign)
+				if !is || ir.Width(a.L.Type()) < 1 {
+					c.x.fail(inner.Pos(), "a statement of the deparser", "bmv2 deparsers have no branches but for assignments of numbers")
+				}
+				cond := s.Cond
+				if !side.yes {
+					cond = &ir.Unary{Meta: ir.Meta{T: &ir.Bool{}, P: s.P}, Op: ir.LNot, X: s.Cond}
+				}
+				c.pos = a.P
+				c.assign(a.L, &ir.Mux{Meta: ir.Meta{T: a.L.Type(), P: a.P}, C: cond, A: a.R, B: a.L})
+			}
+		}
+	case *ir.Assign, *ir.SetValid, *ir.ExternCall, *ir.PushPop:
+		before := len(c.prims)
+		c.stmt(s)
+		for _, p := range c.prims[before:] {
+			if op, is := p.(obj)[0].v.(string); is && strings.HasPrefix(op, "_jump") {
+				c.x.fail(s.Pos(), "a statement of the deparser", "bmv2 deparsers have no branches")
+			}
+		}
+	default:
+		c.x.fail(s.Pos(), "a statement of the deparser", "bmv2 deparsers have no branches")
+	}
 }
 
 // checksums declares the checksums of the block for verification or for
@@ -247,7 +329,7 @@ func (x *exporter) instances() (counters, meters, registers arr) {
 	counters, meters, registers = arr{}, arr{}, arr{}
 	for _, i := range x.p.Instances {
 		switch i.Type.Name {
-		case "counter", "direct_counter":
+		case "counter", "direct_counter", "DirectCounter":
 			o := x.instance(i, len(counters))
 			if i.Type.Name == "counter" {
 				o = append(o, kv{"size", x.size(i)}, kv{"is_direct", false})
@@ -257,17 +339,19 @@ func (x *exporter) instances() (counters, meters, registers arr) {
 				o = append(o, kv{"is_direct", true}, kv{"binding", x.bound[i]})
 			}
 			counters = append(counters, o)
-		case "meter", "direct_meter":
-			if i.Type.Name == "direct_meter" && x.bound[i] == "" {
+		case "meter", "direct_meter", "DirectMeter":
+			if i.Type.Name != "meter" && x.bound[i] == "" {
 				continue
 			}
 			meters = append(meters, x.meter(i, len(meters)))
-		case "register":
+		case "register", "Register":
 			if len(i.Type.Args) == 0 || ir.Width(i.Type.Args[0]) < 1 {
 				x.fail(i.Pos, "register "+i.Name, "its elements are no numbers")
 			}
 			registers = append(registers, append(x.instance(i, len(registers)), kv{"size", x.size(i)}, kv{"bitwidth", ir.Width(i.Type.Args[0])}))
-		case "action_profile", "action_selector": // in the pipeline
+		case "action_profile", "action_selector", "ActionProfile", "ActionSelector": // in the pipeline
+		case "Counter", "Meter", "Hash", "Random", "InternetChecksum": // extern instances
+		case "Digest", "PacketReplicationEngine", "BufferingQueueingEngine":
 		default:
 			x.fail(i.Pos, "extern "+i.Type.Name+" "+i.Name, "it is not exported to bmv2 JSON")
 		}
@@ -297,7 +381,7 @@ func (x *exporter) meter(i *ir.Instance, id int) obj {
 	if c, is := i.Args[len(i.Args)-1].(*ir.Const); is && c.Val.Sign() != 0 {
 		kind = "bytes"
 	}
-	o := append(x.instance(i, id), kv{"is_direct", i.Type.Name == "direct_meter"}, kv{"rate_count", 2}, kv{"type", kind})
+	o := append(x.instance(i, id), kv{"is_direct", i.Type.Name != "meter"}, kv{"rate_count", 2}, kv{"type", kind})
 	if i.Type.Name == "meter" {
 		return append(o, kv{"size", x.size(i)})
 	}
@@ -340,9 +424,12 @@ func (x *exporter) enums() arr {
 
 // aliases are the names that simple_switch has for fields of standard_metadata
 // (lang:V19).
-func (x *exporter) aliases(b *ir.Block) arr {
+func (x *exporter) aliases() arr {
 	out := arr{}
-	for _, f := range ir.Fields(b.Params[2].Type) {
+	if x.std == nil {
+		return out
+	}
+	for _, f := range ir.Fields(x.std.t) {
 		if a, is := ir.Anno(f.Annos, "alias"); is {
 			out = append(out, arr{strings.Trim(a.Text, `"`), arr{metadataName, f.Name}})
 		}

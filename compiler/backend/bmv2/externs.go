@@ -18,7 +18,7 @@ func (c *code) extern(s *ir.ExternCall) {
 			x.fail(s.P, "extern "+s.Name, fmt.Sprintf("a call with %d arguments", len(args)))
 		}
 	}
-	if c.copies(s) {
+	if c.objects(s) || c.copies(s) {
 		return
 	}
 	switch s.Name {
@@ -201,5 +201,12 @@ func (x *exporter) calculate(algo ir.Expr, input arr, pos ir.Pos) string {
 }
 
 func (x *exporter) algorithm(e ir.Expr) string {
-	return x.enumMember(e, "hash algorithm")
+	switch name := strings.ToLower(x.enumMember(e, "hash algorithm")); name {
+	case "ones_complement16":
+		return "csum16"
+	case "target_default":
+		return "crc32"
+	default:
+		return name
+	}
 }

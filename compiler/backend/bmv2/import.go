@@ -13,6 +13,7 @@ import (
 // importer builds the core program of one JSON.
 type importer struct {
 	root node
+	t    *archTarget
 	info *p4configv1.P4Info
 	p    *ir.Program
 
@@ -22,6 +23,9 @@ type importer struct {
 	unions  map[string]func(*importer) ir.Expr
 
 	hdrType, metaType, stdType *ir.Struct
+	none                       *ir.Struct            // of parameters that the JSON does not have
+	archTypes                  map[string]*ir.Struct // metadata of the architecture
+	colour                     *ir.Enum
 	typeNames                  map[string]bool
 
 	calcs     map[string]node
@@ -45,6 +49,7 @@ type importer struct {
 
 	// Of the block, action or expression in progress.
 	block             *ir.Block
+	archVars          map[string]*ir.Var // metadata of the architecture
 	hdr, metaVar, std *ir.Var
 	data              []*ir.Var // runtime data of the action
 	locals            *[]*ir.Var
@@ -81,7 +86,7 @@ func Import(data []byte, info *p4configv1.P4Info, name string) (p *ir.Program, e
 		root: root, info: info, types: map[string]*headerType{},
 		headers: map[string]func(*importer) ir.Expr{}, stacks: map[string]func(*importer) ir.Expr{}, unions: map[string]func(*importer) ir.Expr{},
 		typeNames: map[string]bool{}, calcs: map[string]node{},
-		lists: map[int]node{}, learned: map[int]node{}, learnT: map[string]*ir.Struct{}, metered: map[string]*meterTarget{}, selectors: map[*ir.Instance]node{},
+		archTypes: map[string]*ir.Struct{}, lists: map[int]node{}, learned: map[int]node{}, learnT: map[string]*ir.Struct{}, metered: map[string]*meterTarget{}, selectors: map[*ir.Instance]node{},
 		objects: map[string]*ir.Instance{}, direct: map[string]*ir.Instance{}, vsets: map[string]*ir.ValueSet{},
 		actions: map[int]node{}, made: map[string]*ir.Action{}, names: map[string]bool{}, files: map[string]int32{},
 	}
@@ -119,7 +124,8 @@ func (im *importer) program(name string) {
 			name = strings.TrimSuffix(path.Base(s), path.Ext(s))
 		}
 	}
-	im.p = &ir.Program{Level: ir.Core, Arch: "v1model", Name: name}
+	im.t = targetOf(im.architecture())
+	im.p = &ir.Program{Level: ir.Core, Arch: im.t.arch, Name: name}
 	im.enums()
 	im.errors()
 	im.headerTypes()
@@ -145,7 +151,20 @@ func (im *importer) program(name string) {
 	im.blocks()
 }
 
-// enums that externs of v1model need.
+// architecture tells whose JSON it is, by the names of the parsers.
+func (im *importer) architecture() string {
+	for _, n := range im.root.get("parsers").list() {
+		switch n.get("name").str() {
+		case "ingress_parser":
+			return "psa"
+		case "main_parser":
+			return "pna"
+		}
+	}
+	return "v1model"
+}
+
+// enums that externs need.
 func (im *importer) enums() {
 	enum := func(name string, members ...string) *ir.Enum {
 		e := &ir.Enum{Name: name}
@@ -268,7 +287,6 @@ func (im *importer) typeName(name string) string {
 // instances declares the parameters of the blocks: headers, metadata and
 // standard_metadata.
 func (im *importer) instances() {
-	im.typeNames["standard_metadata_t"] = true
 	im.hdrType = &ir.Struct{Name: im.typeName("headers_t")}
 	im.metaType = &ir.Struct{Name: im.typeName("metadata_t")}
 	byID := map[int]node{}
@@ -282,15 +300,24 @@ func (im *importer) instances() {
 		name := n.get("name").str()
 		switch {
 		case inside[n.get("id").integer(0, 1<<30)]:
-		case n.get("metadata").flag(false):
+		case n.get("metadata").flag(false), name == scalarsName: // p4c does not call it metadata on PSA
 			im.metadata(n, name)
 		default:
 			t := im.headerOf(im.typeOf(n.get("header_type")))
 			im.declare(n, im.headers, name, im.addHeader(name, t))
 		}
 	}
-	if im.stdType == nil {
-		im.root.get("headers").fail("standard_metadata", "there is no such header")
+	for _, s := range im.t.slots {
+		for _, role := range s.roles {
+			if metadataOf(role) != "" && im.archTypes[role] == nil && !s.optional {
+				im.root.get("headers").fail(role, "there is no such header")
+			}
+		}
+	}
+	im.stdType = im.archTypes[metadataName]
+	im.none = &ir.Struct{Name: im.typeName("none_t")}
+	if im.t.arch == "psa" {
+		im.p.Types = append(im.p.Types, im.none)
 	}
 	im.p.Types = append(im.p.Types, im.hdrType, im.metaType)
 }
@@ -405,19 +432,21 @@ func (im *importer) metadata(n node, name string) {
 		}
 		fields = append(fields, f)
 	}
-	if name == metadataName {
-		im.stdType = &ir.Struct{Name: "standard_metadata_t", Fields: fields}
-		im.p.Types = append(im.p.Types, im.stdType)
-		for _, f := range []struct {
-			name string
-			w    int
-		}{{"ingress_port", 9}, {"egress_spec", 9}, {"egress_port", 9}} {
-			i := ir.FieldIndex(im.stdType, f.name)
-			if i < 0 || ir.Width(fields[i].Type) != f.w {
-				n.fail("standard_metadata", "it has no field %s of %d bits", f.name, f.w)
-			}
+	if metadataOf(name) != "" {
+		if name == metadataName {
+			portFields(n, fields)
 		}
-		im.declare(n, im.headers, name, func(im *importer) ir.Expr { return im.standard(n) })
+		t := &ir.Struct{Name: name + "_t", Fields: fields}
+		im.archTypes[name] = t
+		im.typeNames[t.Name] = true
+		im.p.Types = append(im.p.Types, t)
+		im.declare(n, im.headers, name, func(im *importer) ir.Expr {
+			v := im.archVars[name]
+			if v == nil {
+				n.fail(name, "block %s has none", im.block.Name)
+			}
+			return im.ref(v)
+		})
 		return
 	}
 	st := &ir.Struct{Name: im.typeName(name + "_t"), Fields: fields}
@@ -432,11 +461,26 @@ func (im *importer) metadata(n node, name string) {
 	})
 }
 
+// portFields checks the fields that simple_switch needs.
+func portFields(n node, fields []ir.Field) {
+	for _, name := range []string{"ingress_port", "egress_spec", "egress_port"} {
+		ok := false
+		for _, f := range fields {
+			ok = ok || f.Name == name && ir.Width(f.Type) == 9
+		}
+		if !ok {
+			n.fail("standard_metadata", "it has no field %s of 9 bits", name)
+		}
+	}
+}
+
+// standard is standard_metadata, of v1model.
 func (im *importer) standard(n node) ir.Expr {
-	if im.std == nil {
+	v := im.archVars[metadataName]
+	if v == nil {
 		n.fail("standard_metadata", "checksums and the deparser have none")
 	}
-	return im.ref(im.std)
+	return im.ref(v)
 }
 
 func (im *importer) ref(v *ir.Var) ir.Expr { return &ir.VarRef{Meta: im.meta(v.Type), Var: v} }

@@ -126,6 +126,9 @@ func (im *importer) primitive(p node) []ir.Stmt {
 	if out, is := im.copies(p, name, args); is {
 		return out
 	}
+	if out, is := im.method(p, name, args); is {
+		return out
+	}
 	switch name {
 	case "assign", "modify_field":
 		need(2)
@@ -188,6 +191,9 @@ func (im *importer) primitive(p node) []ir.Stmt {
 		o := im.object(args[1], "register_array")
 		t := o.Type.Args[0]
 		dst := im.lvalue(args[0])
+		if im.t.arch != "v1model" {
+			return im.methodResult(p, "Register.read", o, dst, t, im.index(args[2]))
+		}
 		if ir.Identical(dst.Type(), t) {
 			return call("register.read", o, []ir.Expr{dst, im.index(args[2])}, ir.DirOut, ir.DirIn)
 		}
@@ -198,7 +204,11 @@ func (im *importer) primitive(p node) []ir.Stmt {
 		need(3)
 		o := im.object(args[0], "register_array")
 		t := o.Type.Args[0]
-		return call("register.write", o, []ir.Expr{im.index(args[1]), im.low(im.number(args[2]), ir.Width(t))}, ir.DirIn, ir.DirIn)
+		write := "register.write"
+		if im.t.arch != "v1model" {
+			write = "Register.write"
+		}
+		return call(write, o, []ir.Expr{im.index(args[1]), im.low(im.number(args[2]), ir.Width(t))}, ir.DirIn, ir.DirIn)
 	case "modify_field_with_hash_based_offset":
 		need(4)
 		return im.hash(p, args)

@@ -14,6 +14,9 @@ import (
 // aliases: simple_switch finds its fields by names that may mean others in the
 // JSON. Here they must be those of standard_metadata.
 func (im *importer) aliases() {
+	if im.stdType == nil {
+		return // only simple_switch reads them
+	}
 	for _, n := range im.root.get("field_aliases").list() {
 		t := n.tuple(2)
 		of := t[1].tuple(2)
@@ -74,7 +77,14 @@ func (im *importer) externs() {
 	}
 	number := func(v, w int) ir.Expr { return im.num(big64(int64(v)), w) }
 	member := func(t *ir.Enum, v int) ir.Expr { return &ir.Const{Meta: im.meta(t), Val: big64(int64(v))} }
+	object := map[string]bool{} // p4c declares counters and meters of psa_switch twice
+	for _, n := range im.root.get("extern_instances").list() {
+		object[n.get("name").str()] = true
+	}
 	for _, n := range im.root.get("counter_arrays").list() {
+		if object[n.get("name").str()] {
+			continue
+		}
 		unit := im.unit(n.get("name").str())
 		if n.get("is_direct").flag(false) {
 			i := add(n, "counter_array", &ir.Instance{Type: &ir.ExternType{Name: "direct_counter"}, Args: []ir.Expr{member(im.counterT, unit)}})
@@ -86,9 +96,16 @@ func (im *importer) externs() {
 	}
 	for _, n := range im.root.get("register_arrays").list() {
 		size, w := n.get("size").integer(0, 1<<31-1), n.get("bitwidth").integer(1, maxBits)
-		add(n, "register_array", &ir.Instance{Type: &ir.ExternType{Name: "register", Args: []ir.Type{&ir.Bit{W: w}}}, Args: []ir.Expr{number(size, 32)}})
+		kind := &ir.ExternType{Name: "register", Args: []ir.Type{&ir.Bit{W: w}}}
+		if im.t.arch != "v1model" {
+			kind = &ir.ExternType{Name: "Register", Args: []ir.Type{&ir.Bit{W: w}, &ir.Bit{W: 32}}}
+		}
+		add(n, "register_array", &ir.Instance{Type: kind, Args: []ir.Expr{number(size, 32)}})
 	}
 	for _, n := range im.root.get("meter_arrays").list() {
+		if object[n.get("name").str()] {
+			continue
+		}
 		kind := 0
 		if n.get("type").str() == "bytes" {
 			kind = 1
@@ -106,8 +123,9 @@ func (im *importer) externs() {
 			im.declareProfile(n, func(i *ir.Instance) { add(n, "action_profile", i) })
 		}
 	}
-	if l := im.root.get("extern_instances").list(); len(l) > 0 {
-		l[0].fail("extern instance "+l[0].get("name").str(), "externs other than those of v1model are not imported")
+	for _, n := range im.root.get("extern_instances").list() {
+		i := im.externInstance(n)
+		add(n, "extern", i)
 	}
 }
 
@@ -151,7 +169,7 @@ func (im *importer) object(n node, kind string) *ir.Instance {
 
 // enter begins a block: its parameters are the roles of its slot.
 func (im *importer) enter(slot int, name string, n node) *ir.Block {
-	s := v1Slots[slot]
+	s := im.t.slots[slot]
 	im.pos = ir.Pos{}
 	if n.v != nil {
 		im.position(n)
@@ -160,30 +178,33 @@ func (im *importer) enter(slot int, name string, n node) *ir.Block {
 		name += "_block"
 	}
 	im.names[name] = true
-	b := &ir.Block{Name: name, Decl: name, Kind: s.kind, Pos: im.pos, Params: make([]*ir.Var, s.params)}
+	b := &ir.Block{Name: name, Decl: name, Kind: s.kind, Pos: im.pos, Params: make([]*ir.Var, len(s.roles))}
 	im.block, im.locals, im.exited = b, &b.Locals, nil
-	im.hdr, im.metaVar, im.std, im.data = nil, nil, nil, nil
-	dir := ir.DirInOut
-	if s.slot == "dep" {
-		dir = ir.DirIn
-	}
-	for _, r := range []struct {
-		at   int
-		v    **ir.Var
-		name string
-		t    ir.Type
-	}{{s.hdr, &im.hdr, "hdr", im.hdrType}, {s.meta, &im.metaVar, "meta", im.metaType}, {s.stdm, &im.std, "standard_metadata", im.stdType}} {
-		if r.at >= 0 {
-			*r.v = &ir.Var{Name: r.name, Type: r.t, Dir: dir, Pos: im.pos}
-			b.Params[r.at] = *r.v
+	im.hdr, im.metaVar, im.data, im.archVars = nil, nil, nil, map[string]*ir.Var{}
+	for i, role := range s.roles {
+		v := &ir.Var{Name: role, Dir: ir.DirInOut, Pos: im.pos}
+		switch role {
+		case "":
+			v.Name, v.Type, v.Dir = "packet", &ir.ExternType{Name: "packet_in"}, ir.DirNone
+			if s.kind == ir.Control {
+				v.Type = &ir.ExternType{Name: "packet_out"}
+			}
+		case "hdr", "egress_hdr":
+			v.Type, im.hdr = im.hdrType, v
+			if s.kind == ir.Parser {
+				v.Dir = ir.DirOut
+			}
+		case "meta", "egress_meta":
+			v.Type, im.metaVar = im.metaType, v
+		case "normal_meta":
+			v.Type = im.metaType // what psa_switch hands from ingress to egress
+		default:
+			v.Type = im.none
+			if t := im.archTypes[role]; t != nil {
+				v.Type, im.archVars[role] = t, v
+			}
 		}
-	}
-	switch s.slot {
-	case "p":
-		b.Params[0] = &ir.Var{Name: "packet", Type: &ir.ExternType{Name: "packet_in"}, Pos: im.pos}
-		im.hdr.Dir = ir.DirOut
-	case "dep":
-		b.Params[0] = &ir.Var{Name: "packet", Type: &ir.ExternType{Name: "packet_out"}, Pos: im.pos}
+		b.Params[i] = v
 	}
 	im.p.Blocks = append(im.p.Blocks, b)
 	im.p.Pipeline = append(im.p.Pipeline, ir.Binding{Slot: s.slot, Block: b})
@@ -203,32 +224,86 @@ func (im *importer) label() string {
 }
 
 func (im *importer) blocks() {
-	only := func(key string) node {
-		l := im.root.get(key).list()
-		if len(l) != 1 {
-			im.root.get(key).fail("bmv2 JSON", "%d elements; simple_switch has one", len(l))
-		}
-		return l[0]
-	}
-	im.valueSets()
-	parser := only("parsers")
-	im.parser(im.enter(0, "parser", parser), parser)
-	im.checksums(im.enter(1, "verify_checksum", node{}), true)
-	for i, name := range []string{"ingress", "egress"} {
+	find := func(key, name string) node {
 		var found node
-		for _, n := range im.root.get("pipelines").list() {
+		l := im.root.get(key).list()
+		for _, n := range l {
 			if n.get("name").str() == name {
 				found = n
 			}
 		}
-		if found.null() {
-			im.root.get("pipelines").fail("pipeline "+name, "there is none")
+		if im.t.arch == "v1model" && key != "pipelines" { // the one there is
+			if len(l) != 1 {
+				im.root.get(key).fail("bmv2 JSON", "%d elements; simple_switch has one", len(l))
+			}
+			return l[0]
 		}
-		im.pipeline(im.enter(2+i, name, found), found)
+		return found
 	}
-	im.checksums(im.enter(4, "compute_checksum", node{}), false)
-	dep := only("deparsers")
-	im.deparser(im.enter(5, "deparser", dep), dep)
+	im.valueSets()
+	for i, s := range im.t.slots {
+		at := func(ns []named) (string, bool) {
+			j := slices.IndexFunc(ns, func(n named) bool { return n.slot == i })
+			if j < 0 {
+				return "", false
+			}
+			return ns[j].name, true
+		}
+		if name, is := at(im.t.parsers); is {
+			n := find("parsers", name)
+			if n.null() {
+				im.root.get("parsers").fail("parser "+name, "there is none")
+			}
+			im.parser(im.enter(i, name, n), n)
+			im.resume(s)
+		} else if name, is := at(im.t.pipelines); is {
+			n := find("pipelines", name)
+			switch {
+			case !n.null():
+				im.pipeline(im.enter(i, name, n), n)
+			case !s.optional:
+				im.root.get("pipelines").fail("pipeline "+name, "there is none")
+			}
+		} else if name, is := at(im.t.deparsers); is {
+			n := find("deparsers", name)
+			if n.null() {
+				im.root.get("deparsers").fail("deparser "+name, "there is none")
+			}
+			im.deparser(im.enter(i, name, n), n)
+			im.handOver(s)
+		} else {
+			im.checksums(im.enter(i, [...]string{"compute_checksum", "verify_checksum"}[b2i(i == im.t.verify)], node{}), i == im.t.verify)
+		}
+	}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// handOver and resume carry the program's metadata from ingress to egress, as
+// psa_switch does for packets that are no clones.
+func (im *importer) handOver(s archSlot) {
+	if i := slices.Index(s.roles, "normal_meta"); i >= 0 {
+		im.block.Body = append(im.block.Body, &ir.Assign{SMeta: ir.SMeta{P: im.block.Pos}, L: im.ref(im.block.Params[i]), R: im.ref(im.metaVar)})
+	}
+}
+
+func (im *importer) resume(s archSlot) {
+	i := slices.Index(s.roles, "normal_meta")
+	if i < 0 {
+		return
+	}
+	name := "resume"
+	for slices.ContainsFunc(im.block.States, func(s *ir.State) bool { return s.Name == name }) {
+		name += "_"
+	}
+	first := &ir.State{Name: name, Pos: im.block.Pos, Trans: ir.Transition{Default: im.block.States[0].Name}}
+	first.Body = []ir.Stmt{&ir.Assign{SMeta: ir.SMeta{P: im.block.Pos}, L: im.ref(im.metaVar), R: im.ref(im.block.Params[i])}}
+	im.block.States = append([]*ir.State{first}, im.block.States...)
 }
 
 // checksums makes the block that verifies or computes.
@@ -335,8 +410,11 @@ func (im *importer) asBits(x *jx) ir.Expr {
 // deparser emits headers in order; the elements of a stack and the members of a
 // union, when they are all there, as a whole.
 func (im *importer) deparser(b *ir.Block, n node) {
-	if l := n.get("primitives").list(); len(l) > 0 {
-		l[0].fail("a primitive of the deparser", "deparsers of simple_switch only emit")
+	for _, p := range n.get("primitives").list() {
+		if op := p.get("op").str(); op == "_jump" || op == "_jump_if_zero" || op == "exit" {
+			p.fail("primitive "+op, "deparsers have no branches")
+		}
+		b.Body = append(b.Body, im.primitive(p)...)
 	}
 	wholes := map[string][]string{} // first element -> all
 	exprs := map[string]func(*importer) ir.Expr{}

@@ -1,6 +1,7 @@
 package bmv2
 
 import (
+	"fmt"
 	"math/big"
 
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -101,8 +102,14 @@ func (im *importer) parserOp(n node) []ir.Stmt {
 		} else {
 			code = im.number(args[1])
 		}
-		if code.op != opConst || code.v.Sign() < 0 || code.v.Cmp(big64(int64(len(im.p.Errors)))) >= 0 {
-			args[1].fail("verify", "the error is no constant that is declared")
+		if code.op != opConst || code.v.Sign() < 0 || code.v.Cmp(big64(maxErrors)) > 0 {
+			args[1].fail("verify", "the error is no constant")
+		}
+		for code.v.Cmp(big64(int64(len(im.p.Errors)))) >= 0 { // p4c does not declare errors on PSA
+			if im.t.arch == "v1model" {
+				args[1].fail("verify", "the error is not declared")
+			}
+			im.p.Errors = append(im.p.Errors, fmt.Sprintf("unused_%d", len(im.p.Errors)))
 		}
 		e := &ir.Const{Meta: im.meta(&ir.ErrorType{}), Val: code.v}
 		return []ir.Stmt{&ir.Verify{SMeta: im.smeta(), Cond: cond, Err: e}}

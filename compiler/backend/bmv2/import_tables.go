@@ -274,7 +274,7 @@ func (im *importer) agree() {
 		}
 	}
 	for _, c := range im.info.GetCounters() {
-		if im.objects["counter_array "+c.GetPreamble().GetName()] == nil {
+		if n := c.GetPreamble().GetName(); im.objects["counter_array "+n] == nil && im.objects["extern "+n] == nil {
 			at("p4info: counter", c.GetPreamble().GetName()).fail("P4Info", "the JSON has no such counter")
 		}
 	}

@@ -32,7 +32,7 @@ type parserCode struct {
 const maxTransitions = 4096
 
 // parser declares the parser of block b.
-func (x *exporter) parser(b *ir.Block) obj {
+func (x *exporter) parser(b *ir.Block, name string, id int) obj {
 	p := &parserCode{x: x, named: map[string]*pstate{}, ends: map[string]*pstate{}, heads: map[string]*pstate{}}
 	for _, s := range b.States {
 		p.named[s.Name] = p.fresh(s.Name)
@@ -49,8 +49,8 @@ func (x *exporter) parser(b *ir.Block) obj {
 		o := obj{{"name", s.name}, {"id", i}, {"parser_ops", orEmpty(s.ops)}, {"transitions", orEmpty(s.cases)}, {"transition_key", orEmpty(s.keys)}}
 		states = append(states, o)
 	}
-	init := b.States[0].Name
-	return obj{{"name", "parser"}, {"id", 0}, {"init_state", init}, {"parse_states", states}}
+	init := p.named[b.States[0].Name].name
+	return obj{{"name", name}, {"id", id}, {"init_state", init}, {"parse_states", states}}
 }
 
 func orEmpty(a arr) arr {

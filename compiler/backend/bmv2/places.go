@@ -297,13 +297,12 @@ func pad(fs []jsonField) []jsonField {
 	return fs
 }
 
-// metadata declares standard_metadata.
-func (l *layout) metadata(t ir.Type) *place {
-	l.taken[metadataName] = true
+// metadata declares an instance of the architecture's metadata.
+func (l *layout) metadata(t ir.Type, name string) *place {
+	l.taken[name] = true
 	var fs []jsonField
 	flatten(t, "", &fs)
-	l.addType(metadataName, pad(fs), 0)
-	l.instance(metadataName, metadataName, true)
-	p := l.headerPlace(t, metadataName)
-	return p
+	l.addType(name, pad(fs), 0)
+	l.instance(name, name, true)
+	return l.headerPlace(t, name)
 }

@@ -82,7 +82,7 @@ type colours struct {
 }
 
 func (k *compiler) colours(s *externSite, t ir.Type) colours {
-	e, ok := ir.Underlying(t).(*ir.Enum)
+	e, ok := t.(*ir.Enum)
 	cs := colours{of: [3]uint64{ir.Green, ir.Yellow, ir.Red}, back: map[uint64]uint64{}}
 	names := [...]string{"GREEN", "YELLOW", "RED"}
 	for i, n := range names {

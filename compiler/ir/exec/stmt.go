@@ -387,7 +387,6 @@ func (k *compiler) setValid(s *ir.SetValid) stmt {
 		}
 	}
 	valid := s.Valid
-	resize := k.resize(l)
 	return func(c *ctx) status {
 		a := l.get(c)
 		if c.pend != next {
@@ -396,9 +395,6 @@ func (k *compiler) setValid(s *ir.SetValid) stmt {
 		if !l.writable(c, a) {
 			return next
 		}
-		if resize != nil && (c.mem[a] != 0) != valid {
-			resize(c, a, valid)
-		}
 		if !valid {
 			clear(c.mem[a : a+l.n])
 			return next
@@ -406,31 +402,6 @@ func (k *compiler) setValid(s *ir.SetValid) stmt {
 		l.choose(c, a)
 		c.mem[a] = 1 // the fields of an invalid header are zero already
 		return next
-	}
-}
-
-// resize keeps the packet's length when a header at address a becomes valid or
-// invalid: what simple_switch gives egress as packet_length. nil where the
-// architecture shows no such length.
-func (k *compiler) resize(l *loc) func(c *ctx, a int, valid bool) {
-	if k.fieldLists == nil {
-		return nil
-	}
-	h := k.headerIO(l.t, "")
-	fixed := uint64(h.bits / 8)
-	varbit := -1
-	if h.variable >= 0 {
-		varbit = h.fields[h.variable].slot
-	}
-	return func(c *ctx, a int, valid bool) {
-		switch {
-		case valid:
-			c.length += fixed
-		case varbit >= 0:
-			c.length -= fixed + c.mem[a+varbit]/8
-		default:
-			c.length -= fixed
-		}
 	}
 }
 

@@ -53,6 +53,7 @@ type v1 struct {
 	shared []span // headers, metadata, standard metadata
 	meta   []span // what copies begin with at zero
 	lists  fieldLists
+	sizes  []headerSize
 	drop   uint64
 }
 
@@ -118,6 +119,7 @@ func (k *compiler) v1model() func(*ctx, *Result) {
 	a := &v1{drop: uint64(k.m.opts.DropPort)}
 	k.shareParams(a, blocks[:])
 	k.fieldLists = &a.lists
+	a.sizes = k.sizes(blocks[0].Params[1].Type, k.varAddr(blocks[0].Params[1]))
 	f := k.stdField
 	a.ingressPort, a.egressSpec, a.egressPort = f("ingress_port"), f("egress_spec"), f("egress_port")
 	a.instance, a.length, a.parserError = f("instance_type"), f("packet_length"), f("parser_error")
@@ -165,10 +167,12 @@ func (a *v1) fromStart(c *ctx, r *Result) {
 			c.event("error", c.errorName(), "", ir.Pos{})
 		}
 	}
+	parsed := a.headerBytes(c)
 	if aborted(a.verify(c)) || aborted(a.ingress(c)) {
 		c.drop(r, "too many steps in a loop")
 		return
 	}
+	c.length += a.headerBytes(c) - parsed
 	if c.asked.session >= 0 {
 		a.ingressClone(c, r, length)
 	}
@@ -306,10 +310,12 @@ func (a *v1) toEgress(c *ctx, r *Result, port uint32) {
 	a.egressPort.set(c, uint64(port))
 	a.egressSpec.set(c, 0)
 	a.length.set(c, c.length)
+	before := a.headerBytes(c)
 	if aborted(a.egress(c)) {
 		c.drop(r, "too many steps in a loop")
 		return
 	}
+	c.length += a.headerBytes(c) - before
 	if c.asked.session >= 0 {
 		a.egressClone(c, r)
 	}
