@@ -38,3 +38,16 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPort: any value of --port is a port or
+// refused, without a panic.
+func FuzzPort(f *testing.F) {
+	for _, s := range []string{"1=eth1", "2=a,hook=xdp", "3=b,host=c,hook=tc", "=", "1=a,", "99999999999=x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if p, err := ParsePort(text); err == nil && !strings.Contains(text, "="+p.Netdev) {
+			t.Errorf("%q is %+v", text, p)
+		}
+	})
+}
