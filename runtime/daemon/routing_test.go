@@ -23,7 +23,7 @@ import (
 
 // TestKernelRouting: nicd follows the kernel. Routes and the host's addresses
 // become entries; a packet to a neighbour that is not known goes to the host,
-// whose ARP resolves it (RO9), and the next ones are forwarded by the datapath. A
+// whose ARP resolves it (dp:RO9), and the next ones are forwarded by the datapath. A
 // TCP connection goes on while nicd is killed and comes again, and while its
 // prefix gets another route.
 func TestKernelRouting(t *testing.T) {

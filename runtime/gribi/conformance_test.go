@@ -190,19 +190,19 @@ func TestMessages(t *testing.T) {
 		code   codes.Code
 		reason spb.ModifyRPCErrorDetails_Reason
 	}{
-		{"GR2 params and election", []string{ribAck + " election_id { low: 1 }"}, codes.InvalidArgument, unknown},
-		{"GR2 params and operation", []string{ribAck + chain()}, codes.InvalidArgument, unknown},
-		{"GR2 election and operation", []string{ribAck, "election_id { low: 1 }" + chain()}, codes.InvalidArgument, unknown},
-		{"GR5 empty", []string{""}, codes.InvalidArgument, unknown},
-		{"GR7 twice", []string{ribAck, ribAck}, codes.FailedPrecondition, spb.ModifyRPCErrorDetails_MODIFY_NOT_ALLOWED},
-		{"GR7 late", []string{ribAck, "election_id { low: 1 }", ribAck}, codes.FailedPrecondition, spb.ModifyRPCErrorDetails_MODIFY_NOT_ALLOWED},
-		{"GR9 persistence DELETE", []string{"params { redundancy: SINGLE_PRIMARY }"}, codes.Unimplemented, spb.ModifyRPCErrorDetails_UNSUPPORTED_PARAMS},
-		{"GR9 unknown acknowledgement", []string{"params { redundancy: SINGLE_PRIMARY persistence: PRESERVE ack_type: 7 }"}, codes.Unimplemented, spb.ModifyRPCErrorDetails_UNSUPPORTED_PARAMS},
-		{"GR11 ALL_PRIMARY and PRESERVE", []string{"params { persistence: PRESERVE }"}, codes.Unimplemented, spb.ModifyRPCErrorDetails_UNSUPPORTED_PARAMS},
-		{"GR12 no parameters", []string{chain()}, codes.Unimplemented, spb.ModifyRPCErrorDetails_UNSUPPORTED_PARAMS},
-		{"GR14 ALL_PRIMARY", []string{"params { }"}, codes.Unimplemented, spb.ModifyRPCErrorDetails_UNSUPPORTED_PARAMS},
-		{"GR22 election id 0", []string{ribAck, "election_id { }"}, codes.InvalidArgument, unknown},
-		{"GR23 election in ALL_PRIMARY", []string{"election_id { low: 1 }"}, codes.FailedPrecondition, spb.ModifyRPCErrorDetails_ELECTION_ID_IN_ALL_PRIMARY},
+		{"gribi:GR2 params and election", []string{ribAck + " election_id { low: 1 }"}, codes.InvalidArgument, unknown},
+		{"gribi:GR2 params and operation", []string{ribAck + chain()}, codes.InvalidArgument, unknown},
+		{"gribi:GR2 election and operation", []string{ribAck, "election_id { low: 1 }" + chain()}, codes.InvalidArgument, unknown},
+		{"gribi:GR5 empty", []string{""}, codes.InvalidArgument, unknown},
+		{"gribi:GR7 twice", []string{ribAck, ribAck}, codes.FailedPrecondition, spb.ModifyRPCErrorDetails_MODIFY_NOT_ALLOWED},
+		{"gribi:GR7 late", []string{ribAck, "election_id { low: 1 }", ribAck}, codes.FailedPrecondition, spb.ModifyRPCErrorDetails_MODIFY_NOT_ALLOWED},
+		{"gribi:GR9 persistence DELETE", []string{"params { redundancy: SINGLE_PRIMARY }"}, codes.Unimplemented, spb.ModifyRPCErrorDetails_UNSUPPORTED_PARAMS},
+		{"gribi:GR9 unknown acknowledgement", []string{"params { redundancy: SINGLE_PRIMARY persistence: PRESERVE ack_type: 7 }"}, codes.Unimplemented, spb.ModifyRPCErrorDetails_UNSUPPORTED_PARAMS},
+		{"gribi:GR11 ALL_PRIMARY and PRESERVE", []string{"params { persistence: PRESERVE }"}, codes.Unimplemented, spb.ModifyRPCErrorDetails_UNSUPPORTED_PARAMS},
+		{"gribi:GR12 no parameters", []string{chain()}, codes.Unimplemented, spb.ModifyRPCErrorDetails_UNSUPPORTED_PARAMS},
+		{"ALL_PRIMARY", []string{"params { }"}, codes.Unimplemented, spb.ModifyRPCErrorDetails_UNSUPPORTED_PARAMS},
+		{"gribi:GR22 election id 0", []string{ribAck, "election_id { }"}, codes.InvalidArgument, unknown},
+		{"gribi:GR23 election in ALL_PRIMARY", []string{"election_id { low: 1 }"}, codes.FailedPrecondition, spb.ModifyRPCErrorDetails_ELECTION_ID_IN_ALL_PRIMARY},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := open(t, r)
@@ -212,7 +212,7 @@ func TestMessages(t *testing.T) {
 			s.ends(c.code, c.reason)
 		})
 	}
-	t.Run("GR3 silence", func(t *testing.T) {
+	t.Run("gribi:GR3 silence", func(t *testing.T) {
 		s := open(t, r)
 		if err := s.st.CloseSend(); err != nil {
 			t.Fatal(err)
@@ -221,12 +221,12 @@ func TestMessages(t *testing.T) {
 			t.Errorf("%v, %v", m, err)
 		}
 	})
-	t.Run("GR10 parameters of others", func(t *testing.T) {
+	t.Run("gribi:GR10 parameters of others", func(t *testing.T) {
 		a := primary(t, r, ribAck, id(0, 5))
 		b := open(t, r)
 		b.send(fibAck)
 		b.ends(codes.FailedPrecondition, spb.ModifyRPCErrorDetails_PARAMS_DIFFER_FROM_OTHER_CLIENTS)
-		// GR13: once the last one has left, another mode may begin, at once.
+		// gribi:GR13: once the last one has left, another mode may begin, at once.
 		a.cancel()
 		primary(t, r, fibAck, id(0, 6))
 	})
@@ -237,16 +237,16 @@ func TestElection(t *testing.T) {
 	r, _ := newDevice(t)
 	a := primary(t, r, ribAck, id(1, 5))
 	a.want(spb.AFTResult_RIB_PROGRAMMED, "", chain())
-	t.Run("GR21 128 bits, GR26 a lower id", func(t *testing.T) {
+	t.Run("gribi:GR21 128 bits, gribi:GR26 a lower id", func(t *testing.T) {
 		b := open(t, r)
 		b.send(ribAck)
 		b.recv()
 		b.elect(id(0, 9), id(1, 5))
 		b.want(spb.AFTResult_FAILED, "not the highest", chain())
-		b.elect(id(0, 1), id(1, 5)) // GR28
+		b.elect(id(0, 1), id(1, 5)) // gribi:GR28
 	})
 	a.want(spb.AFTResult_RIB_PROGRAMMED, "", route1)
-	t.Run("GR29 ids of operations", func(t *testing.T) {
+	t.Run("gribi:GR29 ids of operations", func(t *testing.T) {
 		a.want(spb.AFTResult_FAILED, "not the one that the client sent last", `operation { id: 9 op: ADD election_id { high: 1 low: 6 } next_hop { index: 1 } }`)
 		m := a.text(route1)
 		m.Operation[0].ElectionId = nil
@@ -261,12 +261,12 @@ func TestElection(t *testing.T) {
 	c.send(ribAck)
 	c.recv()
 	c.want(spb.AFTResult_FAILED, "has sent no election id", `operation { id: 9 op: ADD election_id { high: 1 low: 5 } next_hop { index: 1 } }`)
-	t.Run("GR25 equal ids: the newer stream", func(t *testing.T) {
+	t.Run("gribi:GR25 equal ids: the newer stream", func(t *testing.T) {
 		c.elect(id(1, 5), id(1, 5))
 		c.want(spb.AFTResult_RIB_PROGRAMMED, "", route1)
 		a.want(spb.AFTResult_FAILED, "another client", route1)
 	})
-	t.Run("GR25 a higher id", func(t *testing.T) {
+	t.Run("gribi:GR25 a higher id", func(t *testing.T) {
 		a.elect(id(1, 6), id(1, 6))
 		a.want(spb.AFTResult_RIB_PROGRAMMED, "", route1)
 		c.want(spb.AFTResult_FAILED, "not the highest", route1)
@@ -275,7 +275,7 @@ func TestElection(t *testing.T) {
 		a.elect(id(1, 4), id(1, 6))
 		a.want(spb.AFTResult_FAILED, "not the highest", route1)
 	})
-	t.Run("GR27 nobody is left, GR68 a restart", func(t *testing.T) {
+	t.Run("gribi:GR27 nobody is left, gribi:GR68 a restart", func(t *testing.T) {
 		a.cancel()
 		c.cancel()
 		for range 2 {
@@ -305,39 +305,39 @@ func TestEntries(t *testing.T) {
 		problem string
 		op      string
 	}{
-		{"GR31 ADD again", done, "", op("ADD", `ipv4 { prefix: "10.0.0.0/8" ipv4_entry { next_hop_group { value: 1 } entry_metadata { value: "meta" } } }`)},
-		{"GR32 REPLACE", done, "", op("REPLACE", `next_hop { index: 1 next_hop { ip_address { value: "192.0.2.1" } interface_ref { interface { value: "p1" } } } }`)},
-		{"GR32 REPLACE of nothing", failed, "REPLACE", op("REPLACE", `ipv4 { prefix: "11.0.0.0/8" ipv4_entry { next_hop_group { value: 1 } } }`)},
-		{"GR33 DELETE of nothing, payload ignored", done, "", op("DELETE", `ipv4 { prefix: "11.0.0.0/8" ipv4_entry { next_hop_group { value: 9 } } }`)},
-		{"GR34 DELETE of what is used", failed, "used by", op("DELETE", `next_hop { index: 1 }`)},
-		{"GR35 INVALID", failed, "none of ADD", op("INVALID", `next_hop { index: 1 }`)},
-		{"GR35 unknown operation", failed, "none of ADD", op("9", `next_hop { index: 1 }`)},
-		{"GR36 unknown instance", failed, "not configured", `operation { id: 7 network_instance: "x" op: ADD next_hop { index: 1 } }`},
-		{"GR37 no mask", failed, "ADDRESS/LENGTH", op("ADD", `ipv4 { prefix: "10.0.0.1" ipv4_entry { next_hop_group { value: 1 } } }`)},
-		{"GR37 no prefix", failed, "ADDRESS/LENGTH", op("DELETE", `ipv6 { }`)},
-		{"GR37 host bits", failed, "10.0.0.0/8 is meant", op("ADD", `ipv4 { prefix: "10.0.0.1/8" ipv4_entry { next_hop_group { value: 1 } } }`)},
-		{"GR37 family", failed, "no IPv4 prefix", op("ADD", `ipv4 { prefix: "2001:db8::/32" ipv4_entry { next_hop_group { value: 1 } } }`)},
-		{"GR37 group 0", failed, "group is missing", op("ADD", `ipv4 { prefix: "11.0.0.0/8" ipv4_entry { } }`)},
-		{"GR37 next hop 0", failed, "index 0", op("ADD", `next_hop { next_hop { } }`)},
-		{"GR37 empty group", failed, "no next hop", op("ADD", `next_hop_group { id: 5 next_hop_group { } }`)},
-		{"GR44 forward reference", failed, "no next-hop group 9", op("ADD", `ipv4 { prefix: "11.0.0.0/8" ipv4_entry { next_hop_group { value: 9 } } }`)},
-		{"GR45 a next hop that nobody uses", done, "", op("ADD", `next_hop { index: 5 next_hop { ip_address { value: "192.0.2.5" } interface_ref { interface { value: "p1" } } } }`)},
-		{"GR20 a next hop that leads nowhere", done, "", op("ADD", `next_hop { index: 6 next_hop { ip_address { value: "203.0.113.5" } } }`)},
-		{"GR49 weights", done, "", op("ADD", `next_hop_group { id: 5 next_hop_group { next_hop { index: 5 next_hop { weight { value: 3 } } } next_hop { index: 1 } } }`)},
-		{"GR49 weight 0", failed, "weight 0", op("ADD", `next_hop_group { id: 5 next_hop_group { next_hop { index: 5 next_hop { weight { } } } } }`)},
-		{"GR51 64-bit ids", done, "", op("ADD", `next_hop_group { id: 18446744073709551615 next_hop_group { next_hop { index: 5 } } }`)},
-		{"GR51 another instance's group", done, "", `operation { id: 7 network_instance: "VRF-1" op: ADD ipv4 { prefix: "10.0.0.0/8" ipv4_entry { next_hop_group { value: 18446744073709551615 } next_hop_group_network_instance { value: "DEFAULT" } } } }`},
-		{"GR50 MAC entries", failed, "MacEntry", op("ADD", `mac_entry { mac_address: "02:00:00:00:00:01" }`)},
-		{"GR50 policy entries", failed, "PolicyForwardingEntry", op("ADD", `policy_forwarding_entry { index: 1 }`)},
-		{"GR47 labels", failed, "Mpls", op("ADD", `mpls { label_uint64: 100 }`)},
+		{"gribi:GR31 ADD again", done, "", op("ADD", `ipv4 { prefix: "10.0.0.0/8" ipv4_entry { next_hop_group { value: 1 } entry_metadata { value: "meta" } } }`)},
+		{"gribi:GR32 REPLACE", done, "", op("REPLACE", `next_hop { index: 1 next_hop { ip_address { value: "192.0.2.1" } interface_ref { interface { value: "p1" } } } }`)},
+		{"gribi:GR32 REPLACE of nothing", failed, "REPLACE", op("REPLACE", `ipv4 { prefix: "11.0.0.0/8" ipv4_entry { next_hop_group { value: 1 } } }`)},
+		{"gribi:GR33 DELETE of nothing, payload ignored", done, "", op("DELETE", `ipv4 { prefix: "11.0.0.0/8" ipv4_entry { next_hop_group { value: 9 } } }`)},
+		{"gribi:GR34 DELETE of what is used", failed, "used by", op("DELETE", `next_hop { index: 1 }`)},
+		{"gribi:GR35 INVALID", failed, "none of ADD", op("INVALID", `next_hop { index: 1 }`)},
+		{"gribi:GR35 unknown operation", failed, "none of ADD", op("9", `next_hop { index: 1 }`)},
+		{"gribi:GR36 unknown instance", failed, "not configured", `operation { id: 7 network_instance: "x" op: ADD next_hop { index: 1 } }`},
+		{"gribi:GR37 no mask", failed, "ADDRESS/LENGTH", op("ADD", `ipv4 { prefix: "10.0.0.1" ipv4_entry { next_hop_group { value: 1 } } }`)},
+		{"gribi:GR37 no prefix", failed, "ADDRESS/LENGTH", op("DELETE", `ipv6 { }`)},
+		{"gribi:GR37 host bits", failed, "10.0.0.0/8 is meant", op("ADD", `ipv4 { prefix: "10.0.0.1/8" ipv4_entry { next_hop_group { value: 1 } } }`)},
+		{"gribi:GR37 family", failed, "no IPv4 prefix", op("ADD", `ipv4 { prefix: "2001:db8::/32" ipv4_entry { next_hop_group { value: 1 } } }`)},
+		{"gribi:GR37 group 0", failed, "group is missing", op("ADD", `ipv4 { prefix: "11.0.0.0/8" ipv4_entry { } }`)},
+		{"gribi:GR37 next hop 0", failed, "index 0", op("ADD", `next_hop { next_hop { } }`)},
+		{"gribi:GR37 empty group", failed, "no next hop", op("ADD", `next_hop_group { id: 5 next_hop_group { } }`)},
+		{"gribi:GR44 forward reference", failed, "no next-hop group 9", op("ADD", `ipv4 { prefix: "11.0.0.0/8" ipv4_entry { next_hop_group { value: 9 } } }`)},
+		{"gribi:GR45 a next hop that nobody uses", done, "", op("ADD", `next_hop { index: 5 next_hop { ip_address { value: "192.0.2.5" } interface_ref { interface { value: "p1" } } } }`)},
+		{"gribi:GR20 a next hop that leads nowhere", done, "", op("ADD", `next_hop { index: 6 next_hop { ip_address { value: "203.0.113.5" } } }`)},
+		{"gribi:GR49 weights", done, "", op("ADD", `next_hop_group { id: 5 next_hop_group { next_hop { index: 5 next_hop { weight { value: 3 } } } next_hop { index: 1 } } }`)},
+		{"gribi:GR49 weight 0", failed, "weight 0", op("ADD", `next_hop_group { id: 5 next_hop_group { next_hop { index: 5 next_hop { weight { } } } } }`)},
+		{"gribi:GR51 64-bit ids", done, "", op("ADD", `next_hop_group { id: 18446744073709551615 next_hop_group { next_hop { index: 5 } } }`)},
+		{"gribi:GR51 another instance's group", done, "", `operation { id: 7 network_instance: "VRF-1" op: ADD ipv4 { prefix: "10.0.0.0/8" ipv4_entry { next_hop_group { value: 18446744073709551615 } next_hop_group_network_instance { value: "DEFAULT" } } } }`},
+		{"gribi:GR50 MAC entries", failed, "MacEntry", op("ADD", `mac_entry { mac_address: "02:00:00:00:00:01" }`)},
+		{"gribi:GR50 policy entries", failed, "PolicyForwardingEntry", op("ADD", `policy_forwarding_entry { index: 1 }`)},
+		{"labels", failed, "Mpls", op("ADD", `mpls { label_uint64: 100 }`)},
 		{"no entry", failed, "no entry", op("ADD", "")},
-		{"GR48 MAC", done, "", op("ADD", `next_hop { index: 8 next_hop { mac_address { value: "02:00:00:00:00:01" } interface_ref { interface { value: "p1" } subinterface { value: 7 } } } }`)},
-		{"GR48 bad address", failed, "no IP address", op("ADD", `next_hop { index: 8 next_hop { ip_address { value: "1.2.3" } } }`)},
-		{"GR48 bad MAC", failed, "no MAC address", op("ADD", `next_hop { index: 8 next_hop { mac_address { value: "1" } } }`)},
-		{"GR48 multicast MAC", failed, "station", op("ADD", `next_hop { index: 8 next_hop { mac_address { value: "01:00:5e:00:00:01" } } }`)},
-		{"GR48 subinterface", failed, "4096", op("ADD", `next_hop { index: 8 next_hop { interface_ref { interface { value: "p1" } subinterface { value: 4096 } } } }`)},
-		{"GR19 encapsulation", spb.AFTResult_FIB_FAILED, "ip_in_ip", op("ADD", `next_hop { index: 9 next_hop { ip_in_ip { dst_ip { value: "192.0.2.9" } } } }`)},
-		{"GR46 decapsulation", failed, "decapsulate_header", op("ADD", `ipv4 { prefix: "12.0.0.0/8" ipv4_entry { next_hop_group { value: 1 } decapsulate_header: OPENCONFIGAFTTYPESENCAPSULATIONHEADERTYPE_GRE } }`)},
+		{"gribi:GR48 MAC", done, "", op("ADD", `next_hop { index: 8 next_hop { mac_address { value: "02:00:00:00:00:01" } interface_ref { interface { value: "p1" } subinterface { value: 7 } } } }`)},
+		{"gribi:GR48 bad address", failed, "no IP address", op("ADD", `next_hop { index: 8 next_hop { ip_address { value: "1.2.3" } } }`)},
+		{"gribi:GR48 bad MAC", failed, "no MAC address", op("ADD", `next_hop { index: 8 next_hop { mac_address { value: "1" } } }`)},
+		{"gribi:GR48 multicast MAC", failed, "station", op("ADD", `next_hop { index: 8 next_hop { mac_address { value: "01:00:5e:00:00:01" } } }`)},
+		{"gribi:GR48 subinterface", failed, "4096", op("ADD", `next_hop { index: 8 next_hop { interface_ref { interface { value: "p1" } subinterface { value: 4096 } } } }`)},
+		{"gribi:GR19 encapsulation", spb.AFTResult_FIB_FAILED, "ip_in_ip", op("ADD", `next_hop { index: 9 next_hop { ip_in_ip { dst_ip { value: "192.0.2.9" } } } }`)},
+		{"decapsulation", failed, "decapsulate_header", op("ADD", `ipv4 { prefix: "12.0.0.0/8" ipv4_entry { next_hop_group { value: 1 } decapsulate_header: OPENCONFIGAFTTYPESENCAPSULATIONHEADERTYPE_GRE } }`)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s.t = t
@@ -345,16 +345,16 @@ func TestEntries(t *testing.T) {
 		})
 	}
 	s.t = t
-	t.Run("GR19 the datapath is full", func(t *testing.T) {
+	t.Run("gribi:GR19 the datapath is full", func(t *testing.T) {
 		s.t = t
 		plane.FailOp = func(dataplane.Op) error { return dataplane.ErrFull }
 		s.want(spb.AFTResult_FIB_FAILED, "table full", op("ADD", `ipv4 { prefix: "13.0.0.0/8" ipv4_entry { next_hop_group { value: 1 } } }`))
 		plane.FailOp = nil
 		if e := find(get(t, r, `name: "DEFAULT" aft: IPV4`), "13.0.0.0/8"); e == nil || e.GetFibStatus() != spb.AFTEntry_NOT_PROGRAMMED || e.GetRibStatus() != spb.AFTEntry_PROGRAMMED {
-			t.Errorf("GR58: %v", e)
+			t.Errorf("gribi:GR58: %v", e)
 		}
 	})
-	t.Run("GR41 others hear nothing", func(t *testing.T) {
+	t.Run("gribi:GR41 others hear nothing", func(t *testing.T) {
 		s.t = t
 		o := open(t, r)
 		o.send(fibAck)
@@ -415,21 +415,21 @@ func TestGet(t *testing.T) {
 		n         int
 		code      codes.Code
 	}{
-		{"GR54 all types", `name: "DEFAULT" aft: ALL`, 4, codes.OK},
-		{"GR55 all instances", `all { } aft: ALL`, 5, codes.OK},
-		{"GR55 no instance", `aft: ALL`, 0, codes.InvalidArgument},
-		{"GR55 empty name", `name: "" aft: ALL`, 0, codes.InvalidArgument},
-		{"GR56 IPv4", `all { } aft: IPV4`, 2, codes.OK},
-		{"GR56 IPv6", `all { } aft: IPV6`, 1, codes.OK},
-		{"GR56 next hops", `all { } aft: NEXTHOP`, 1, codes.OK},
-		{"GR56 groups", `all { } aft: NEXTHOP_GROUP`, 1, codes.OK},
-		{"GR56 none", `all { }`, 0, codes.InvalidArgument},
-		{"GR56 unknown", `all { } aft: 99`, 0, codes.InvalidArgument},
-		{"GR56 MPLS", `all { } aft: MPLS`, 0, codes.Unimplemented},
-		{"GR50 MAC", `all { } aft: MAC`, 0, codes.Unimplemented},
-		{"GR50 policy", `all { } aft: POLICY_FORWARDING`, 0, codes.Unimplemented},
-		{"GR57 unknown instance", `name: "x" aft: ALL`, 0, codes.NotFound},
-		{"GR57 nothing there", `name: "VRF-1" aft: IPV6`, 0, codes.OK},
+		{"gribi:GR54 all types", `name: "DEFAULT" aft: ALL`, 4, codes.OK},
+		{"gribi:GR55 all instances", `all { } aft: ALL`, 5, codes.OK},
+		{"gribi:GR55 no instance", `aft: ALL`, 0, codes.InvalidArgument},
+		{"gribi:GR55 empty name", `name: "" aft: ALL`, 0, codes.InvalidArgument},
+		{"gribi:GR56 IPv4", `all { } aft: IPV4`, 2, codes.OK},
+		{"gribi:GR56 IPv6", `all { } aft: IPV6`, 1, codes.OK},
+		{"gribi:GR56 next hops", `all { } aft: NEXTHOP`, 1, codes.OK},
+		{"gribi:GR56 groups", `all { } aft: NEXTHOP_GROUP`, 1, codes.OK},
+		{"gribi:GR56 none", `all { }`, 0, codes.InvalidArgument},
+		{"gribi:GR56 unknown", `all { } aft: 99`, 0, codes.InvalidArgument},
+		{"gribi:GR56 MPLS", `all { } aft: MPLS`, 0, codes.Unimplemented},
+		{"gribi:GR50 MAC", `all { } aft: MAC`, 0, codes.Unimplemented},
+		{"gribi:GR50 policy", `all { } aft: POLICY_FORWARDING`, 0, codes.Unimplemented},
+		{"gribi:GR57 unknown instance", `name: "x" aft: ALL`, 0, codes.NotFound},
+		{"gribi:GR57 nothing there", `name: "VRF-1" aft: IPV6`, 0, codes.OK},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := tryGet(t, r, c.req)
@@ -442,7 +442,7 @@ func TestGet(t *testing.T) {
 		Entry: &spb.AFTEntry_Ipv4{Ipv4: &aftpb.Afts_Ipv4EntryKey{Prefix: "10.0.0.0/8", Ipv4Entry: &aftpb.Afts_Ipv4Entry{
 			NextHopGroup: &ywrapper.UintValue{Value: 1}, EntryMetadata: &ywrapper.BytesValue{Value: []byte("meta")}}}}}
 	if got := find(get(t, r, `name: "DEFAULT" aft: IPV4`), "10.0.0.0/8"); !proto.Equal(got, want) {
-		t.Errorf("GR46, GR58: %v, want %v", got, want)
+		t.Errorf("gribi:GR46, gribi:GR58: %v, want %v", got, want)
 	}
 	s.want(spb.AFTResult_FIB_PROGRAMMED, "", `operation { id: 7 op: ADD next_hop_group { id: 2 next_hop_group { color { value: 9 } backup_next_hop_group { value: 1 } next_hop { index: 1 next_hop { weight { value: 5 } } } } } }`)
 	r.Stop()
@@ -450,7 +450,7 @@ func TestGet(t *testing.T) {
 	for _, e := range get(t, r, `name: "DEFAULT" aft: NEXTHOP_GROUP`) {
 		if g := e.GetNextHopGroup(); g.GetId() == 2 && (g.GetNextHopGroup().GetColor().GetValue() != 9 || g.GetNextHopGroup().GetBackupNextHopGroup().GetValue() != 1 ||
 			g.GetNextHopGroup().GetNextHop()[0].GetNextHop().GetWeight().GetValue() != 5 || e.GetFibStatus() != spb.AFTEntry_PROGRAMMED) {
-			t.Errorf("GR49, GR68: %v", e)
+			t.Errorf("gribi:GR49, gribi:GR68: %v", e)
 		}
 	}
 }
@@ -476,12 +476,12 @@ func TestFlush(t *testing.T) {
 		code      codes.Code
 		reason    spb.FlushResponseError_Reason
 	}{
-		{"GR61 no instance", "override { }", codes.InvalidArgument, spb.FlushResponseError_UNSPECIFIED_NETWORK_INSTANCE},
-		{"GR61 empty name", `override { } name: ""`, codes.InvalidArgument, spb.FlushResponseError_INVALID_NETWORK_INSTANCE},
-		{"GR61 unknown name", `override { } name: "x"`, codes.InvalidArgument, spb.FlushResponseError_NO_SUCH_NETWORK_INSTANCE},
-		{"GR62 nothing about the election", "all { }", codes.FailedPrecondition, spb.FlushResponseError_UNSPECIFIED_ELECTION_BEHAVIOR},
-		{"GR62 id 0", "id { } all { }", codes.InvalidArgument, spb.FlushResponseError_INVALID_ELECTION_ID},
-		{"GR62 a low id", "id { low: 9 } all { }", codes.FailedPrecondition, spb.FlushResponseError_NOT_PRIMARY},
+		{"gribi:GR61 no instance", "override { }", codes.InvalidArgument, spb.FlushResponseError_UNSPECIFIED_NETWORK_INSTANCE},
+		{"gribi:GR61 empty name", `override { } name: ""`, codes.InvalidArgument, spb.FlushResponseError_INVALID_NETWORK_INSTANCE},
+		{"gribi:GR61 unknown name", `override { } name: "x"`, codes.InvalidArgument, spb.FlushResponseError_NO_SUCH_NETWORK_INSTANCE},
+		{"gribi:GR62 nothing about the election", "all { }", codes.FailedPrecondition, spb.FlushResponseError_UNSPECIFIED_ELECTION_BEHAVIOR},
+		{"gribi:GR62 id 0", "id { } all { }", codes.InvalidArgument, spb.FlushResponseError_INVALID_ELECTION_ID},
+		{"gribi:GR62 a low id", "id { low: 9 } all { }", codes.FailedPrecondition, spb.FlushResponseError_NOT_PRIMARY},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := flush(c.req)
@@ -502,10 +502,10 @@ func TestFlush(t *testing.T) {
 		result    spb.FlushResponse_Result
 		left      int
 	}{
-		{"GR60 used by another instance, GR64", `id { high: 1 low: 5 } name: "DEFAULT"`, spb.FlushResponse_NON_ZERO_REFERENCE_REMAIN, 3},
-		{"GR62 a higher id", `id { high: 2 } name: "VRF-1"`, spb.FlushResponse_OK, 2},
-		{"GR63 override", `override { } all { }`, spb.FlushResponse_OK, 0},
-		{"GR64 nothing to do", `override { } all { }`, spb.FlushResponse_OK, 0},
+		{"gribi:GR60 used by another instance, gribi:GR64", `id { high: 1 low: 5 } name: "DEFAULT"`, spb.FlushResponse_NON_ZERO_REFERENCE_REMAIN, 3},
+		{"gribi:GR62 a higher id", `id { high: 2 } name: "VRF-1"`, spb.FlushResponse_OK, 2},
+		{"gribi:GR63 override", `override { } all { }`, spb.FlushResponse_OK, 0},
+		{"gribi:GR64 nothing to do", `override { } all { }`, spb.FlushResponse_OK, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := flush(c.req)
@@ -519,7 +519,7 @@ func TestFlush(t *testing.T) {
 	}
 	fill()
 	s.cancel()
-	t.Run("GR63 no stream is open", func(t *testing.T) {
+	t.Run("gribi:GR63 no stream is open", func(t *testing.T) {
 		if got, err := flush(`override { } all { }`); err != nil || got.GetResult() != spb.FlushResponse_OK {
 			t.Errorf("%v, %v", got, err)
 		}

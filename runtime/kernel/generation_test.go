@@ -268,7 +268,7 @@ func (b *bench) victim(hook string) *exec.Cmd {
 	return cmd
 }
 
-// SP2, D6: a process is killed; the next one takes over what it left. No frame is lost.
+// op:SP2, D6: a process is killed; the next one takes over what it left. No frame is lost.
 func TestAdoption(t *testing.T) {
 	for _, hook := range hookNames {
 		t.Run(hook, func(t *testing.T) {

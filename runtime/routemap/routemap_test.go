@@ -94,9 +94,9 @@ func TestHops(t *testing.T) {
 		{"host side of a simulated port", via("192.0.2.1", "h2"), "1 via_v4(2 0 192.0.2.1)", nil},
 		{"MAC and address", withMAC, "1 via_v4(1 0 0.0.0.1)", []string{"1,0.0.0.1 set_neighbour(020000000009)"}},
 		{"MAC alone", onlyMAC, "1 via_v4(2 12 0.0.0.1)", []string{"2,0.0.0.1 set_neighbour(020000000009)"}},
-		{"GR20 no such port", via("192.0.2.1", "eth9"), "1 drop()", nil},
-		{"GR20 unknown address", via("203.0.113.1", ""), "1 drop()", nil},
-		{"GR20 nothing", rib.HopSpec{}, "1 drop()", nil},
+		{"gribi:GR20 no such port", via("192.0.2.1", "eth9"), "1 drop()", nil},
+		{"gribi:GR20 unknown address", via("203.0.113.1", ""), "1 drop()", nil},
+		{"gribi:GR20 nothing", rib.HopSpec{}, "1 drop()", nil},
 		{"connected subnet", via("198.51.100.9", ""), "1 via_v4(2 5 198.51.100.9)", nil},
 		{"host", rib.HopSpec{Kind: rib.ToHost}, "1 to_host()", nil},
 	} {
@@ -112,7 +112,7 @@ func TestHops(t *testing.T) {
 			r.holds("neighbours_v4")
 		})
 	}
-	t.Run("GR48 encapsulation is refused by the FIB alone", func(t *testing.T) {
+	t.Run("gribi:GR48 encapsulation is refused by the FIB alone", func(t *testing.T) {
 		r := newRig(t, nil)
 		got := r.one(hop(1, rib.HopSpec{Interface: "p1", Unsupported: "ip_in_ip"}))
 		if got.Outcome != rib.FIBFailed || !strings.Contains(got.Problem, "ip_in_ip") {
@@ -186,7 +186,7 @@ func TestSources(t *testing.T) {
 	}
 	r.holds("ipv4_routes", "0,10.0.0.0/8 to_host()")
 	if got := r.one(route("10.0.0.0/8", 1)); got.Outcome != rib.InRIB {
-		t.Errorf("GR18: behind a static route: %+v", got)
+		t.Errorf("gribi:GR18: behind a static route: %+v", got)
 	}
 	netnstest.Check(t, r.RIB.DeleteStatic([]rib.StaticKey{{Instance: "DEFAULT", Prefix: p}}, false))
 	r.holds("ipv4_routes", "0,10.0.0.0/8 set_group(2)")
@@ -208,10 +208,10 @@ func TestInstances(t *testing.T) {
 	r.holds("ipv4_routes", "0,10.0.0.0/8 set_group(1)", "1,10.0.0.0/8 set_group(1)")
 	kept, err := r.RIB.FlushGRIBI("DEFAULT")
 	if err != nil || !kept {
-		t.Errorf("GR60: kept %v, %v", kept, err)
+		t.Errorf("gribi:GR60: kept %v, %v", kept, err)
 	}
 	r.holds("ipv4_routes", "1,10.0.0.0/8 set_group(1)")
-	t.Run("GR66 an instance goes", func(t *testing.T) {
+	t.Run("gribi:GR66 an instance goes", func(t *testing.T) {
 		r.t = t
 		err := r.Map.SetInstances([]rib.InstanceConfig{{Name: "VRF-1", ID: 1}})
 		if used := (*rib.InUseError)(nil); !errors.As(err, &used) {
@@ -240,7 +240,7 @@ func TestOwner(t *testing.T) {
 	r := newRig(t, func(o *gribitest.Options) { o.Instances = []rib.InstanceConfig{} })
 	netnstest.Check(t, insert(r, "next_hop_groups", "\x00\x01", "\x00\x00\x00\x01"))
 	if got := r.one(hop(1, rib.HopSpec{})); got.Outcome != rib.Refused || !strings.Contains(got.Problem, `"DEFAULT" is not configured`) {
-		t.Errorf("GR36: %+v", got)
+		t.Errorf("gribi:GR36: %+v", got)
 	}
 	netnstest.Check(t, r.Map.SetInstances([]rib.InstanceConfig{{Name: "DEFAULT"}}))
 	r.holds("next_hop_groups") // what P4Runtime wrote is nobody's now
@@ -300,7 +300,7 @@ func TestPipelines(t *testing.T) {
 		r := newRig(t, func(o *gribitest.Options) { o.NoBundle = true })
 		for _, op := range []rib.Op{hop(1, via("192.0.2.1", "p1")), group(1, 1, 1), route("10.0.0.0/8", 1)} {
 			if got := r.one(op); got.Outcome != rib.FIBFailed {
-				t.Errorf("GR19 without a pipeline: %+v", got)
+				t.Errorf("gribi:GR19 without a pipeline: %+v", got)
 			}
 		}
 		netnstest.Check(t, r.set(store.Commit, gribitest.Build(t, "p4src/router.p4", nil)))
@@ -339,7 +339,7 @@ func TestRestart(t *testing.T) {
 		r.holds(name, before[name]...)
 	}
 	if e := r.RIB.Elected(); e != (rib.Election{High: 3, Low: 4}) {
-		t.Errorf("GR27: the election id is %v", e)
+		t.Errorf("gribi:GR27: the election id is %v", e)
 	}
 	r.apply(hop(9, via("192.0.2.9", "p1")), group(9, 9, 1), route("12.0.0.0/8", 9))
 	r.apply(del(route("11.0.0.0/8", 0)), del(group(3)))
@@ -373,7 +373,7 @@ func TestFailures(t *testing.T) {
 	r.holds("next_hop_groups", "1 set_buckets(0 1)", "2 set_buckets(1 1)")
 }
 
-// TestNeighbours: the kernel's neighbours become entries (RO9).
+// TestNeighbours: the kernel's neighbours become entries (dp:RO9).
 func TestNeighbours(t *testing.T) {
 	r := newRig(t, nil)
 	n := routemap.Neighbour{Interface: "p1", Address: netip.MustParseAddr("192.0.2.1"), MAC: rib.MAC{2, 0, 0, 0, 0, 1}}
