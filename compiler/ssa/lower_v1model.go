@@ -16,6 +16,8 @@ type v1 struct {
 	atEgress      []leaves  // what else egress finds in standard_metadata
 	trim          int       // leaf: truncate was called
 	trimTo        int       // leaf: to this length
+	counts        bool      // egress reads packet_length
+	length        int       // leaf: what it is there, less the size of the headers
 }
 
 // leaves are values for leaves from rel on.
@@ -58,6 +60,10 @@ func (l *lowerer) v1model() {
 			set(a.sm.base+k.rel, get(l.parser.err))
 		})
 	}
+	if a.counts {
+		l.force()
+		l.set(a.length, l.op(OpSub, 32, l.op(OpWireLen, 32), a.headerBytes(l)))
+	}
 	for i := 1; i < len(blocks); i++ {
 		a.enter(l, blocks, i)
 		l.stmts(blocks[i].Body)
@@ -68,6 +74,10 @@ func (l *lowerer) v1model() {
 			return
 		}
 		if v1Blocks[i].slot == "ig" {
+			if p := a.sm.node.kid("packet_length"); a.counts && p != nil && p.w == 32 {
+				l.force()
+				l.set(a.sm.base+p.rel, l.op(OpAdd, 32, l.get(a.length), a.headerBytes(l)))
+			}
 			a.toEgress(l)
 		}
 	}
@@ -149,6 +159,9 @@ func (a *v1) begin(l *lowerer) {
 	now := l.op(OpDiv, 64, l.op(OpNow, 64), l.constant(64, 1000))
 	a.setMeta(l, "ingress_port", l.op(OpIngressPort, 32))
 	a.setMeta(l, "packet_length", l.op(OpWireLen, 32))
+	if a.counts = readsLength(l.p.Block("eg")); a.counts {
+		a.length = l.leaves(word, "$bytes")
+	}
 	a.setMeta(l, "ingress_global_timestamp", now)
 
 	a.spec = a.sm.node.kid("egress_spec")
@@ -185,6 +198,50 @@ func (a *v1) toEgress(l *lowerer) {
 			}
 		}
 	})
+}
+
+// headerBytes is the size of the valid headers.
+func (a *v1) headerBytes(l *lowerer) *Value {
+	sum := l.constant(32, 0)
+	a.hdr.node.headers(a.hdr.base, func(n *node, base int) {
+		bytes := l.sel(l.known(l.get(base+leafValid)), l.constant(32, uint64(n.bits/8)), l.constant(32, 0))
+		sum = l.op(OpAdd, 32, sum, bytes)
+	})
+	return sum
+}
+
+// readsLength tells whether egress reads packet_length: what it finds there takes
+// a look at every header.
+func readsLength(egress *ir.Block) bool {
+	found := false
+	var look func(e *ir.Expr)
+	look = func(e *ir.Expr) {
+		m, ok := (*e).(*ir.Member)
+		found = found || ok && m.Field == "packet_length"
+		ir.ExprSlots(*e, look)
+	}
+	seen := map[*ir.Action]bool{}
+	var walk func(ss []ir.Stmt)
+	walk = func(ss []ir.Stmt) {
+		ir.WalkStmts(ss, func(s ir.Stmt) {
+			ir.StmtSlots(s, look)
+			t, ok := s.(*ir.ApplyTable)
+			if !ok {
+				return
+			}
+			for i := range t.Table.Keys {
+				look(&t.Table.Keys[i].Expr)
+			}
+			for _, r := range t.Table.Actions {
+				if !seen[r.Action] {
+					seen[r.Action] = true
+					walk(r.Action.Body)
+				}
+			}
+		})
+	}
+	walk(egress.Body)
+	return found
 }
 
 // output cuts the packet if the program asked for it and sends it.

@@ -77,7 +77,7 @@ type gen struct {
 	ctrl     *control // the control whose body is made, nil elsewhere
 	subs     []*callable
 	parser   *parserGen
-	egress   bool
+	egress   bool // the control that is made is egress
 	applying bool // the arguments of a sub-parser are made
 }
 

@@ -41,9 +41,6 @@ func (g *gen) add(path string, t *typ, rw bool) {
 // elsewhere has no meaning.
 func (g *gen) addStd(path string) {
 	for _, f := range g.std.fields {
-		if f.name == "packet_length" && g.egress {
-			continue // see docs/p4c-differences.md: headers made valid count on some engines
-		}
 		g.scope = append(g.scope, place{path: path + "." + f.name, t: f.t, rw: f.name == "egress_spec" || f.name == "priority", std: true})
 	}
 }
