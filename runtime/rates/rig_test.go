@@ -1,6 +1,7 @@
 package rates
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
@@ -37,6 +39,8 @@ type device struct {
 	bpffs  string
 	engine string
 	stop   func()
+	// stopServer ends the gRPC server alone.
+	stopServer func()
 }
 
 // newDevice starts one; engine is "kernel" or "sim", size that of the table.
@@ -68,6 +72,12 @@ func newDevice(t testing.TB, engine string, size int, change ...func(*store.Opti
 	return d
 }
 
+// restart opens store and engine again, after both were closed.
+func (d *device) restart() {
+	d.stopServer()
+	d.start()
+}
+
 func (d *device) start() {
 	t := d.t
 	var err error
@@ -89,11 +99,23 @@ func (d *device) start() {
 	l, err := net.Listen("unix", d.socket)
 	netnstest.Check(t, err)
 	served := make(chan error, 1)
-	go func() { served <- g.Serve(l) }()
+	go func() {
+		err := g.Serve(l)
+		if errors.Is(err, grpc.ErrServerStopped) { // before it had begun
+			err = nil
+		}
+		served <- err
+	}()
+	var once sync.Once
+	d.stopServer = func() {
+		once.Do(func() {
+			s.Close()
+			g.Stop()
+			netnstest.Check(t, <-served)
+		})
+	}
 	d.stop = func() {
-		s.Close()
-		g.Stop()
-		netnstest.Check(t, <-served)
+		d.stopServer()
 		netnstest.Check(t, d.store.Close())
 		netnstest.Check(t, d.plane.DetachAll())
 		netnstest.Check(t, d.plane.Close())
@@ -106,18 +128,21 @@ func (d *device) order(o order) order {
 	return o
 }
 
-// memory reads this process's resident memory, in bytes.
-func memory(t testing.TB) int64 {
+// memory is this process's resident memory, in bytes.
+func memory(t testing.TB) int64 { return status(t, "VmRSS") }
+
+// status reads a line of /proc/self/status that is in kB, as bytes.
+func status(t testing.TB, name string) int64 {
 	t.Helper()
 	raw, err := os.ReadFile("/proc/self/status")
 	netnstest.Check(t, err)
 	for line := range strings.Lines(string(raw)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
 			kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			netnstest.Check(t, err)
 			return kb << 10
 		}
 	}
-	t.Fatal("/proc/self/status has no VmRSS")
+	t.Fatalf("/proc/self/status has no %s", name)
 	return 0
 }
