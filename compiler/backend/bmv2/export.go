@@ -30,7 +30,6 @@ type exporter struct {
 
 	meta        *place // the user metadata
 	std         *place // standard_metadata; nil
-	sums        map[*ir.Instance]bool
 	fieldLists  arr
 	listIDs     map[string]int
 	learnLists  arr

@@ -48,17 +48,17 @@ type importer struct {
 	zeroBased bool // columns of source_info
 
 	// Of the block, action or expression in progress.
-	block             *ir.Block
-	archVars          map[string]*ir.Var // metadata of the architecture
-	hdr, metaVar, std *ir.Var
-	data              []*ir.Var // runtime data of the action
-	locals            *[]*ir.Var
-	meter             *meterTarget // of the table in progress
-	exited            *ir.Var
-	pos               ir.Pos
-	depth             int
-	labels, temps     int
-	work              int // operations made for the statement
+	block         *ir.Block
+	archVars      map[string]*ir.Var // metadata of the architecture
+	hdr, metaVar  *ir.Var
+	data          []*ir.Var // runtime data of the action
+	locals        *[]*ir.Var
+	meter         *meterTarget // of the table in progress
+	exited        *ir.Var
+	pos           ir.Pos
+	depth         int
+	labels, temps int
+	work          int // operations made for the statement
 }
 
 // headerType is a header type of the JSON.
