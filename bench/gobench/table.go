@@ -90,7 +90,11 @@ func table(w io.Writer, now, old *results) error {
 				if p >= 0.05 {
 					change = "~"
 				}
-				fmt.Fprintf(t, "%s\t%s\t%+.1f..%+.1f %%\t%.3f\t", figure(bench.Median(ys)), change, 100*(q.Lo-1), 100*(q.Hi-1), p)
+				within := fmt.Sprintf("%+.1f..%+.1f %%", 100*(q.Lo-1), 100*(q.Hi-1))
+				if math.IsNaN(q.Mid) { // from nothing to something
+					change, within = "new", ""
+				}
+				fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t", figure(bench.Median(ys)), change, within, p)
 			}
 		}
 		fmt.Fprintln(t)
@@ -116,7 +120,10 @@ func ratios(xs, ys []float64) bench.Interval {
 	n := min(len(xs), len(ys))
 	q := make([]float64, 0, n)
 	for i := range n {
-		if ys[i] != 0 {
+		switch {
+		case xs[i] == ys[i]:
+			q = append(q, 1) // zeros too
+		case ys[i] != 0:
 			q = append(q, xs[i]/ys[i])
 		}
 	}
