@@ -67,7 +67,7 @@ func (v *Value) HasEffect() bool { return v.Op.effects() }
 // HasResult tells whether v defines a value that others may use.
 func (v *Value) HasResult() bool {
 	switch v.Op {
-	case OpCountHit, OpCounterInc, OpRegWrite, OpStore, OpScratch, OpTrim:
+	case OpCountHit, OpCounterInc, OpRegWrite, OpStore, OpScratch:
 		return false
 	}
 	return true

@@ -282,6 +282,7 @@ func (r *run) eval(v *Value) error {
 		res = 1
 	case OpTrim:
 		r.data = r.data[:min(a(0), uint64(len(r.data)))]
+		res = 1
 	default:
 		as, ts := make([]uint64, len(v.Args)), make([]Type, len(v.Args))
 		for i, x := range v.Args {

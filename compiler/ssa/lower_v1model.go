@@ -248,9 +248,13 @@ func readsLength(egress *ir.Block) bool {
 func (a *v1) output(l *lowerer) {
 	then, els := l.branch(l.get(a.trim), -1)
 	if l.resume(then, "truncate"); l.cur != nil {
-		l.emit(&Value{Op: OpTrim, Args: []*Value{l.get(a.trimTo)}})
+		good, bad := l.branch(l.emit(&Value{Op: OpTrim, Type: 1, Args: []*Value{l.get(a.trimTo)}}), +1)
+		if l.resume(bad, "nocut"); l.cur != nil {
+			l.drop(DropResize)
+		}
+		els = append(els, good...)
 	}
-	l.resume(append(els, l.here()...), "output")
+	l.resume(els, "output")
 	l.force()
 	port := l.resize([]*Value{l.get(a.port.base)}, 32, false)[0]
 	l.cur.blk.Term = Term{Kind: TermOutput, Cond: port, Pos: l.pos}

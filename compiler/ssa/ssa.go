@@ -94,7 +94,7 @@ const (
 	OpStore   // Args: Ptr, value (Type 8*N). Aux = byte offset, N bytes, big-endian
 	OpScratch // Args: offset (Type 32), value (Type 8*N). Aux added to the offset: writes the new header image
 	OpSplice  // Args: new length, old length (bytes, Type 32): the packet's first old bytes become the first new bytes of the image. Result Type 1: 0 when the packet could not be resized (then drop)
-	OpTrim    // Args: length (Type 32): cut the packet to at most that many bytes
+	OpTrim    // Args: length (Type 32): cut the packet to at most that many bytes. Result Type 1: 0 when it could not be cut (then drop)
 )
 
 // Value is one SSA value or effect. Identity is the pointer.
@@ -132,7 +132,7 @@ type DropReason uint8
 const (
 	DropProgram DropReason = iota // the program asked for it (mark_to_drop, port 511)
 	DropParser                    // parser reject where the architecture drops
-	DropResize                    // Splice failed
+	DropResize                    // Splice or Trim failed
 	DropPort                      // no such port
 )
 

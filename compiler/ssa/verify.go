@@ -316,7 +316,7 @@ func (c *checker) value(v *Value) error {
 		}
 		return want(v.Type == 1 && is(0, 32) && is(1, 32))
 	case OpTrim:
-		return c.one(v, 32, 0)
+		return c.one(v, 32, 1)
 	}
 	return errors.New("unknown operation")
 }

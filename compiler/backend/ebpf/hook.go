@@ -316,21 +316,30 @@ func (g *gen) splice(v *ssa.Value) {
 	g.place(done)
 }
 
-// trim cuts the packet to at most n bytes.
+// trim cuts the packet to at most n bytes. The kernel refuses to cut into what it
+// takes for the link layer's header, on tc also into headers that splice added.
 func (g *gen) trim(v *ssa.Value) {
 	n := g.use(v.Args[0])
-	done := g.newBlock()
+	ok := g.scalar()
+	g.vals[v] = ok
+	bad, done := g.newBlock(), g.newBlock()
+	g.movImm(ok, 1)
 	g.branch(asm.JLE, g.curLen, n, done)
-	t := g.scalar()
+	t, r := g.scalar(), g.scalar()
 	if g.o.Hook == TC {
 		g.mov(t, n)
 		g.aluImm(asm.Add, t, int64(g.o.StartOffset))
-		g.call(noReg, asm.FnSkbChangeTail, argReg(g.ctx), argReg(t), argImm(0))
+		g.call(r, asm.FnSkbChangeTail, argReg(g.ctx), argReg(t), argImm(0))
 	} else {
 		g.mov(t, n)
 		g.alu(asm.Sub, t, g.curLen)
-		g.call(noReg, asm.FnXdpAdjustTail, argReg(g.ctx), argReg(t))
+		g.call(r, asm.FnXdpAdjustTail, argReg(g.ctx), argReg(t))
 	}
+	g.branchImm(asm.JNE, r, 0, bad)
 	g.mov(g.curLen, n)
+	g.jump(done)
+	g.place(bad)
+	g.movImm(ok, 0)
+	g.jump(done)
 	g.place(done)
 }

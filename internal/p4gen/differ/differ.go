@@ -28,8 +28,8 @@ type Case struct {
 	Source  string
 	Entries string
 	Packets []packetcase.Packet
-	// OwnClock: the program shows time or chance, which the kernel has of its own.
-	OwnClock bool
+	// NoKernel says why the kernel cannot do what the program says, "" when it can.
+	NoKernel string
 }
 
 // Failure is a difference, or a fault of a compiler phase or engine.
@@ -153,8 +153,8 @@ func (p *compiled) run(c *Case, e Engines, fig *Figures) *Failure {
 		if k.JSON || !e.has(k.Name, k.Kernel) {
 			continue
 		}
-		if k.Kernel && c.OwnClock {
-			fig.refuse(k.Name, "time and chance are the kernel's own", 1)
+		if k.Kernel && c.NoKernel != "" {
+			fig.refuse(k.Name, c.NoKernel, 1)
 			continue
 		}
 		if fail := want.against(k.Name, p.prog, content, k.New, fig); fail != nil {

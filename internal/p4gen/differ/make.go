@@ -22,7 +22,12 @@ type Made struct {
 func Make(seed uint64, packets int) (*Made, *Failure) {
 	g := p4gen.Generate(seed)
 	m := &Made{Program: g, Case: Case{Source: g.Source}}
-	m.OwnClock = slices.Contains(g.Features, "time")
+	switch {
+	case slices.Contains(g.Features, "time"):
+		m.NoKernel = "the kernel has a clock of its own"
+	case slices.Contains(g.Features, "truncate"):
+		m.NoKernel = "the kernel does not cut within headers"
+	}
 	p, fail := compile(g.Source)
 	if fail != nil {
 		return m, fail
