@@ -11,7 +11,10 @@ import (
 )
 
 // TestReferences holds every reference against what it must do, on both hooks
-// and both kinds of tables; a short measurement goes with it.
+// and both kinds of tables; a short measurement goes with it. Among what is held:
+// TTL and checksum of routed packets (dp:RO2), a tunnel's source port with the
+// inner flow's entropy (dp:TU1), one real for a flow on every instance (dp:LB1),
+// the rule that a packet meets first (verifyACL).
 func TestReferences(t *testing.T) {
 	netnstest.NeedBPF(t)
 	for _, c := range All() {
