@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/p4nic/p4nic/compiler/ast"
+	"github.com/p4nic/p4nic/compiler/diag"
 )
 
 // call checks a call of any kind.
@@ -474,6 +475,13 @@ func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 		c.checkArgsOnly(args)
 		return nil
 	}
+	if b, ok := t.(*Block); ok {
+		if t = c.overload(b, args, at); t == nil {
+			c.checkArgsOnly(args)
+			return nil
+		}
+		call.Type, call.Result = t, t
+	}
 	vars := typeParams(t)
 	targs := make([]Type, len(vars))
 	for i, v := range vars {
@@ -597,6 +605,41 @@ func (c *checker) construct(t Type, args []*ast.Arg, at ast.Node) *Call {
 	call.Result = call.Type
 	call.Params = substParams(call.Params, nil)
 	return call
+}
+
+// overload chooses among packages, parsers or controls of one name the one whose
+// constructor takes these arguments; where none does, b stays. It is nil after an
+// error.
+func (c *checker) overload(b *Block, args []*ast.Arg, at ast.Node) Type {
+	o := c.info.Defs[b.Decl]
+	if o == nil || c.top.names[b.Name] == nil || c.top.names[b.Name].Next == nil {
+		return b
+	}
+	var found []*Block
+	for x := c.top.names[b.Name]; x != nil; x = x.Next {
+		t, ok := x.Type.(*Block)
+		if !ok {
+			return b
+		}
+		if _, problem, _ := bindArgs(&Func{Name: t.Name, Params: t.Ctor}, args); problem == "" {
+			found = append(found, t)
+		}
+	}
+	if len(found) > 1 {
+		var notes []diag.Note
+		for _, f := range found {
+			notes = append(notes, diag.Note{Span: span(f.Decl.DeclName()), Message: "candidate"})
+		}
+		c.note(codeAmbiguous, span(at), notes, "the instantiation of %s is ambiguous", b.Name)
+		return nil
+	}
+	if len(found) == 0 || found[0].Decl == b.Decl {
+		return b
+	}
+	if len(b.Args) > 0 {
+		return instantiate(found[0], b.Args)
+	}
+	return found[0]
 }
 
 // defaultOf tells whether a parameter of a package with a default value

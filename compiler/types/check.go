@@ -112,7 +112,54 @@ func (c *checker) declare(o *Object) {
 		c.scope.order = append(c.scope.order, o)
 		return
 	}
+	if overloads(old, o) {
+		last := old
+		for b := old; b != nil; b = b.Next {
+			if !overloads(b, o) {
+				c.redeclared(o, b)
+				return
+			}
+			last = b
+		}
+		last.Next = o
+		c.scope.order = append(c.scope.order, o)
+		return
+	}
 	c.redeclared(o, old)
+}
+
+// overloads tells whether two packages, or two parsers or controls with bodies,
+// may have one name: their constructors differ in the number or the names of
+// parameters (L152, L153).
+func overloads(a, b *Object) bool {
+	x, ok1 := a.Type.(*Block)
+	y, ok2 := b.Type.(*Block)
+	if !ok1 || !ok2 || a.Kind != TypeObj || b.Kind != TypeObj || x.Kind != y.Kind || x.IsType || y.IsType {
+		return false
+	}
+	p, q := ctorNames(x.Decl), ctorNames(y.Decl)
+	slices.Sort(p)
+	slices.Sort(q)
+	return !slices.Equal(p, q)
+}
+
+// ctorNames are the names of constructor parameters, read off the declaration: a
+// block is declared before they are checked.
+func ctorNames(d ast.Decl) []string {
+	var ps []*ast.Param
+	switch d := d.(type) {
+	case *ast.PackageDecl:
+		ps = d.Params
+	case *ast.ParserDecl:
+		ps = d.CtorParams
+	case *ast.ControlDecl:
+		ps = d.CtorParams
+	}
+	out := make([]string, len(ps))
+	for i, p := range ps {
+		out[i] = p.Name.String()
+	}
+	return out
 }
 
 func (c *checker) redeclared(o, old *Object) {

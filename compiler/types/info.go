@@ -95,7 +95,7 @@ type Object struct {
 	Span source.Span
 	Dir  ast.Direction // of parameters
 	Val  *Const        // of constants
-	Next *Object       // further functions of the same name
+	Next *Object       // further functions, packages or blocks of the same name
 	// top-level objects can be reached through `.name`
 	Top bool
 	// ReadOnly marks in parameters and loop variables of for-in.
