@@ -16,8 +16,12 @@ func testRand() uint32 { return 7 }
 
 // NewSim makes an engine of ir/exec, for a program of any level. What exec does
 // not run is *Unsupported.
-func NewSim(p *ir.Program) (Engine, error) {
-	m, err := exec.New(p, exec.Options{Now: func() uint64 { return testNow }, Rand: testRand})
+func NewSim(p *ir.Program) (Engine, error) { return NewSimExterns(p, nil) }
+
+// NewSimExterns is NewSim for a program that declares extern functions of its own,
+// which come from elsewhere: to bmv2, as modules.
+func NewSimExterns(p *ir.Program, externs map[string]exec.Extern) (Engine, error) {
+	m, err := exec.New(p, exec.Options{Now: func() uint64 { return testNow }, Rand: testRand, Externs: externs})
 	if u, is := errors.AsType[*exec.Unsupported](err); is {
 		return nil, &Unsupported{u.Error()}
 	}

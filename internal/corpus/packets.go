@@ -7,6 +7,7 @@ import (
 	"github.com/p4nic/p4nic/compiler/backend/bmv2"
 	"github.com/p4nic/p4nic/compiler/driver"
 	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/ir/exec"
 	"github.com/p4nic/p4nic/compiler/stf"
 )
 
@@ -26,8 +27,8 @@ func (r *Result) packets(path string, res *driver.Result) {
 		return
 	}
 	engines := [Engines]func() (stf.Engine, error){
-		Typed: func() (stf.Engine, error) { return stf.NewSim(ir.Clone(res.Typed)) },
-		Core:  func() (stf.Engine, error) { return stf.NewSim(ir.Clone(res.Core)) },
+		Typed: func() (stf.Engine, error) { return stf.NewSimExterns(ir.Clone(res.Typed), modules()) },
+		Core:  func() (stf.Engine, error) { return stf.NewSimExterns(ir.Clone(res.Core), modules()) },
 		BMv2: func() (stf.Engine, error) {
 			js, err := bmv2.Export(ir.Clone(res.Core))
 			if err != nil {
@@ -57,6 +58,19 @@ func (r *Result) packets(path string, res *driver.Result) {
 			out = stf.Result{Status: stf.Failed, Report: err.Error()}
 		}
 		r.STF[e], r.Reports[e] = outcome(out.Status), out.Report
+	}
+}
+
+// modules are the extern functions of programs that p4c's tests load into bmv2 as
+// modules: those of extern-funcs-bmv2.p4, whose first argument becomes the second.
+func modules() map[string]exec.Extern {
+	return map[string]exec.Extern{
+		"extern_func": func(args [][]byte) [][]byte {
+			if len(args) != 2 {
+				return nil
+			}
+			return [][]byte{args[1], nil}
+		},
 	}
 }
 

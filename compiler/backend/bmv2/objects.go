@@ -144,7 +144,7 @@ func (c *code) method(s *ir.ExternCall) bool {
 		if len(args) > 1 && args[1] != nil {
 			x.fail(s.P, "extern "+s.Name, "the meters of bmv2 take no colour")
 		}
-		result(outer(x.data(args[0])), nil)
+		c.meter(object, s)
 	case "DirectMeter.execute":
 		if len(args) > 0 && args[0] != nil {
 			x.fail(s.P, "extern "+s.Name, "the meters of bmv2 take no colour")
@@ -177,6 +177,36 @@ func (c *code) method(s *ir.ExternCall) bool {
 		return false
 	}
 	return true
+}
+
+// meter is Meter.execute. Beyond the last cell psa_switch leaves the destination
+// alone, where we say green.
+func (c *code) meter(object obj, s *ir.ExternCall) {
+	if s.Dst == nil {
+		tmp := c.x.temp(&ir.Bit{W: 32}, s.P)
+		c.emit("_Meter_execute", object, outer(c.x.data(s.Args[0])), fieldRef(c.x.find(tmp)))
+		return
+	}
+	dst, back := c.direct(s.Dst)
+	at := c.x.data(s.Args[0])
+	if k, is := s.Args[0].(*ir.Const); !is || k.Val.Cmp(big64(int64(c.x.size(s.Object)))) >= 0 {
+		green := int64(ir.Green)
+		if e, is := s.Dst.Type().(*ir.Enum); is {
+			for _, m := range e.Members {
+				if m.Name == "GREEN" {
+					green = m.Value.Int64()
+				}
+			}
+		}
+		if mentions(s.Args[0], s.Dst) { // the index goes first
+			tmp := c.x.temp(s.Args[0].Type(), s.P)
+			c.assign(tmp, s.Args[0])
+			at = c.x.data(tmp)
+		}
+		c.emit("assign", dst, hexstr(big64(green), ir.Width(s.Dst.Type())))
+	}
+	c.emit("_Meter_execute", object, outer(at), dst)
+	back()
 }
 
 // psaFunctions gives for a function that tells a deparser the packet's fate the

@@ -55,6 +55,9 @@ type Options struct {
 	// HostPort tells on PNA whether a port leads to the host; nil means that none
 	// does. Called by any goroutine.
 	HostPort func(port uint32) bool
+	// Externs are functions of the program's own declaration, by name: what bmv2
+	// loads as a module. Called by any goroutine.
+	Externs map[string]Extern
 	// Coverage counts what has run, see Machine.Coverage; it costs about 10 ns a
 	// point.
 	Coverage bool
@@ -62,6 +65,11 @@ type Options struct {
 	// 4096. A parser beyond it ends with ParserTimeout, a control drops the packet.
 	MaxSteps int
 }
+
+// Extern runs an extern function: it gets the arguments in machine form (see
+// ir.Entry), nil for out ones and zero for what is no number, and gives the values
+// of those that are out or inout, in the same places.
+type Extern func(args [][]byte) [][]byte
 
 // Packet is a packet that comes in. Process does not change Data.
 type Packet struct {

@@ -109,8 +109,58 @@ func (k *compiler) externCall(s externSite) stmt {
 	if st := k.pnaFunction(&s); st != nil {
 		return st
 	}
+	if f := k.m.opts.Externs[s.name]; f != nil && s.object == nil && s.dst == nil {
+		return k.ownExtern(&s, f)
+	}
 	k.fail(s.pos, "extern "+s.name, "this extern is not supported")
 	return nil
+}
+
+// ownExtern calls a function of Options.Externs.
+func (k *compiler) ownExtern(s *externSite, f Extern) stmt {
+	type arg struct {
+		x   *xp
+		put func(*ctx, func([]uint64))
+		w   int
+	}
+	args := make([]arg, len(s.args))
+	for i, e := range s.args {
+		if e == nil || ir.Width(e.Type()) < 0 {
+			continue
+		}
+		a := &args[i]
+		a.w = ir.Width(e.Type())
+		if d := s.dirs[i]; d == ir.DirOut || d == ir.DirInOut {
+			a.put = k.putterTo(e, limbs(a.w))
+		}
+		if s.dirs[i] != ir.DirOut {
+			a.x = k.expr(e)
+		}
+	}
+	return after(func(c *ctx) {
+		in := make([][]byte, len(args))
+		for i := range args {
+			if x := args[i].x; x != nil {
+				v := make([]uint64, x.n)
+				x.into(c, v)
+				in[i] = machineBytes(v, args[i].w)
+			}
+		}
+		if c.pend != next {
+			return
+		}
+		out := f(in)
+		for i := range args {
+			a := &args[i]
+			if a.put == nil || i >= len(out) || len(out[i]) != ir.ByteWidth(a.w) {
+				continue
+			}
+			a.put(c, func(dst []uint64) {
+				fromBytes(dst, out[i])
+				dst[len(dst)-1] &= topMask(a.w)
+			})
+		}
+	})
 }
 
 // externExpr is an extern call with a value, typed level only.
