@@ -183,13 +183,17 @@ func (g *gen) idleTimeout(e *env, t *ir.Table, p *ast.Property) {
 }
 
 // otherProp keeps a property that the architecture gives no meaning (L141): a
-// value, an object, or the call of an action, which stands there as its name.
+// value, an object, or the call of an action, which stands there as its name, with
+// one more property of the same name for each argument.
 func (g *gen) otherProp(e *env, t *ir.Table, p *ast.Property) {
 	if c, ok := p.Value.(*ast.CallExpr); ok {
 		call := g.info.Calls[c]
 		if call != nil && call.Kind == types.ActionCall {
 			if a := g.action(e, call.Obj); a != nil {
 				t.Props = append(t.Props, ir.Prop{Name: p.Name.Name, Expr: &ir.StringLit{Meta: ir.Meta{T: &ir.String{}, P: g.pos(p)}, Val: a.Name}})
+				for _, x := range g.propArgs(e, call) {
+					t.Props = append(t.Props, ir.Prop{Name: p.Name.Name, Expr: x})
+				}
 			}
 			return
 		}
@@ -206,6 +210,20 @@ func (g *gen) otherProp(e *env, t *ir.Table, p *ast.Property) {
 	default:
 		g.errorf(codeUnsupported, p.Span, "table property %s has a value that is not known at compile time", p.Name.Name)
 	}
+}
+
+// propArgs evaluates the arguments for the data parameters of an action that a
+// property calls.
+func (g *gen) propArgs(e *env, call *types.Call) (out []ir.Expr) {
+	for i, p := range call.Params {
+		if p.Dir != ast.DirNone || call.Args[i] == nil {
+			continue
+		}
+		if v, ok := g.static(e, call.Args[i], p.Type); ok {
+			out = append(out, &ir.Const{Meta: ir.Meta{T: g.typ(e, p.Type), P: g.pos(call.Args[i])}, Val: v})
+		}
+	}
+	return out
 }
 
 // objectProp resolves a property that names an extern object or makes one in

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -28,11 +29,43 @@ func (k *compiler) table(t *ir.Table) *table {
 	for i := range t.Actions {
 		r.actions = append(r.actions, k.tableAction(t, &t.Actions[i]))
 	}
+	r.emptyGroup = k.emptyGroup(r)
 	r.def = &entry{count: r.cell(0)}
 	r.reset()
 	k.fill(r)
 	r.apply = k.apply(r, xs, k.chooser(r, selectors))
 	return r
+}
+
+// emptyGroup is what psa_empty_group_action or pna_empty_group_action calls: the
+// action of the table that a group without members runs; nil runs none. The name of
+// the action comes first, then its arguments.
+func (k *compiler) emptyGroup(r *table) *actionData {
+	at := -1
+	var args [][]byte
+	for _, p := range r.t.Props {
+		if !strings.HasSuffix(p.Name, "_empty_group_action") {
+			continue
+		}
+		name, is := p.Expr.(*ir.StringLit)
+		if is {
+			at = slices.IndexFunc(r.actions, func(a tableAction) bool { return a.name == name.Val })
+		}
+		if at < 0 {
+			k.fail(r.t.Pos, "table "+r.t.Name, "its "+p.Name+" is none of its actions")
+		}
+		if v := constVal(p.Expr); v != nil && len(args) < len(r.actions[at].params) {
+			args = append(args, ir.MachineBytes(v, r.actions[at].params[len(args)].w))
+		}
+	}
+	if at < 0 {
+		return nil
+	}
+	d, err := actionArgs(r.actions, at, args)
+	if err != nil {
+		k.fail(r.t.Pos, "table "+r.t.Name, "its action for an empty group: "+err.Error())
+	}
+	return d
 }
 
 // keys compiles the keys that are matched and those that feed a selector's hash.
@@ -125,6 +158,12 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 	default:
 		colour = k.colourOf(t.meter)
 	}
+	countAt := -1
+	if t.counted {
+		if i := k.m.insts[t.t.Counters]; i.atCall {
+			countAt = i.colour
+		}
+	}
 	return func(c *ctx) (status, bool, int) {
 		kv := c.mem[key : key+n]
 		for i, x := range xs {
@@ -153,6 +192,9 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 			e.count.packets.Add(p)
 			e.count.bytes.Add(b)
 		}
+		if countAt >= 0 {
+			c.hits[countAt] = e
+		}
 		if colour >= 0 {
 			t.mark(c, e, hit, colour)
 		}
@@ -175,13 +217,17 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 		action := d.action
 		if d.via != nil {
 			via := d.via
-			if d = via.pick(c, choose); d == nil { // an empty group: no action
+			if d = via.pick(c, choose); d != nil {
+				action = t.fromProfile[d.action]
+			} else { // an empty group
 				if c.tracing {
 					c.event("table", t.t.Name, fmt.Sprintf("hit %d key %s, group %d is empty", e.handle, t.hexKey(kv), via.g.id), pos)
 				}
-				return next, hit, -1
+				if d = t.emptyGroup; d == nil {
+					return next, hit, -1
+				}
+				action = d.action
 			}
-			action = t.fromProfile[d.action]
 		}
 		a := &t.actions[action]
 		if c.tracing {
@@ -217,7 +263,7 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 func (t *table) mark(c *ctx, e *entry, hit bool, colour int) {
 	c.mem[colour] = 0
 	if hit {
-		v := e.meter.execute(c.now, t.meter.amount(c))
+		v := e.meter.execute(c.now, t.meter.amount(c), ir.Green)
 		c.mem[colour] = v + 1
 		c.meterEvent(t.meter.name, uint64(e.handle), v, t.t.Pos)
 	}

@@ -45,18 +45,21 @@ func (b *bucket) take(now, rate, burst, n uint64) bool {
 	return true
 }
 
-// execute marks n bytes or packets at a time in nanoseconds.
-func (m *meterCell) execute(now, n uint64) uint64 {
+// execute marks n bytes or packets at a time in nanoseconds. A packet that comes
+// with a colour is marked as RFC 2698 says for colour-aware mode: never better than
+// it comes, and a red one takes from no bucket, a yellow one from the peak bucket
+// alone.
+func (m *meterCell) execute(now, n, before uint64) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.set {
-		return ir.Green
+		return before
 	}
 	us := now / 1000
-	if !m.peak.take(us, m.rates.PIR, m.rates.PBurst, n) {
+	if before == ir.Red || !m.peak.take(us, m.rates.PIR, m.rates.PBurst, n) {
 		return ir.Red
 	}
-	if !m.com.take(us, m.rates.CIR, m.rates.CBurst, n) {
+	if before == ir.Yellow || !m.com.take(us, m.rates.CIR, m.rates.CBurst, n) {
 		return ir.Yellow
 	}
 	return ir.Green
@@ -113,7 +116,7 @@ func (k *compiler) executeMeter(s *externSite) stmt {
 			set(c, ir.Green)
 			return
 		}
-		v := i.meters[n].execute(c.now, i.amount(c))
+		v := i.meters[n].execute(c.now, i.amount(c), ir.Green)
 		set(c, v)
 		c.meterEvent(i.name, n, v, pos)
 	})

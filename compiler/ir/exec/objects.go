@@ -19,6 +19,9 @@ func (k *compiler) objectCall(s *externSite) stmt {
 		s.args = s.args[:min(1, len(s.args))]
 		return k.counterCount(s)
 	case "DirectCounter.count":
+		if len(s.args) > 0 && s.args[0] != nil {
+			return k.directCounterAdd(s)
+		}
 		return k.nothing() // counted by the table's apply
 	case "Register.read":
 		k.need(s, 1, 1)
@@ -75,6 +78,21 @@ func (k *compiler) counterAdd(s *externSite) stmt {
 	})
 }
 
+// directCounterAdd counts bytes that the program names (PNA) in the place of those
+// that the table's apply has counted.
+func (k *compiler) directCounterAdd(s *externSite) stmt {
+	k.need(s, 1, 1)
+	at := k.entryOf(k.object(s, "direct_counter"))
+	by := k.indexArg(s, 0)
+	return after(func(c *ctx) {
+		v := by(c)
+		if e := c.hits[at]; e != nil && c.pend == next {
+			_, counted := c.counts()
+			e.count.bytes.Add(v - counted)
+		}
+	})
+}
+
 // colours of an architecture by their names, for a meter's result and argument.
 type colours struct {
 	of   [3]uint64 // value of green, yellow, red
@@ -98,8 +116,7 @@ func (k *compiler) colours(s *externSite, t ir.Type) colours {
 	return cs
 }
 
-// preColour compiles the colour that a packet has already; the result is never
-// better than it.
+// preColour compiles the colour that a packet has already, green without one.
 func (k *compiler) preColour(s *externSite, at int) func(*ctx) uint64 {
 	if len(s.args) <= at || s.args[at] == nil {
 		return func(*ctx) uint64 { return ir.Green }
@@ -109,7 +126,8 @@ func (k *compiler) preColour(s *externSite, at int) func(*ctx) uint64 {
 	return func(c *ctx) uint64 { return cs.back[x.u(c)] }
 }
 
-// meterExecute is Meter.execute(index [, colour]); green where there is no cell.
+// meterExecute is Meter.execute(index [, colour]); the packet keeps its colour where
+// there is no cell.
 func (k *compiler) meterExecute(s *externSite) stmt {
 	if len(s.args) < 1 || s.args[0] == nil {
 		k.fail(s.pos, "extern "+s.name, "the index is absent")
@@ -128,21 +146,31 @@ func (k *compiler) meterExecute(s *externSite) stmt {
 		if c.pend != next {
 			return
 		}
-		v := uint64(ir.Green)
+		v := p
 		if n < i.size {
-			v = i.meters[n].execute(c.now, i.amount(c))
+			v = i.meters[n].execute(c.now, i.amount(c), p)
 		}
-		v = max(v, p)
 		set(c, cs.of[v])
 		c.meterEvent(i.name, n, v, pos)
 	})
 }
 
-// directMeterExecute is DirectMeter.execute([colour]), on the entry that the table
-// hit last; green after a miss.
+// directMeterExecute is DirectMeter.execute([colour] [, length]), on the entry that
+// the table hit last; the packet keeps its colour after a miss. A length (PNA) is
+// what a meter of bytes counts instead of the packet's.
 func (k *compiler) directMeterExecute(s *externSite) stmt {
 	i := k.object(s, "direct_meter")
-	pre := k.preColour(s, 0)
+	colour, length := 0, 1
+	if len(s.args) > 0 && s.args[0] != nil {
+		if _, is := s.args[0].Type().(*ir.Enum); !is {
+			colour, length = 1, 0
+		}
+	}
+	pre, amount := k.preColour(s, colour), i.amount
+	if i.bytes && length < len(s.args) && s.args[length] != nil {
+		x := k.slotArg(s, length)
+		amount = func(c *ctx) uint64 { return x.u(c) }
+	}
 	set := k.result64(s)
 	var t ir.Type = &ir.Bit{W: 8}
 	if s.dst != nil {
@@ -154,14 +182,15 @@ func (k *compiler) directMeterExecute(s *externSite) stmt {
 	return after(func(c *ctx) {
 		v := pre(c)
 		if e := c.hits[at]; e != nil && c.pend == next {
-			v = max(v, e.meter.execute(c.now, i.amount(c)))
+			v = e.meter.execute(c.now, amount(c), v)
 			c.meterEvent(i.name, uint64(e.handle), v, pos)
 		}
 		set(c, cs.of[v])
 	})
 }
 
-// entryOf is the index in ctx.hits of the entry that a direct meter's table hit.
+// entryOf is the index in ctx.hits of the entry that the table of a direct meter hit;
+// of a direct counter, of that or the default one.
 func (k *compiler) entryOf(i *instance) int {
 	if !i.atCall {
 		i.atCall, i.colour = true, k.m.hitSlots

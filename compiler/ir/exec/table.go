@@ -33,6 +33,7 @@ type table struct {
 	nextLearned        uint32
 	now                func() uint64
 	apply              func(*ctx) (st status, hit bool, run int)
+	emptyGroup         *actionData // nil: a group without members runs nothing
 
 	mu       sync.RWMutex
 	byHandle byHandle[entry]
