@@ -86,7 +86,7 @@ func (g *gen) likely(ps []param) {
 // Places may occur twice: copy-in and copy-out have an order (L102).
 func (g *gen) args(ps []param, depth int) (string, bool) {
 	var parts, taken []string
-	named := g.chance(15) && len(ps) > 0
+	named := g.chance(15) && len(ps) > 0 && !g.applying && !g.binding
 	var last string
 	for i, p := range ps {
 		a := ""

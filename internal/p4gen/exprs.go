@@ -417,7 +417,7 @@ func (g *gen) mux(t *typ, depth int) ex {
 		q, _ := g.ofType(t, false)
 		x, y = ex{g.text(p), pPrimary}, ex{g.text(q), pPrimary}
 	}
-	return ex{g.at(c, pLOr) + " ? " + g.at(x, pCond) + " : " + g.at(y, pCond), pCond}
+	return ex{g.at(c, pLOr) + " ? " + g.at(x, pCond) + " : " + g.at(y, pCond+1), pCond} // p4c takes a chain from the left
 }
 
 func (g *gen) boolean(depth int) ex {

@@ -1,6 +1,9 @@
 package p4gen
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // feature is a part of the language that a program has or has not.
 type feature int
@@ -69,6 +72,7 @@ const (
 	fMeter
 	fDigest
 	fShadow
+	fWidthSlice // [l +: w]
 	numFeatures
 )
 
@@ -89,13 +93,13 @@ var featureInfo = [numFeatures]struct {
 	fRuntimeIndex: {"runtime-index", 35}, fRegister: {"register", 45}, fCounter: {"counter", 35}, fDirect: {"direct-counter", 35},
 	fHash: {"hash", 35}, fChecksum: {"checksum", 35}, fPayload: {"payload-checksum", 4}, fRandom: {"random", 12}, fTime: {"time", 6},
 	fLog: {"log", 20}, fDrop: {"drop", 45}, fTruncate: {"truncate", 8}, fPreproc: {"preprocessor", 30}, fAnnotation: {"annotation", 30},
-	fSideEffect: {"side-effect", 60}, fKeyCall: {"key-call", 12}, fTwice: {"twice", 8}, fArray: {"array", 6}, fCopies: {"copies", 6}, fMeter: {"meter", 4}, fDigest: {"digest", 4}, fShadow: {"shadow", 15},
+	fSideEffect: {"side-effect", 60}, fKeyCall: {"key-call", 12}, fTwice: {"twice", 8}, fWidthSlice: {"width-slice", 70}, fArray: {"array", 6}, fCopies: {"copies", 6}, fMeter: {"meter", 4}, fDigest: {"digest", 4}, fShadow: {"shadow", 15},
 }
 
-// draw chooses the features of the program.
-func (g *gen) draw() {
+// draw chooses the features of the program, but for those left out.
+func (g *gen) draw(without []string) {
 	for f := range g.on {
-		g.on[f] = g.chance(featureInfo[f].percent)
+		g.on[f] = g.chance(featureInfo[f].percent) && !slices.Contains(without, featureInfo[f].name)
 	}
 	if !g.on[fStack] || !g.on[fUnion] {
 		g.on[fUnionStack] = false

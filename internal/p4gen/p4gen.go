@@ -30,15 +30,16 @@ type Program struct {
 	Coverage map[string]int // checklist id -> constructs that cite it
 }
 
-// Generate makes the program of a seed.
-func Generate(seed uint64) *Program {
+// Generate makes the program of a seed. Features of the names without are left
+// out: for compilers that do not have them.
+func Generate(seed uint64, without ...string) *Program {
 	g := &gen{
 		r:     rand.New(rand.NewPCG(seed, 0x70346e6963)),
 		cov:   map[string]int{},
 		pool:  map[int][]string{},
 		taken: map[string]bool{},
 	}
-	g.draw()
+	g.draw(without)
 	g.program()
 	return &Program{Seed: seed, Source: g.b.String(), Features: g.features(), Coverage: g.cov}
 }
@@ -78,7 +79,8 @@ type gen struct {
 	subs     []*callable
 	parser   *parserGen
 	egress   bool // the control that is made is egress
-	applying bool // the arguments of a sub-parser are made
+	applying bool // the arguments of a sub-parser are made: behind the packet, so by position
+	binding  bool // arguments in an action list are made, which entries repeat
 }
 
 // body says what statements may stand where the generator is.

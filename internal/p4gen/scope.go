@@ -159,7 +159,7 @@ func (g *gen) apart(t *typ, taken []string) string {
 func (g *gen) sliceOf(s string, have, w int, write bool) string {
 	lo := g.r.IntN(have - w + 1)
 	ids := map[bool][2]string{false: {"L58", "L60"}, true: {"L59", "L60"}}[write]
-	if g.chance(25) {
+	if g.has(fWidthSlice, 30) {
 		g.cite(ids[1])
 		return fmt.Sprintf("%s[%d +: %d]", s, lo, w)
 	}

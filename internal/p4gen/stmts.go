@@ -126,7 +126,7 @@ func (g *gen) assign() bool {
 	l := g.text(p)
 	if p.t.kind == kBit && p.t.w > 1 && g.chance(15) {
 		w := 1 + g.r.IntN(p.t.w)
-		if g.chance(20) && g.on[fRuntimeIndex] {
+		if g.has(fWidthSlice, 20) && g.on[fRuntimeIndex] {
 			if q, ok := g.find(func(q place) bool { return q.t.kind == kBit && q.t.w <= 16 && !q.konst }); ok {
 				g.cite("L60")
 				g.line("%s[%s +: %d] = %s;", l, g.text(q), w, g.exprText(bits(w), 3))

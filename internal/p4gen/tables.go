@@ -188,7 +188,9 @@ func (g *gen) actionList(t *table) (list []listed) {
 		l := listed{a: a}
 		call := a.name
 		if n := len(a.params) - a.data; n > 0 {
+			g.binding = true
 			args, ok := g.args(a.params[:n], 2)
+			g.binding = false
 			if !ok {
 				continue
 			}
@@ -245,7 +247,7 @@ func (g *gen) defaultAction(list []listed) {
 // actionCall is an action with constants for its data.
 func (g *gen) actionCall(l listed, full bool) string {
 	var parts []string
-	if l.bound != "" && (full || g.chance(50)) && !strings.Contains(l.bound, " = ") {
+	if l.bound != "" && full {
 		parts = append(parts, l.bound)
 	}
 	for _, p := range l.a.params[len(l.a.params)-l.a.data:] {
@@ -308,7 +310,7 @@ func (g *gen) entries(keys []key, list []listed) {
 			g.cite("L137")
 			lead += fmt.Sprintf("priority = %d : ", 10+3*((i*5)%n)+i)
 		}
-		g.line("%s%s : %s;", lead, set, g.actionCall(l, false))
+		g.line("%s%s : %s;", lead, set, g.actionCall(l, g.chance(80)))
 	}
 	g.shut("}")
 }

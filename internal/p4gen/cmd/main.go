@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/p4nic/p4nic/internal/p4gen"
@@ -22,13 +23,14 @@ func main() {
 		workers  = flag.Int("workers", 2, "programs at a time")
 		kernel   = flag.Bool("kernel", os.Geteuid() == 0, "also in the kernel (needs CAP_BPF)")
 		out      = flag.String("out", "random-failures", "folder for reproducers")
+		without  = flag.String("without", "", "`features` that -show leaves out, separated by commas")
 		show     = flag.Bool("show", false, "print the program of -seed and end")
 		tries    = flag.Int("shrink", 1500, "how often a failing program is run to make it smaller")
 		each     = flag.Int("each", 1, "how many failures of a kind are kept")
 	)
 	flag.Parse()
 	if *show {
-		fmt.Print(p4gen.Generate(*seed).Source)
+		fmt.Print(p4gen.Generate(*seed, strings.Split(*without, ",")...).Source)
 		return
 	}
 	if *programs == 0 && *duration == 0 {
