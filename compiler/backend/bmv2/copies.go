@@ -27,6 +27,9 @@ func (c *code) copies(s *ir.ExternCall) bool {
 	case "resubmit", "resubmit_preserving_field_list":
 		c.emit("resubmit", number(x.fieldList(s, args)))
 	case "recirculate", "recirculate_preserving_field_list":
+		if len(args) == 0 {
+			return false // PNA's
+		}
 		c.emit("recirculate", number(x.fieldList(s, args)))
 	case "digest":
 		c.emit("generate_digest", outer(x.data(args[0])), number(c.learnList(s)))

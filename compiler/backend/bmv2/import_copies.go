@@ -60,6 +60,9 @@ func (im *importer) copies(p node, name string, args []node) ([]ir.Stmt, bool) {
 		list := im.fieldList(args[1])
 		return call("clone3", []ir.Type{list.T}, &ir.Const{Meta: im.meta(im.cloneT), Val: big64(kind)}, im.index(args[0]), list)
 	case "resubmit", "recirculate":
+		if name == "recirculate" && len(args) == 0 {
+			return nil, false // PNA's
+		}
 		need(1)
 		list := im.fieldList(args[0])
 		return call(name, []ir.Type{list.T}, list)

@@ -69,6 +69,12 @@ func (c *code) objects(s *ir.ExternCall) bool {
 	default:
 		return false
 	}
+	if s.Name == "SelectByDirection" { // pna_nic has no such primitive
+		if s.Dst != nil {
+			c.assign(s.Dst, byDirection(s))
+		}
+		return true
+	}
 	var ps []any
 	back := func() {}
 	if s.Dst != nil {
@@ -90,6 +96,23 @@ func (c *code) objects(s *ir.ExternCall) bool {
 	c.emit(s.Name, ps...)
 	back()
 	return true
+}
+
+// byDirection is SelectByDirection as an expression: the second argument for packets
+// from the network, which a bool calls true and an enum by its name.
+func byDirection(s *ir.ExternCall) ir.Expr {
+	cond := s.Args[0]
+	if e, is := cond.Type().(*ir.Enum); is {
+		net := new(big.Int)
+		for _, m := range e.Members {
+			if m.Name == "NET_TO_HOST" {
+				net = m.Value
+			}
+		}
+		k := &ir.Const{Meta: ir.Meta{T: e, P: s.P}, Val: net}
+		cond = &ir.Binary{Meta: ir.Meta{T: &ir.Bool{}, P: s.P}, Op: ir.Eq, X: cond, Y: k}
+	}
+	return &ir.Mux{Meta: ir.Meta{T: s.Dst.Type(), P: s.P}, C: cond, A: s.Args[1], B: s.Args[2]}
 }
 
 // fieldParam is a list of fields as a parameter: what is no field is copied to one.
