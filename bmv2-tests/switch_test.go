@@ -14,7 +14,7 @@ import (
 // TestSwitch plays switch/*.stf: what the real switches of bmv2 do with copies,
 // meters, selectors and the like, which the cases of packetcase cannot say. The
 // packets to expect were received from simple_switch or psa_switch, run on p4c's
-// JSON of the same program; where the switch's threads leave an order open the
+// JSON of the same program, or on ours where p4c makes none that is right; where the switch's threads leave an order open the
 // test does not ask for it. Each plays on ir/exec at every level, on our JSON
 // read again, and on p4c's JSON.
 func TestSwitch(t *testing.T) {
@@ -53,6 +53,9 @@ func TestSwitch(t *testing.T) {
 					return q.Core, nil
 				}},
 			} {
+				if _, err := os.Stat(base + ".json"); l.name == "p4c" && os.IsNotExist(err) {
+					continue // p4c's JSON is wrong or is not there
+				}
 				t.Run(l.name, func(t *testing.T) {
 					q, err := l.make()
 					check(t, err)

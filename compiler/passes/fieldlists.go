@@ -1,6 +1,8 @@
 package passes
 
 import (
+	"strings"
+
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/pass"
 )
@@ -29,6 +31,9 @@ func fieldlists(p *ir.Program) error {
 				if _, ok := a.Type().(*ir.ExternType); ok {
 					continue
 				}
+				if c.Name == "log_msg" {
+					c.Args[0] = logPlaces(c.Args[0], a)
+				}
 				list := &ir.ListExpr{Meta: ir.Meta{P: a.Pos()}}
 				f := flattener{out: &list.Elems, whole: computes(c.Name)}
 				if e := f.add(a); e != nil && err == nil {
@@ -47,6 +52,53 @@ func fieldlists(p *ir.Program) error {
 		dropTupleStructs(p)
 	}
 	return err
+}
+
+// logPlaces gives the message of log_msg a place for each scalar of a value that
+// has several: "{}" becomes "(a={}, b={})".
+func logPlaces(message, data ir.Expr) ir.Expr {
+	lit, ok := message.(*ir.StringLit)
+	if !ok {
+		return message
+	}
+	var elems []ir.Expr
+	switch d := data.(type) {
+	case *ir.ListExpr:
+		elems = d.Elems
+	case *ir.StructLit:
+		elems = d.Fields
+	default:
+		for i, f := range ir.Fields(data.Type()) {
+			elems = append(elems, part(data, f, i))
+		}
+	}
+	parts := strings.Split(lit.Val, "{}")
+	text := parts[0]
+	for i, p := range parts[1:] {
+		place := "{}"
+		if i < len(elems) {
+			place = logPlace(elems[i].Type())
+		}
+		text += place + p
+	}
+	return &ir.StringLit{Meta: lit.Meta, Val: text}
+}
+
+func logPlace(t ir.Type) string {
+	var places []string
+	switch t := t.(type) {
+	case *ir.Struct, *ir.Header, *ir.Union:
+		for _, f := range ir.Fields(t) {
+			places = append(places, f.Name+"="+logPlace(f.Type))
+		}
+	case *ir.Stack:
+		for range t.Size {
+			places = append(places, logPlace(t.Elem))
+		}
+	default:
+		return "{}"
+	}
+	return "(" + strings.Join(places, ", ") + ")"
 }
 
 // computes tells whether an extern reads the bits of its data, as opposed to

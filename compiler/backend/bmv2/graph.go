@@ -27,14 +27,15 @@ type gnode struct {
 // grapher turns a control's body into a graph. It works from the end to the
 // start: each statement is given what comes after it; nil is the end.
 type grapher struct {
-	x     *exporter
-	ends  map[string]*gnode
-	heads map[string]*gnode
-	uses  map[*ir.Var]int // of locals in expressions
+	x      *exporter
+	ends   map[string]*gnode
+	heads  map[string]*gnode
+	tables map[*ir.Table]*gnode // that have been placed
+	uses   map[*ir.Var]int      // of locals in expressions
 }
 
 func (x *exporter) newGrapher(b *ir.Block) *grapher {
-	g := &grapher{x: x, ends: map[string]*gnode{}, heads: map[string]*gnode{}, uses: map[*ir.Var]int{}}
+	g := &grapher{x: x, ends: map[string]*gnode{}, heads: map[string]*gnode{}, tables: map[*ir.Table]*gnode{}, uses: map[*ir.Var]int{}}
 	ir.WalkExprs(b.Body, func(e ir.Expr) {
 		if v, is := e.(*ir.VarRef); is {
 			g.uses[v.Var]++
@@ -235,10 +236,14 @@ func (g *grapher) apply(s *ir.ApplyTable, next *gnode) *gnode {
 // table puts in front of a table what computes those keys that are no fields.
 func (g *grapher) table(n *gnode) *gnode {
 	t := n.apply.Table
+	if old := g.tables[t]; old != nil && old.apply != nil && slices.Equal(old.targets(), n.targets()) && old.byHit == n.byHit {
+		return old // what follows is the same, and so is the place
+	}
 	if g.x.applied[t] {
-		g.x.fail(n.pos, "table "+t.Name, "it is applied more than once; in bmv2 JSON a table has one place")
+		g.x.fail(n.pos, "table "+t.Name, "it is applied more than once, and different things follow; in bmv2 JSON a table has one place")
 	}
 	g.x.applied[t] = true
+	g.tables[t] = n
 	var pre []ir.Stmt
 	for _, k := range t.Keys {
 		if _, is := g.x.keyField(k.Expr); is {

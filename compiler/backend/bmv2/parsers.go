@@ -162,6 +162,12 @@ func (p *parserCode) stmt(s ir.Stmt) {
 		p.op("advance", outer(p.x.data(s.Bits)))
 	case *ir.Lookahead:
 		p.lookahead(s.Dst, 0)
+	case *ir.Assign:
+		if last, is := s.R.(*ir.StackOp); is && last.Op == ir.StackLast {
+			p.copyLast(s, last)
+			return
+		}
+		p.primitives(s)
 	case *ir.Verify:
 		p.op("verify", p.x.truth(s.Cond), p.x.data(s.Err))
 	case *ir.PacketLength:
@@ -229,6 +235,22 @@ func (p *parserCode) extract(s *ir.Extract) {
 	p.op("extract", what)
 }
 
+// copyLast copies the last header of a stack, which is valid, field by field:
+// bmv2's parsers name no whole one.
+func (p *parserCode) copyLast(s *ir.Assign, last *ir.StackOp) {
+	t, is := last.T.(*ir.Header)
+	if !is {
+		p.primitives(s)
+		return
+	}
+	c := p.x.newCode()
+	c.emit("add_header", outer(p.x.composite(s.L)))
+	p.op("primitive", c.prims[0])
+	for _, f := range t.Fields {
+		p.primitives(&ir.Assign{SMeta: s.SMeta, L: member(s.L, f), R: member(last, f)})
+	}
+}
+
 // lookahead reads into dst what lies at bits from the parser's place.
 func (p *parserCode) lookahead(dst ir.Expr, at int) int {
 	switch t := dst.Type().(type) {
@@ -239,7 +261,13 @@ func (p *parserCode) lookahead(dst ir.Expr, at int) int {
 		return p.lookaheadFields(dst, t, at)
 	case *ir.Struct:
 		return p.lookaheadFields(dst, t, at)
-	case *ir.Stack, *ir.Union, *ir.Varbit:
+	case *ir.Stack:
+		for i := range t.Size {
+			i32 := &ir.Bit{W: 32}
+			at = p.lookahead(&ir.Index{Meta: ir.Meta{T: t.Elem, P: dst.Pos()}, X: dst, I: constant(i32, int64(i), dst.Pos())}, at)
+		}
+		return at
+	case *ir.Union, *ir.Varbit:
 		p.x.fail(dst.Pos(), "lookahead", "bmv2 JSON has it for numbers, not for "+t.String())
 	}
 	w := ir.Width(dst.Type())
