@@ -90,6 +90,10 @@ func (g *gen) constant(v *types.Const, t types.Type, p ir.Pos) ir.Expr {
 			}
 			elems = append(elems, x)
 		}
+		if holdsList(t) {
+			m.T = tupleOf(elems)
+			return &ir.ListExpr{Meta: m, Elems: elems}
+		}
 		switch m.T.(type) {
 		case *ir.Struct, *ir.Header:
 			return &ir.StructLit{Meta: m, Fields: elems}
@@ -180,16 +184,13 @@ func (g *gen) list(e *env, n *ast.ListExpr, t, want types.Type) ir.Expr {
 		}
 		elems = append(elems, g.expr(e, x, et))
 	}
+	if holdsList(want) {
+		m.T = tupleOf(elems)
+		return &ir.ListExpr{Meta: m, Elems: elems}
+	}
 	switch m.T.(type) {
 	case *ir.Struct, *ir.Header:
 		return &ir.StructLit{Meta: m, Fields: elems}
-	}
-	if l, ok := want.(*types.List); ok {
-		tt := &ir.Tuple{}
-		for range elems {
-			tt.Elems = append(tt.Elems, g.conv(l.Elem))
-		}
-		m.T = tt
 	}
 	return &ir.ListExpr{Meta: m, Elems: elems}
 }
@@ -230,6 +231,10 @@ func (g *gen) record(e *env, n *ast.StructExpr, t, want types.Type) ir.Expr {
 		} else {
 			lit.Fields = append(lit.Fields, g.zero(g.conv(f.Type), m.P))
 		}
+	}
+	if holdsList(want) {
+		m.T = tupleOf(lit.Fields)
+		return &ir.ListExpr{Meta: m, Elems: lit.Fields}
 	}
 	return lit
 }

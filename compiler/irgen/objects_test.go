@@ -111,3 +111,32 @@ func TestObjects(t *testing.T) {
 		}
 	})
 }
+
+// Lists have no type of their own in the IR: a value says how many elements there
+// are.
+func TestLists(t *testing.T) {
+	for _, c := range []struct{ id, decls, want string }{
+		{"lang:L35", "extern Lst { Lst(list<bit<8>> l); }" + ingress + "{ Lst({ 1, 2, 3 }) e; apply { } }", "instance ig.e Lst({8w1, 8w2, 8w3});"},
+		{"lang:L35 of structs", "struct P { bit<8> a; bool b; }\nextern Lst { Lst(list<P> l); }" + ingress + "{ Lst((list<P>){ { 1, true }, { b = false, a = 2 } }) e; apply { } }", "Lst({lit<P>{8w1, true}, lit<P>{8w2, false}});"},
+		{"lang:L35 in a struct", "struct P { bit<8> a; list<bit<8>> l; }\nconst P K = { 1, { 2, 3 } };\nextern Lst { Lst(P p); }" + ingress + "{ Lst(K) e; Lst({ 4, { } }) f; apply { } }", "instance ig.f Lst({8w4, {}});"},
+		{"lang:L35 as a type argument", "extern Any<T> { Any(T t); }" + ingress + "{ Any<list<bit<8>>>({ 1 }) e; apply { } }", "instance ig.e Any<tuple<>>({8w1});"},
+		{"lang:L93 over a list", ingress + "{ apply { for (bit<8> v in (list<bit<8>>){ 1, 2 }) { m.a = m.a + v; } } }", "v = 8w2"},
+	} {
+		t.Run(c.id, func(t *testing.T) {
+			p := must(t, c.decls)
+			var b strings.Builder
+			if err := p.Print(&b, ir.PrintOptions{NoPos: true}); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(b.String(), c.want) {
+				t.Errorf("no %q in\n%s", c.want, &b)
+			}
+		})
+	}
+	t.Run("lang:L35 a variable", func(t *testing.T) {
+		_, rep := compile("t.p4", whole(ingress+"{ apply { list<bit<8>> l = { 1 }; } }"))
+		if !strings.Contains(rep.String(), "a variable cannot have type list<bit<8>>") {
+			t.Errorf("diagnostics:\n%s", rep)
+		}
+	})
+}

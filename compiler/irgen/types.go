@@ -3,6 +3,7 @@ package irgen
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ast"
@@ -91,10 +92,35 @@ func (g *gen) conv(t types.Type) ir.Type {
 			out.Elems = append(out.Elems, g.conv(f.Type))
 		}
 		return out
+	case *types.List:
+		return &ir.Tuple{} // how many elements, a value says
 	case *types.Extern:
 		return &ir.ExternType{Name: t.Name, Args: g.convList(t.Args)}
 	}
 	return &ir.Void{}
+}
+
+// holdsList tells whether values of t, having lists in them, have no type of
+// their own in the IR: they are written as lists.
+func holdsList(t types.Type) bool {
+	switch t := t.(type) {
+	case *types.List:
+		return true
+	case *types.Struct:
+		return slices.ContainsFunc(t.Fields, func(f *types.Field) bool { return holdsList(f.Type) })
+	case *types.Tuple:
+		return slices.ContainsFunc(t.Elems, holdsList)
+	}
+	return false
+}
+
+// tupleOf is the type of a list with these elements.
+func tupleOf(elems []ir.Expr) *ir.Tuple {
+	t := &ir.Tuple{}
+	for _, e := range elems {
+		t.Elems = append(t.Elems, e.Type())
+	}
+	return t
 }
 
 func (g *gen) convList(ts []types.Type) []ir.Type {

@@ -91,6 +91,23 @@ func (r *retyper) typ(t ir.Type) ir.Type {
 	return n
 }
 
+// argTypes replaces the named types among the type arguments of an extern object,
+// which keeps its tuples: they are data, not values.
+func (r *retyper) argTypes(ts []ir.Type) []ir.Type {
+	var out []ir.Type
+	for _, t := range ts {
+		switch x := t.(type) {
+		case *ir.Tuple:
+			out = append(out, &ir.Tuple{Elems: r.argTypes(x.Elems)})
+		case *ir.ExternType:
+			out = append(out, &ir.ExternType{Name: x.Name, Args: r.argTypes(x.Args)})
+		default:
+			out = append(out, r.typ(t))
+		}
+	}
+	return out
+}
+
 func changedList(a, b []ir.Type) bool {
 	for i := range a {
 		if a[i] != b[i] {

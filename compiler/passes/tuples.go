@@ -66,6 +66,9 @@ func tuples(p *ir.Program) error {
 		return e
 	})
 	p.Instances = saved
+	for _, in := range saved {
+		in.Type = &ir.ExternType{Name: in.Type.Name, Args: r.argTypes(in.Type.Args)}
+	}
 	for _, s := range made {
 		p.Types = append(p.Types, s)
 	}

@@ -83,10 +83,20 @@ func (r *Result) typed(o driver.Options) error {
 		r.Line = "" // a line is that of a rejection
 		return nil
 	}
-	if err := ir.Check(res.Typed); err != nil {
+	if err := whole(res.Typed); err != nil {
 		return err
 	}
-	text := res.Typed.String()
+	r.Stage = StageTyped
+	return nil
+}
+
+// whole tells what is wrong with typed IR: it must verify, print, and print the
+// same when it is read back.
+func whole(p *ir.Program) error {
+	if err := ir.Check(p); err != nil {
+		return err
+	}
+	text := p.String()
 	again, err := ir.Parse("typed", []byte(text))
 	if err != nil {
 		return fmt.Errorf("the typed IR does not read back: %w", err)
@@ -94,7 +104,6 @@ func (r *Result) typed(o driver.Options) error {
 	if again.String() != text {
 		return errors.New("the typed IR prints otherwise when it is read back")
 	}
-	r.Stage = StageTyped
 	return nil
 }
 

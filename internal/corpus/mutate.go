@@ -25,7 +25,7 @@ func Mutants(w io.Writer, root, dir string, programs []Program, seed uint64, dur
 	var texts []string
 	for i := range programs {
 		switch programs[i].Arch {
-		case "none", "core", "v1model":
+		case "none", "core", "v1model", "psa", "pna", "ebpf_model", "xdp_model", "ubpf_model":
 			text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(programs[i].Path)))
 			if err != nil {
 				return err
@@ -96,8 +96,17 @@ func compileMutant(text string) error {
 		}
 		return nil, os.ErrNotExist
 	}}
-	res, err := driver.Compile(o)
+	res, err := driver.Typed(o)
 	if err != nil {
+		return err
+	}
+	if res.Typed == nil {
+		return nil
+	}
+	if err := whole(res.Typed); err != nil {
+		return err
+	}
+	if res, err = driver.Compile(o); err != nil {
 		return err
 	}
 	if res.Core == nil {
