@@ -2,6 +2,7 @@ package passes
 
 import (
 	"fmt"
+	"github.com/p4nic/p4nic/compiler/pass"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 )
@@ -27,3 +28,6 @@ func RunOne(name string, p *ir.Program) error {
 	}
 	return fmt.Errorf("no pass %q", name)
 }
+
+// Table is the table of passes with facts of its own.
+func Table() []pass.Pass { return table(newFacts()) }
