@@ -98,3 +98,25 @@ func (r *Reach) table(t *Table) {
 		}
 	}
 }
+
+// ConstPath gives the variable that x is a part of, and the longest part of the
+// way to x that no index of run time is needed for; nil when x is no place.
+func ConstPath(x Expr) (root *Var, whole Expr) {
+	switch e := x.(type) {
+	case *VarRef:
+		return e.Var, x
+	case *Member:
+		root, whole = ConstPath(e.X)
+		if whole == e.X {
+			whole = x
+		}
+	case *Index:
+		root, whole = ConstPath(e.X)
+		if _, ok := e.I.(*Const); ok && whole == e.X {
+			whole = x
+		}
+	case *StackOp:
+		root, whole = ConstPath(e.X)
+	}
+	return root, whole
+}

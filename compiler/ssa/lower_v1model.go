@@ -18,6 +18,7 @@ type v1 struct {
 	trimTo        int       // leaf: to this length
 	counts        bool      // egress reads packet_length
 	length        int       // leaf: what it is there, less the size of the headers
+	emitted       map[int]bool
 }
 
 // leaves are values for leaves from rel on.
@@ -161,6 +162,7 @@ func (a *v1) begin(l *lowerer) {
 	a.setMeta(l, "packet_length", l.op(OpWireLen, 32))
 	if a.counts = readsLength(l.p.Block("eg")); a.counts {
 		a.length = l.leaves(word, "$bytes")
+		a.emitted = l.emittedHeaders(l.p.Block("dep"))
 	}
 	a.setMeta(l, "ingress_global_timestamp", now)
 
@@ -200,14 +202,42 @@ func (a *v1) toEgress(l *lowerer) {
 	})
 }
 
-// headerBytes is the size of the valid headers.
+// headerBytes is the size of the valid headers that the deparser may emit.
 func (a *v1) headerBytes(l *lowerer) *Value {
 	sum := l.constant(32, 0)
 	a.hdr.node.headers(a.hdr.base, func(n *node, base int) {
+		if !a.emitted[base-a.hdr.base] {
+			return
+		}
 		bytes := l.sel(l.known(l.get(base+leafValid)), l.constant(32, uint64(n.bits/8)), l.constant(32, 0))
 		sum = l.op(OpAdd, 32, sum, bytes)
 	})
 	return sum
+}
+
+// emittedHeaders finds the headers, by their first leaf, that the deparser may emit.
+func (l *lowerer) emittedHeaders(dep *ir.Block) map[int]bool {
+	hdr := l.declare(dep.Params[1])
+	out := map[int]bool{}
+	add := func(n *node, base int) {
+		n.headers(base-hdr.base, func(_ *node, rel int) { out[rel] = true })
+	}
+	ir.WalkStmts(dep.Body, func(s ir.Stmt) {
+		e, ok := s.(*ir.Emit)
+		if !ok {
+			return
+		}
+		root, whole := ir.ConstPath(e.X)
+		if root != dep.Params[1] { // by way of a variable: any of them
+			add(hdr.node, hdr.base)
+			return
+		}
+		p := l.place(whole)
+		for _, alt := range p.alts {
+			add(p.node, alt.base)
+		}
+	})
+	return out
 }
 
 // readsLength tells whether egress reads packet_length: what it finds there takes

@@ -119,7 +119,7 @@ func (k *compiler) v1model() func(*ctx, *Result) {
 	a := &v1{drop: uint64(k.m.opts.DropPort)}
 	k.shareParams(a, blocks[:])
 	k.fieldLists = &a.lists
-	a.sizes = k.sizes(blocks[0].Params[1].Type, k.varAddr(blocks[0].Params[1]))
+	a.sizes = k.emitted(blocks[5])
 	f := k.stdField
 	a.ingressPort, a.egressSpec, a.egressPort = f("ingress_port"), f("egress_spec"), f("egress_port")
 	a.instance, a.length, a.parserError = f("instance_type"), f("packet_length"), f("parser_error")

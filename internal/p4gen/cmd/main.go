@@ -3,11 +3,14 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/p4nic/p4nic/internal/p4gen"
@@ -36,8 +39,10 @@ func main() {
 	if *programs == 0 && *duration == 0 {
 		*duration = time.Hour
 	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
 	seen := map[string]int{}
-	c := differ.Campaign{Seed: *seed, Programs: *programs, For: *duration, Packets: *packets, Workers: *workers, Engines: differ.Engines{Kernel: *kernel}}
+	c := differ.Campaign{Seed: *seed, Programs: *programs, For: *duration, Packets: *packets, Workers: *workers, Engines: differ.Engines{Kernel: *kernel}, Stop: ctx.Done()}
 	c.Found = func(s uint64, cs *differ.Case, f *differ.Failure) {
 		seen[f.Class()]++
 		fmt.Printf("seed %d: %s\n", s, f.Short())

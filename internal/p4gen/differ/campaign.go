@@ -19,6 +19,7 @@ type Campaign struct {
 	Packets  int           // a program
 	Workers  int
 	Engines  Engines
+	Stop     <-chan struct{} // ends the campaign when closed; nil for never
 	// Found is called for each failure, one at a time.
 	Found func(seed uint64, c *Case, f *Failure)
 }
@@ -41,6 +42,11 @@ func (c Campaign) Run() *Totals {
 	next := c.Seed
 	start := time.Now()
 	take := func() (uint64, bool) {
+		select {
+		case <-c.Stop:
+			return 0, false
+		default:
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		if c.Programs > 0 && next >= c.Seed+uint64(c.Programs) || c.For > 0 && time.Since(start) >= c.For {
