@@ -237,26 +237,33 @@ func (g *grapher) apply(s *ir.ApplyTable, next *gnode) *gnode {
 func (g *grapher) table(n *gnode) *gnode {
 	t := n.apply.Table
 	if old := g.tables[t]; old != nil && old.apply != nil && slices.Equal(old.targets(), n.targets()) && old.byHit == n.byHit {
-		return old // what follows is the same, and so is the place
+		return g.keyed(old, n.pos) // what follows is the same, and so is the place
 	}
 	if g.x.applied[t] {
 		g.x.fail(n.pos, "table "+t.Name, "it is applied more than once, and different things follow; in bmv2 JSON a table has one place")
 	}
 	g.x.applied[t] = true
 	g.tables[t] = n
-	var pre []ir.Stmt
 	for _, k := range t.Keys {
-		if _, is := g.x.keyField(k.Expr); is {
-			continue
+		if _, is := g.x.keyField(k.Expr); !is {
+			g.x.keyTemps[k.Expr] = g.x.temp(k.Expr.Type(), k.Pos)
 		}
-		tmp := g.x.temp(k.Expr.Type(), k.Pos)
-		g.x.keyTemps[k.Expr] = tmp
-		pre = append(pre, &ir.Assign{SMeta: ir.SMeta{P: k.Pos}, L: tmp, R: k.Expr})
+	}
+	return g.keyed(n, n.pos)
+}
+
+// keyed puts in front of the node of a table what computes its keys.
+func (g *grapher) keyed(n *gnode, pos ir.Pos) *gnode {
+	var pre []ir.Stmt
+	for _, k := range n.apply.Table.Keys {
+		if tmp := g.x.keyTemps[k.Expr]; tmp != nil {
+			pre = append(pre, &ir.Assign{SMeta: ir.SMeta{P: k.Pos}, L: tmp, R: k.Expr})
+		}
 	}
 	if pre == nil {
 		return n
 	}
-	return &gnode{pos: n.pos, body: pre, next: n}
+	return &gnode{pos: pos, body: pre, next: n}
 }
 
 // resolve follows aliases.
