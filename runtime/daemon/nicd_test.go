@@ -91,7 +91,7 @@ func (d *nicd) start() {
 	netnstest.Check(d.t, d.ns.Do(d.cmd.Start))
 	c := d.client()
 	defer c.Close()
-	netnstest.Eventually(d.t, 20*time.Second, "nicd answers\n"+d.log.String(), func() bool {
+	netnstest.Eventually(d.t, 2*time.Minute, "nicd answers\n"+d.log.String(), func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_, err := c.Capabilities(ctx)
