@@ -349,15 +349,14 @@ func actionArgs(actions []tableAction, action int, args [][]byte) (*actionData, 
 	if len(args) != len(a.params) {
 		return nil, fmt.Errorf("action %s takes %d arguments, not %d", a.name, len(a.params), len(args))
 	}
-	d := &actionData{action: action}
-	if len(a.params) > 0 {
-		d.args = make([][]uint64, 0, len(a.params))
-	}
+	d, words := newActionData(a)
+	d.action = action
 	for i, p := range a.params {
 		if len(args[i]) != ir.ByteWidth(p.w) {
 			return nil, fmt.Errorf("action %s: argument %s has %d bytes, not %d", a.name, p.name, len(args[i]), ir.ByteWidth(p.w))
 		}
-		v := make([]uint64, p.n)
+		v := words[:p.n:p.n]
+		words = words[p.n:]
 		fromBytes(v, args[i])
 		if v[p.n-1]&^topMask(p.w) != 0 {
 			return nil, fmt.Errorf("action %s: argument %s is wider than %d bits", a.name, p.name, p.w)
@@ -365,6 +364,31 @@ func actionArgs(actions []tableAction, action int, args [][]byte) (*actionData, 
 		d.args = append(d.args, v)
 	}
 	return d, nil
+}
+
+// fewArgs is the data of an action with few arguments, in one piece: large tables
+// have many entries.
+type fewArgs struct {
+	actionData
+	list  [2][]uint64
+	words [3]uint64
+}
+
+// newActionData makes room for an action's arguments.
+func newActionData(a *tableAction) (d *actionData, words []uint64) {
+	n := 0
+	for _, p := range a.params {
+		n += p.n
+	}
+	if len(a.params) == 0 {
+		return &actionData{}, nil
+	}
+	if len(a.params) > len(fewArgs{}.list) || n > len(fewArgs{}.words) {
+		return &actionData{args: make([][]uint64, 0, len(a.params))}, make([]uint64, n)
+	}
+	f := &fewArgs{}
+	f.args = f.list[:0]
+	return &f.actionData, f.words[:]
 }
 
 func (m *Machine) table(i int) (*table, error) {
