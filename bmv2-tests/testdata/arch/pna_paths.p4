@@ -16,6 +16,7 @@ header seen_t {
     bit<32> port;
     bit<8>  flags;      // parser error is none for pre and main control, time runs, class of service is 0
     bit<8>  selected;
+    bit<8>  path;
     bit<8>  decrypt;    // pre output metadata as pre control finds them
 }
 
@@ -35,6 +36,28 @@ struct meta_t {
     bit<1>  pre_error;
     bit<8>  decrypt;
     bool    pre_port;
+}
+
+PNA_PacketPath_t path_of(in PNA_Direction_t direction, in bool looped) {
+    if (direction == PNA_Direction_t.NET_TO_HOST) {
+        return looped ? PNA_PacketPath_t.FROM_NET_RECIRCULATED : PNA_PacketPath_t.FROM_NET_PORT;
+    }
+    return looped ? PNA_PacketPath_t.FROM_HOST_RECIRCULATED : PNA_PacketPath_t.FROM_HOST;
+}
+
+bit<8> path_number(in PNA_PacketPath_t path) {
+    if (path == PNA_PacketPath_t.FROM_NET_PORT) {
+        return 1;
+    } else if (path == PNA_PacketPath_t.FROM_NET_LOOPEDBACK) {
+        return 2;
+    } else if (path == PNA_PacketPath_t.FROM_NET_RECIRCULATED) {
+        return 3;
+    } else if (path == PNA_PacketPath_t.FROM_HOST) {
+        return 4;
+    } else if (path == PNA_PacketPath_t.FROM_HOST_LOOPEDBACK) {
+        return 5;
+    }
+    return 6;
 }
 
 parser P(packet_in pkt, out headers_t hdr, inout meta_t meta, in pna_main_parser_input_metadata_t istd) {
@@ -84,6 +107,7 @@ control M(inout headers_t hdr, inout meta_t meta, in pna_main_input_metadata_t i
                          ++ (bit<1>)((ClassOfServiceUint_t)istd.class_of_service == 0 && (ClassOfServiceUint_t)ostd.class_of_service == 0)
                          ++ (bit<1>)(meta.pre_port && (PortIdUint_t)istd.input_port == meta.port);
         hdr.seen.selected = SelectByDirection(istd.direction, 8w0xaa, 8w0xbb);
+        hdr.seen.path = path_number(path_of(istd.direction, istd.loopedback));
         hdr.seen.decrypt = meta.decrypt;
         if (hdr.ask.what & 16 == 16) {
             drop_packet();
