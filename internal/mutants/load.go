@@ -2,6 +2,7 @@ package mutants
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func load(root, module string, packages []string) ([]*pkg, error) {
 	for _, p := range packages {
 		args = append(args, "./"+p)
 	}
-	out, err := goTool(root, nil, args...)
+	out, err := goTool(context.Background(), root, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -142,10 +143,9 @@ func (p *pkg) compiles(f *file, src []byte) bool {
 }
 
 // goTool runs the go command in dir and returns what it prints.
-func goTool(dir string, env []string, args ...string) ([]byte, error) {
-	cmd := exec.Command("go", args...)
+func goTool(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
 	var out, msg bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &msg
 	if err := cmd.Run(); err != nil {

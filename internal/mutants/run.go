@@ -9,9 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Runner plays the suite against mutants.
@@ -48,8 +52,8 @@ func NewRunner(c *Config, root, dir string) (*Runner, error) {
 
 // Run plays the suite against one mutant, in a folder of its own. A failure
 // counts when the test that failed fails again, and passes without the fault: a
-// test that is at odds with the machine catches nothing.
-func (r *Runner) Run(m *Mutant) (*Result, error) {
+// test that is at odds with the machine catches nothing. What runs ends with ctx.
+func (r *Runner) Run(ctx context.Context, m *Mutant) (*Result, error) {
 	dir, err := os.MkdirTemp(r.Dir, "m")
 	if err != nil {
 		return nil, err
@@ -61,7 +65,7 @@ func (r *Runner) Run(m *Mutant) (*Result, error) {
 	}
 	res := &Result{Mutant: m, Outcome: Survived}
 	for _, s := range r.Config.order(m.Package, r.deps) {
-		base, err := r.baseline(s)
+		base, err := r.baseline(ctx, s)
 		if err != nil {
 			return nil, err
 		}
@@ -70,12 +74,12 @@ func (r *Runner) Run(m *Mutant) (*Result, error) {
 		}
 		bin := filepath.Join(dir, s.binary())
 		started := time.Now()
-		if err := r.build(s, bin, overlay); err != nil {
+		if err := r.build(ctx, s, bin, overlay); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", m.File, m.Line, err)
 		}
 		res.Build += time.Since(started)
 		started = time.Now()
-		by, err := r.catches(s, bin, base, overlay)
+		by, err := r.catches(ctx, s, bin, base, overlay)
 		if err != nil {
 			return nil, err
 		}
@@ -91,23 +95,23 @@ func (r *Runner) Run(m *Mutant) (*Result, error) {
 }
 
 // catches runs a package's tests with the fault and says how it was noticed.
-func (r *Runner) catches(s Suite, bin string, base *baseline, overlay string) (string, error) {
+func (r *Runner) catches(ctx context.Context, s Suite, bin string, base *baseline, overlay string) (string, error) {
 	base.playing.Lock()
 	defer base.playing.Unlock()
 	limit := r.Config.limit(s)
 	for {
-		f, err := r.play(s, bin, "", overlay, limit)
+		f, err := r.play(ctx, s, bin, "", overlay, limit)
 		if err != nil || f == nil {
 			return "", err
 		}
 		// Twice: the same test, with the fault and without. A machine that is
 		// too busy fails without it as well, and then more time is given.
 		only := f.test
-		again, err := r.play(s, bin, only, overlay, limit)
+		again, err := r.play(ctx, s, bin, only, overlay, limit)
 		if err != nil {
 			return "", err
 		}
-		without, err := r.play(s, base.binary, only, "", limit)
+		without, err := r.play(ctx, s, base.binary, only, "", limit)
 		switch {
 		case err != nil:
 			return "", err
@@ -121,7 +125,7 @@ func (r *Runner) catches(s Suite, bin string, base *baseline, overlay string) (s
 }
 
 // baseline builds and plays a package without a fault, once.
-func (r *Runner) baseline(s Suite) (*baseline, error) {
+func (r *Runner) baseline(ctx context.Context, s Suite) (*baseline, error) {
 	r.mu.Lock()
 	b := r.base[s.Package]
 	if b == nil {
@@ -130,12 +134,12 @@ func (r *Runner) baseline(s Suite) (*baseline, error) {
 	}
 	r.mu.Unlock()
 	b.once.Do(func() {
-		if b.err = r.build(s, b.binary, ""); b.err != nil {
+		if b.err = r.build(ctx, s, b.binary, ""); b.err != nil {
 			return
 		}
 		var f *failure
 		for range 3 {
-			if f, b.err = r.play(s, b.binary, "", "", 4*r.Config.limit(s)); f == nil {
+			if f, b.err = r.play(ctx, s, b.binary, "", "", 4*r.Config.limit(s)); f == nil {
 				return
 			}
 		}
@@ -158,12 +162,12 @@ func (r *Runner) Broken() []string {
 	return list
 }
 
-func (r *Runner) build(s Suite, bin, overlay string) error {
+func (r *Runner) build(ctx context.Context, s Suite, bin, overlay string) error {
 	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", bin} // no debugger reads it
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
-	_, err := goTool(r.Root, nil, append(args, "./"+s.Package)...)
+	_, err := goTool(ctx, r.Root, append(args, "./"+s.Package)...)
 	return err
 }
 
@@ -193,16 +197,17 @@ var (
 
 // play runs a test binary; nil is a pass. The process and its children end when
 // the limit is reached.
-func (r *Runner) play(s Suite, bin, only, overlay string, limit time.Duration) (*failure, error) {
+func (r *Runner) play(outer context.Context, s Suite, bin, only, overlay string, limit time.Duration) (*failure, error) {
 	tmp, err := os.MkdirTemp(r.Dir, "t")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
+	defer unmountBelow(tmp)
 	if err := os.Chmod(tmp, 0o777); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(outer, limit)
 	defer cancel()
 	script := fmt.Sprintf(`ulimit -d %d; exec "$@"`, r.MemoryKB)
 	args := []string{"-c", script, "sh", bin, "-test.v", "-test.failfast", "-test.count=1", "-test.timeout=0"}
@@ -236,6 +241,9 @@ func (r *Runner) play(s Suite, bin, only, overlay string, limit time.Duration) (
 		err = <-done
 	}
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // children that outlive it
+	if outer.Err() != nil {
+		return nil, outer.Err()
+	}
 	if err == nil {
 		return nil, nil
 	}
@@ -280,4 +288,17 @@ func writeOverlay(dir string, m *Mutant) (string, error) {
 	}
 	name := filepath.Join(dir, "overlay.json")
 	return name, os.WriteFile(name, text, 0o644)
+}
+
+// unmountBelow takes away the file systems that a killed test left mounted.
+func unmountBelow(dir string) {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return
+	}
+	for _, l := range slices.Backward(strings.Split(string(text), "\n")) { // the newest first
+		if f := strings.Fields(l); len(f) > 4 && strings.HasPrefix(f[4], dir+"/") {
+			_ = unix.Unmount(f[4], unix.MNT_DETACH)
+		}
+	}
 }

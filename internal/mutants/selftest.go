@@ -1,6 +1,7 @@
 package mutants
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -119,7 +120,7 @@ func SelfTest(w io.Writer) error {
 			continue
 		}
 		seen[m.Function]++
-		res, err := r.Run(m)
+		res, err := r.Run(context.Background(), m)
 		if err != nil {
 			return err
 		}

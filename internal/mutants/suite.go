@@ -2,6 +2,7 @@ package mutants
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -40,7 +41,7 @@ func (c *Config) dependencies(root string) (map[string]map[string]bool, error) {
 	for _, s := range c.Suite {
 		args = append(args, "./"+s.Package)
 	}
-	out, err := goTool(root, nil, args...)
+	out, err := goTool(context.Background(), root, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -9,14 +9,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/p4nic/p4nic/internal/mutants"
@@ -83,7 +86,9 @@ func run(args []string, w io.Writer) error {
 		return err
 	}
 	report := &mutants.Report{Seed: *seed, Statements: statements}
-	if err := play(w, conf, dir, drawn, *workers, known, report); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := play(ctx, w, conf, dir, drawn, *workers, known, report); err != nil {
 		return err
 	}
 	if err := report.WriteText(w); err != nil {
@@ -105,7 +110,7 @@ func run(args []string, w io.Writer) error {
 }
 
 // play runs the mutants, some at a time; results keep the order of the draw.
-func play(w io.Writer, conf *mutants.Config, root string, drawn []*mutants.Mutant, workers int, known *mutants.Equivalents, report *mutants.Report) error {
+func play(ctx context.Context, w io.Writer, conf *mutants.Config, root string, drawn []*mutants.Mutant, workers int, known *mutants.Equivalents, report *mutants.Report) error {
 	tmp, err := os.MkdirTemp("", "mut")
 	if err != nil {
 		return err
@@ -133,7 +138,7 @@ func play(w io.Writer, conf *mutants.Config, root string, drawn []*mutants.Mutan
 				if stop || i >= len(drawn) {
 					return
 				}
-				res, err := r.Run(drawn[i])
+				res, err := r.Run(ctx, drawn[i])
 				mu.Lock()
 				if err != nil {
 					failed = errors.Join(failed, err)
