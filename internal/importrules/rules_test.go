@@ -84,6 +84,10 @@ var rules = []rule{
 	{From: "internal/p4gen", Not: "runtime", Why: "engines are compared without a daemon"},
 	{From: "compiler", Not: "internal/refops", Why: "the second opinion on arithmetic shares no code with what it checks (D10)"},
 	{From: "runtime", Not: "internal/refops", Why: "the second opinion on arithmetic is for tests (D10)"},
+	{From: "internal/mutants", Not: "compiler", Tests: true, Why: "what changes the product's code must build while the product is broken"},
+	{From: "internal/mutants", Not: "runtime", Tests: true, Why: "what changes the product's code must build while the product is broken"},
+	{From: "internal/matrix", Not: "compiler", Tests: true, Why: "the matrix reads files; it runs nothing of the product"},
+	{From: "internal/matrix", Not: "runtime", Tests: true, Why: "the matrix reads files; it runs nothing of the product"},
 	{From: "internal/refops", Not: "compiler/ir/exec", Tests: true, Why: "the second opinion shares no code with what it checks (D10)"},
 	{From: "internal/refops", Not: "compiler/ssa", Tests: true, Why: "the second opinion shares no code with what it checks (D10)"},
 }
