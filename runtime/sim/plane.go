@@ -34,6 +34,8 @@ type Options struct {
 
 // Plane is the simulator of one device.
 type Plane struct {
+	entities
+	events
 	log     *slog.Logger
 	live    atomic.Pointer[exec.Machine] // nil: nothing loaded, packets pass to the host
 	applied atomic.Uint64
@@ -58,6 +60,7 @@ func Open(o Options) (*Plane, error) {
 		return nil, err
 	}
 	p := &Plane{log: o.Logger, cpuPort: o.CPUPort}
+	p.entities.machine = p.live.Load
 	p.ports.Store(&map[uint32]*port{})
 	return p, nil
 }
@@ -81,13 +84,18 @@ func unsupported(err error) error {
 
 // generation is a filled machine.
 type generation struct {
+	entities
 	p *Plane
 	m *exec.Machine
 }
 
 // Prepare implements dataplane.Plane.
 func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
-	m, err := exec.New(c.Program, exec.Options{Log: func(msg string) { p.log.Info("log_msg", "text", msg) }})
+	m, err := exec.New(c.Program, exec.Options{
+		Log:      func(msg string) { p.log.Info("log_msg", "text", msg) },
+		Digest:   p.digest,
+		PortDown: p.portDown,
+	})
 	if err != nil {
 		return nil, unsupported(err)
 	}
@@ -99,7 +107,7 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 	if old := p.live.Load(); c.KeepState && old != nil {
 		m.AdoptState(old)
 	}
-	return &generation{p, m}, nil
+	return &generation{entities{func() *exec.Machine { return m }}, p, m}, nil
 }
 
 func fill(m *exec.Machine, table int, c *dataplane.Content) error {
@@ -273,7 +281,11 @@ func (p *Plane) PortStats(number uint32) (dataplane.Stats, error) {
 }
 
 // Close implements dataplane.Plane: the simulator ends with its process.
-func (p *Plane) Close() error { return errors.Join(p.DetachAll(), p.SetPacketIn(nil)) }
+func (p *Plane) Close() error {
+	p.SetDigests(nil)
+	p.SetIdle(nil)
+	return errors.Join(p.DetachAll(), p.SetPacketIn(nil))
+}
 
 // DetachAll implements dataplane.Plane.
 func (p *Plane) DetachAll() error {

@@ -75,3 +75,7 @@ func (m *Machine) LastHit(table int, handle uint32) (uint64, error) {
 	}
 	return e.age.lastHit.Load(), nil
 }
+
+// Now is the machine's clock, in nanoseconds: the time of packets without one of
+// their own.
+func (m *Machine) Now() uint64 { return m.opts.Now() }
