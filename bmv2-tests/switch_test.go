@@ -11,7 +11,8 @@ import (
 	"github.com/p4nic/p4nic/compiler/stf"
 )
 
-// TestSwitch plays switch/*.stf: what the real switches of bmv2 do with copies,
+// TestSwitch plays switch/*.stf (lang:V45: mirroring sessions to ports and to groups,
+// groups whose copies have replication ids, in copies.stf): what the real switches of bmv2 do with copies,
 // meters, selectors and the like, which the cases of packetcase cannot say. The
 // packets to expect were received from simple_switch or psa_switch, run on p4c's
 // JSON of the same program, or on ours where p4c makes none that is right; where the switch's threads leave an order open the

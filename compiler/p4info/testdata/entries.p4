@@ -1,4 +1,6 @@
-// lang:P24 lang:P25 lang:P26 lang:P27 lang:P14 lang:P15: entries of every match kind.
+// lang:P24 lang:P25 lang:P26 lang:P27 lang:P14 lang:P15 lang:P12 lang:P13 lang:P16 and lang:P10
+// but for match kinds of the program, which are refused: entries of every match kind,
+// default actions that are const and with arguments.
 #include <core.p4>
 #include <v1model.p4>
 header h_t { bit<48> dst; bit<16> type; bit<8> ttl; bit<32> addr; int<8> s; bool flag; bit<7> pad; }
