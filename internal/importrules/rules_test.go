@@ -44,6 +44,7 @@ var rules = []rule{
 	{From: "runtime/kernel", Not: "github.com/p4lang/p4runtime", Why: "protobuf stops at the adapters"},
 	{From: "runtime/sim", Not: "github.com/p4lang/p4runtime", Why: "protobuf stops at the adapters"},
 	{From: "runtime/entity", Not: "github.com/p4lang/p4runtime", Why: "protobuf stops at the adapters"},
+	{From: "internal/p4wire", Not: "runtime", Why: "an adapter and its gate share it"},
 	{From: "runtime/p4rt", Not: "runtime/kernel", Why: "adapters reach the datapath through the store"},
 	{From: "runtime/p4rt", Not: "runtime/sim", Why: "adapters reach the datapath through the store"},
 	{From: "runtime/gnmi", Not: "runtime/kernel", Why: "adapters reach the datapath through telemetry and the store"},
