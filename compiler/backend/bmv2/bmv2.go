@@ -1,7 +1,8 @@
-// Package bmv2 writes and reads the JSON that simple_switch loads and p4c
-// produces (version 2.24 of the format), for architecture v1model.
+// Package bmv2 writes and reads the JSON that simple_switch, psa_switch and pna_nic
+// load and p4c produces (version 2.24 of the format), for the architectures v1model,
+// psa and pna.
 //
-// Export: in a core program, out JSON that simple_switch loads. Import: in JSON,
+// Export: in a core program, out JSON that its switch loads. Import: in JSON,
 // ours or p4c's, and the P4Info that belongs to it, out a core program that runs
 // on every engine (D4).
 // Must not import: the front end, ssa, other back ends, runtime.

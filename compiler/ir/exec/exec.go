@@ -20,7 +20,11 @@
 //   - Entries of higher priority win; among equals the lower handle.
 //
 // What lies between the pipeline's blocks is in one file per architecture:
-// v1model.go.
+// v1model.go, psa.go, pna.go. Copies of a packet, and packets sent back, are jobs
+// that run after it in the order in which they were made (copies.go). A control
+// plane programs a machine by its methods: tables (table.go), members and groups
+// (profile.go), replication (replication.go), meters (meter.go), value sets,
+// counters and registers (instance.go), idle and expire times (idle.go, learn.go).
 package exec
 
 import (
