@@ -18,14 +18,14 @@ import (
 
 var (
 	update   = flag.Bool("update", false, "rewrite testdata/coverage.txt")
-	programs = flag.Int("programs", 24, "programs of TestRandom and TestRandomKernel; 0 for no limit")
+	programs = flag.Int("programs", 16, "programs of TestRandom and TestRandomKernel; 0 for no limit")
 	seed     = flag.Uint64("seed", 1, "the first seed of TestRandom and TestRandomKernel")
 	duration = flag.Duration("for", 0, "how long TestRandom and TestRandomKernel go on; 0 for no limit")
 )
 
 // campaign runs random programs and reports failures as small cases.
 func campaign(t *testing.T, e differ.Engines) {
-	c := differ.Campaign{Seed: *seed, Programs: *programs, For: *duration, Packets: 60, Workers: 2, Engines: e}
+	c := differ.Campaign{Seed: *seed, Programs: *programs, For: *duration, Packets: 40, Workers: 2, Engines: e}
 	c.Found = func(s uint64, cs *differ.Case, f *differ.Failure) {
 		small, sf := differ.Reduce(cs, f, e, 400)
 		t.Errorf("seed %d: %v\n%s\n%s", s, sf, differ.Guilty(small, sf), small.Text(""))

@@ -7,10 +7,8 @@ import (
 
 // parserGen is the parser that is made.
 type parserGen struct {
-	states []string
-	at     int // state being written
-	subs   []*callable
-	vsets  []vset
+	subs  []*callable
+	vsets []vset
 }
 
 type vset struct {

@@ -87,14 +87,6 @@ func (t *typ) numeric() bool { return t.kind == kBit || t.kind == kInt }
 
 func (t *typ) scalar() bool { return t.kind <= kNewtype }
 
-// under is what a newtype or serializable enum is made of.
-func (t *typ) under() *typ {
-	for t.kind == kNewtype || t.kind == kSerEnum {
-		t = t.base
-	}
-	return t
-}
-
 // width is the number of bits of a scalar or of a struct or header of such; -1
 // where there is no such number.
 func (t *typ) width() int {
