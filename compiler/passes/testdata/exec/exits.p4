@@ -1,5 +1,5 @@
-// lang:L95 lang:L96 lang:L144 lang:L145 R3: return and exit from any depth pass
-// copy-out.
+// lang:L95 lang:L96 lang:L144 lang:L145 lang:R3 lang:R4: return and exit from
+// any depth pass copy-out; conditions in actions.
 #include "skel.p4"
 
 control Deep(inout bit<8> a, out bit<8> r, in bit<8> n) {

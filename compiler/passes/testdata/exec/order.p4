@@ -1,4 +1,4 @@
-// lang:L53 lang:L54 lang:L84 R1: order and conditions of evaluation.
+// lang:L53 lang:L54 lang:L84 lang:R1: order and conditions of evaluation.
 #include "skel.p4"
 
 bit<8> bump(inout bit<8> x) { x = x + 1; return x; }

@@ -1,5 +1,5 @@
-// lang:L119 lang:L120 lang:L121 lang:L110 lang:L111 lang:L116: sub-parsers, also in
-// loops and conditions; errors leave what was extracted.
+// lang:L119 lang:L120 lang:L121 lang:L110 lang:L111 lang:L116 lang:R9: sub-parsers,
+// also in loops and conditions; errors leave what was extracted.
 #define OWN_PARSER
 #include "skel.p4"
 
