@@ -1,6 +1,7 @@
 package bmv2tests
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,6 +69,10 @@ func TestArchitectures(t *testing.T) {
 			}
 			test, err := stf.Parse(f, text)
 			check(t, err)
+			var refused *stf.Unsupported
+			if _, err := stf.NewSSA(p.Core); !errors.As(err, &refused) || !strings.Contains(refused.Reason, "there is no lowering for it") {
+				t.Errorf("SSA says %v", err)
+			}
 			for _, l := range levels {
 				t.Run(l.name, func(t *testing.T) {
 					q, err := l.make(p)
@@ -157,4 +162,32 @@ func (l *listener) Process(port uint32, data []byte) ([]stf.Packet, error) {
 	}
 	l.sent = append(l.sent, kept)
 	return out, err
+}
+
+// TestNotInJSON: what bmv2 cannot do is refused by the export, not left out.
+func TestNotInJSON(t *testing.T) {
+	path := filepath.Join(archRoot, "psa_objects.p4")
+	source, err := os.ReadFile(path)
+	check(t, err)
+	for _, c := range []struct{ name, old, new, want string }{
+		{"lang:S29 initial value", "Register<bit<32>, bit<8>>(4) r_plain", "Register<bit<32>, bit<8>>(4, 5) r_plain", "bmv2's registers begin with 0"},
+		{"lang:S29 initial value 0", "Register<bit<32>, bit<8>>(4) r_plain", "Register<bit<32>, bit<8>>(4, 0) r_plain", ""},
+		{"lang:S27 colour", "m_packets.execute(hdr.ask.index)", "m_packets.execute(hdr.ask.index, PSA_MeterColor_t.RED)", "the meters of bmv2 take no colour"},
+		{"lang:S28 colour", "m_direct.execute()", "m_direct.execute(PSA_MeterColor_t.RED)", "the meters of bmv2 take no colour"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			changed := strings.Replace(string(source), c.old, c.new, 1)
+			if changed == string(source) {
+				t.Fatalf("the program has no %q", c.old)
+			}
+			p, err := Compile(path, []byte(changed))
+			check(t, err)
+			_, err = bmv2.Export(p.Core)
+			if c.want == "" {
+				check(t, err)
+			} else if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("the export says %v, expected %q", err, c.want)
+			}
+		})
+	}
 }

@@ -347,6 +347,11 @@ func (x *exporter) instances() (counters, meters, registers arr) {
 			if len(i.Type.Args) == 0 || ir.Width(i.Type.Args[0]) < 1 {
 				x.fail(i.Pos, "register "+i.Name, "its elements are no numbers")
 			}
+			if len(i.Args) > 1 {
+				if v, is := i.Args[1].(*ir.Const); !is || v.Val.Sign() != 0 {
+					x.fail(i.Pos, "register "+i.Name, "bmv2's registers begin with 0, not with an initial value")
+				}
+			}
 			registers = append(registers, append(x.instance(i, len(registers)), kv{"size", x.size(i)}, kv{"bitwidth", ir.Width(i.Type.Args[0])}))
 		case "action_profile", "action_selector", "ActionProfile", "ActionSelector": // in the pipeline
 		case "Counter", "Meter", "Hash", "Random", "InternetChecksum": // extern instances
