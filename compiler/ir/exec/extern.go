@@ -251,6 +251,21 @@ func (k *compiler) registerRead(s *externSite) stmt {
 	k.need(s, 2, 2)
 	i := k.object(s, "register")
 	index := k.indexArg(s, 1)
+	if i.n == 1 {
+		set := k.setter(s.args[0])
+		return after(func(c *ctx) {
+			n := index(c)
+			v := uint64(0)
+			if n < i.size {
+				i.mu.Lock()
+				v = i.regs[n]
+				i.mu.Unlock()
+			}
+			if c.pend == next {
+				set(c, v)
+			}
+		})
+	}
 	put := k.putterTo(s.args[0], i.n)
 	return after(func(c *ctx) {
 		n := index(c)
@@ -313,6 +328,20 @@ func (k *compiler) hash(s *externSite) stmt {
 	ow := ir.Width(s.args[0].Type())
 	if ow < 0 {
 		k.fail(s.pos, "extern hash", "the result is no scalar")
+	}
+	if ow <= 64 {
+		set := k.setter(s.args[0])
+		return after(func(c *ctx) {
+			b := base.u(c)
+			c.sum.reset()
+			data(c, &c.sum)
+			if m := limit.u(c); m > 0 {
+				b += algo(c, c.sum.b) % m
+			}
+			if c.pend == next {
+				set(c, b)
+			}
+		})
 	}
 	put := k.putterTo(s.args[0], limbs(ow))
 	return after(func(c *ctx) {

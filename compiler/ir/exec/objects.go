@@ -223,7 +223,7 @@ func (k *compiler) getHash(s *externSite) stmt {
 	if w < 0 {
 		k.fail(s.pos, "extern "+s.name, "the result is no scalar")
 	}
-	put := k.putterTo(s.dst, limbs(w))
+	set := k.setter(s.dst)
 	return after(func(c *ctx) {
 		c.sum.reset()
 		data(c, &c.sum)
@@ -237,11 +237,9 @@ func (k *compiler) getHash(s *externSite) stmt {
 				h = b
 			}
 		}
-		put(c, func(dst []uint64) {
-			clear(dst)
-			dst[0] = h
-			dst[len(dst)-1] &= topMask(w)
-		})
+		if c.pend == next {
+			set(c, h)
+		}
 	})
 }
 
