@@ -11,13 +11,13 @@ import (
 	"github.com/p4nic/p4nic/compiler/stf"
 )
 
-// TestSwitch plays switch/*.stf (lang:V45: mirroring sessions to ports and to groups,
-// groups whose copies have replication ids, in copies.stf): what the real switches of bmv2 do with copies,
-// meters, selectors and the like, which the cases of packetcase cannot say. The
-// packets to expect were received from simple_switch or psa_switch, run on p4c's
-// JSON of the same program, or on ours where p4c makes none that is right; where the switch's threads leave an order open the
-// test does not ask for it. Each plays on ir/exec at every level, on our JSON
-// read again, and on p4c's JSON.
+// TestSwitch plays switch/*.stf: what the real switches of bmv2 do with copies
+// (lang:V45: mirroring sessions to ports and to groups, groups whose copies have
+// replication ids), meters, selectors and the like, which the cases of packetcase
+// cannot say. The packets to expect were received from simple_switch or psa_switch,
+// run on p4c's JSON of the same program, or on ours where p4c makes none that is
+// right; where the switch's threads leave an order open the test does not ask for
+// it. Each plays on ir/exec at every level, on our JSON read again, and on p4c's.
 func TestSwitch(t *testing.T) {
 	files, err := filepath.Glob("switch/*.stf")
 	check(t, err)
