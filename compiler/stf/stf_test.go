@@ -254,6 +254,8 @@ func TestParseErrors(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("add t 10 a$0.b:0x1* I.f(x:1, y:0b01) = $id\npacket 0 00 11\nexpect 1 0* ** $\ncheck_counter c($id) bytes >= 0x10"))
 	f.Add([]byte("setdefault t f()\nremove all\nno_packet\nwait 1\nregister_write r 1 0x2\nmc_mgrp_create 1"))
+	f.Add([]byte("mirroring_add 1 2\nmirroring_add_mc 2 3\nmc_mgrp_create 3\nmc_node_create 4 5 6\nmc_node_associate 3 0\nmc_node_update 0 1\nmc_node_destroy 0\nmirroring_delete 1"))
+	f.Add([]byte("meter_set_rates m 1 0.5:2 1e3:4\nmeter_array_set_rates m 0:0 0:0\ncounter_write c 1 2 3\nmember p 1 a x=2\ngroup p 1 1 2\nadd t k:10.0.0.0/8 group=1\nadd t k:1&&&2 f(1, b:2)"))
 	r := compiled(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		test, err := stf.Parse("f", b)
