@@ -163,13 +163,8 @@ func (im *importer) primitive(p node) []ir.Stmt {
 		need(1)
 		return []ir.Stmt{&ir.SetValid{SMeta: im.smeta(), X: im.whole(args[0], headerSort), Valid: name != "remove_header"}}
 	case "mark_to_drop":
-		if len(args) > 0 {
-			need(1)
-			if h := args[0].get("value"); h.str() != metadataName {
-				h.fail("primitive mark_to_drop", "%s is not standard_metadata", h.str())
-			}
-		}
-		return call("mark_to_drop", nil, []ir.Expr{im.standard(p)}, ir.DirInOut)
+		std := im.standardOf(p, args)
+		return call("mark_to_drop", nil, []ir.Expr{std}, ir.DirInOut)
 	case "drop":
 		return call("mark_to_drop", nil, []ir.Expr{im.standard(p)}, ir.DirInOut)
 	case "no_op":
@@ -239,6 +234,26 @@ func (im *importer) primitive(p node) []ir.Stmt {
 	}
 	p.fail("primitive "+name, "it is not imported")
 	return nil
+}
+
+// standardOf is the metadata that mark_to_drop is given: standard_metadata, or a
+// copy of it that p4c has made.
+func (im *importer) standardOf(p node, args []node) ir.Expr {
+	if len(args) == 0 {
+		return im.standard(p)
+	}
+	h := args[0].get("value")
+	if len(args) > 1 {
+		p.fail("primitive mark_to_drop", "%d parameters, not 1", len(args))
+	}
+	if h.str() == metadataName {
+		return im.standard(p)
+	}
+	x := im.header(h, h.str())
+	if _, is := x.Type().(*ir.Struct); !is || ir.FieldIndex(x.Type(), "egress_spec") < 0 {
+		h.fail("primitive mark_to_drop", "%s is not standard_metadata", h.str())
+	}
+	return x
 }
 
 // index is a number that an extern takes as an index, without sign.
