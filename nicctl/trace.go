@@ -118,7 +118,7 @@ the simulator on tables that --entries fills: nothing else changes.
 The program is a bundle, P4 source, or bmv2 JSON with its P4Info; entries are as in
 nicctl run, which traces captures.`,
 		Example: `  nicctl trace router.p4 --entries entries.txt --port 1 --packet 020000000001020000000002080045...
-  nicctl trace router.nicpkg --port 1 --packet "ffffffffffff 020000000002 0806" -o json`,
+  nicctl trace router.nicpkg --port 1 --packet ffffffffffff0200000000020806 -o json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(f.output); err != nil {
