@@ -14,6 +14,7 @@ import (
 
 	"github.com/p4nic/p4nic/compiler/arch/desc"
 	"github.com/p4nic/p4nic/compiler/arch/ebpf"
+	"github.com/p4nic/p4nic/compiler/arch/p4nic"
 	"github.com/p4nic/p4nic/compiler/arch/pna"
 	"github.com/p4nic/p4nic/compiler/arch/psa"
 	"github.com/p4nic/p4nic/compiler/arch/ubpf"
@@ -23,7 +24,7 @@ import (
 
 // All returns the architectures in the order in which messages list them.
 func All() []*desc.Arch {
-	return []*desc.Arch{v1model.Arch(), psa.Arch(), pna.Arch(), ebpf.Arch(), xdp.Arch(), ubpf.Arch()}
+	return []*desc.Arch{v1model.Arch(), psa.Arch(), pna.Arch(), p4nic.Arch(), ebpf.Arch(), xdp.Arch(), ubpf.Arch()}
 }
 
 // Lookup finds an architecture by its own name or by the name of its package

@@ -29,6 +29,8 @@ func (g *generator) vocabulary() string {
 	switch g.prog.Arch {
 	case "psa", "pna", "ubpf", "ebpf", "xdp":
 		return g.prog.Arch
+	case "p4nic": // sessions and pools of ports are no objects of P4Runtime
+		return "pna"
 	}
 	return "v1model"
 }

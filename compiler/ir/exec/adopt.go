@@ -36,7 +36,18 @@ func (m *Machine) AdoptState(old *Machine) {
 		o, err := old.instanceByName(i.name, i.kind)
 		if err == nil && o.size == i.size && o.w == i.w {
 			i.instanceState = o.instanceState
+			i.adoptObjects(o)
 		}
+	}
+}
+
+// adoptObjects shares sessions and pools of ports of one shape.
+func (i *instance) adoptObjects(o *instance) {
+	if s := i.sessions; s != nil && s.keys == o.sessions.keys && s.state == o.sessions.state {
+		s.sessionTable = o.sessions.sessionTable
+	}
+	if p := i.pool; p != nil && p.first == o.pool.first && p.last == o.pool.last {
+		i.pool.portState = o.pool.portState
 	}
 }
 

@@ -29,6 +29,7 @@ type compiler struct {
 	// fieldLists of v1model; nil for other architectures.
 	fieldLists *fieldLists
 	sums       sums
+	inEgress   bool // compiling an egress control of p4nic
 }
 
 // status tells how a statement ended: next, one of the negative ones, or a jump
@@ -85,8 +86,10 @@ func compile(m *Machine) (err error) {
 		m.arch = k.psa()
 	case "pna":
 		m.arch = k.pna()
+	case "p4nic":
+		m.arch = k.nic()
 	default:
-		k.fail(ir.Pos{}, "architecture "+p.Arch, "only v1model, psa and pna run here")
+		k.fail(ir.Pos{}, "architecture "+p.Arch, "only v1model, psa, pna and p4nic run here")
 	}
 	for _, t := range p.Tables { // also those that nothing applies: they can be written
 		k.table(t)

@@ -162,6 +162,7 @@ type Machine struct {
 	start              time.Time
 	size               int // slots of a packet's memory
 	sumSlots, hitSlots int // of ctx.sums and ctx.hits
+	sessionSlots       int // of ctx.sessions
 	zero               int // address of the zero area, which is never written
 	tables             []*table
 	insts              map[*ir.Instance]*instance
@@ -253,10 +254,15 @@ type ctx struct {
 	head, used  int
 	copyID      int
 	saved, kept []uint64 // of a packet while its clone is made
+
+	sessions []current // of each Session object
+	leases   []lease   // that the packet holds
+	scratch  []uint64  // a key
+	keyBuf   []byte
 }
 
 func (m *Machine) newCtx() *ctx {
-	return &ctx{m: m, mem: make([]uint64, m.size), sums: make([]bitWriter, m.sumSlots), hits: make([]*entry, m.hitSlots)}
+	return &ctx{m: m, mem: make([]uint64, m.size), sums: make([]bitWriter, m.sumSlots), hits: make([]*entry, m.hitSlots), sessions: make([]current, m.sessionSlots)}
 }
 
 func (c *ctx) begin(in *Packet, r *Result) {
@@ -283,6 +289,7 @@ func (c *ctx) end(r *Result) {
 	}
 	c.forgetJobs()
 	clear(c.hits)
+	clear(c.sessions)
 	c.in, c.data, c.trace = nil, nil, nil
 }
 

@@ -108,6 +108,9 @@ func (k *compiler) externCall(s externSite) stmt {
 	if st := k.psaFunction(&s); st != nil {
 		return st
 	}
+	if st := k.nicFunction(&s); st != nil {
+		return st
+	}
 	if st := k.pnaFunction(&s); st != nil {
 		return st
 	}

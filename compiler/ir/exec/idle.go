@@ -18,6 +18,11 @@ type Idle struct {
 // removed (PNA), which nobody is told.
 func (m *Machine) SweepIdle(now uint64) []Idle {
 	var out []Idle
+	for _, i := range m.insts {
+		if i.sessions != nil {
+			i.sessions.sweep(now)
+		}
+	}
 	for i, t := range m.tables {
 		if t.expires {
 			t.sweep(now)

@@ -16,11 +16,13 @@ type instance struct {
 	kind string // as v1model spells it, see kindOf
 	size uint64
 
-	w, n    int  // of a register: bits and slots of an element
-	bytes   bool // of a meter: it counts bytes
-	colour  int  // of a direct meter: see colourOf and entryOf
-	atCall  bool // of a direct meter: a call meters the packet, not the table
-	profile *profile
+	w, n     int  // of a register: bits and slots of an element
+	bytes    bool // of a meter: it counts bytes
+	colour   int  // of a direct meter: see colourOf and entryOf
+	atCall   bool // of a direct meter: a call meters the packet, not the table
+	profile  *profile
+	sessions *sessions
+	pool     *portPool
 	*instanceState
 }
 
@@ -81,6 +83,10 @@ func (k *compiler) instance(i *ir.Instance) *instance {
 		r.bytes = len(i.Args) > 0 && strings.EqualFold(enumName(i.Args[0]), "bytes")
 	case "action_profile", "action_selector":
 		r.profile = k.profile(i)
+	case "Session":
+		k.sessions(r, i)
+	case "PortPool":
+		k.portPool(r, i)
 	case "Hash", "Random", "Checksum", "InternetChecksum", "Digest", "PacketReplicationEngine", "BufferingQueueingEngine":
 	default:
 		k.fail(i.Pos, what, "this extern is not supported")

@@ -54,8 +54,10 @@ type pnaAsked struct {
 	fate    int
 	port    uint32
 	mirrors [4]mirror
-	n       int // mirrors
-	again   int // passes so far
+	n       int         // mirrors
+	again   int         // passes so far
+	group   uint32      // of multicast
+	reason  *dropReason // of drop_because
 	// missed is the table whose default action runs, hit the entry whose action runs.
 	missed *table
 	hit    *entry
