@@ -10,6 +10,11 @@ import (
 // (meters), 9.5 (packet replication), 9.6 (value sets), 9.7 (digests), 9.1.5
 // (idle timeouts).
 
+// MaxCopies bounds the copies and returns of one packet that came in, on every
+// engine: those beyond it are dropped. A packet that goes on by itself after it has
+// made copies counts as one of them.
+const MaxCopies = 1024
+
 // Replica is one copy that a multicast group or clone session makes. Order is
 // the order of the copies.
 type Replica struct {

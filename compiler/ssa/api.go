@@ -53,7 +53,8 @@ func (u *Unsupported) Error() string {
 func (op Op) effects() bool {
 	switch op {
 	case OpRand, OpCountHit, OpCounterInc, OpRegRead, OpRegWrite,
-		OpStore, OpScratch, OpSplice, OpTrim:
+		OpStore, OpScratch, OpSplice, OpTrim,
+		OpJob, OpJobStore, OpReplicate:
 		return true
 	}
 	return false
@@ -67,7 +68,7 @@ func (v *Value) HasEffect() bool { return v.Op.effects() }
 // HasResult tells whether v defines a value that others may use.
 func (v *Value) HasResult() bool {
 	switch v.Op {
-	case OpCountHit, OpCounterInc, OpRegWrite, OpStore, OpScratch:
+	case OpCountHit, OpCounterInc, OpRegWrite, OpStore, OpScratch, OpJobStore:
 		return false
 	}
 	return true

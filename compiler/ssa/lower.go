@@ -137,6 +137,9 @@ func lower(p *ir.Program, opt Options, split bool) (f *Func, again bool, err err
 // Renumber gives blocks and values consecutive numbers in order, so that equal
 // functions have equal text.
 func (f *Func) Renumber() {
+	for _, s := range f.Stages {
+		s.Renumber()
+	}
 	n := 0
 	for i, b := range f.Blocks {
 		b.ID = i

@@ -10,7 +10,8 @@ type Pass struct {
 }
 
 // Passes are the optimisation passes in the order in which a round runs them.
-// Each keeps the meaning of the Func; none needs another.
+// Each keeps the meaning of the Func; none needs another. All but frames see one
+// stage at a time.
 func Passes() []Pass {
 	return []Pass{
 		{"fold", "operations on constants, algebraic identities, selects that are known", foldPass},
@@ -21,6 +22,7 @@ func Passes() []Pass {
 		{"thread", "edges into blocks that only pass on lead to the next block", threadPass},
 		{"merge", "a block and its only successor become one when it has no other predecessor", mergePass},
 		{"dce", "values, block parameters and blocks that nothing needs", dcePass},
+		{"frames", "cells of jobs' frames that no stage reads, or that always hold one constant; stages that no job is for", framesPass},
 	}
 }
 
@@ -32,14 +34,33 @@ const maxRounds = 8
 // The error is a fault of a pass: what it made does not verify.
 func Optimize(f *Func, opt Options) error {
 	for range maxRounds {
+		for _, g := range f.funcs() {
+			if err := optimizeOne(f, g, opt); err != nil {
+				return err
+			}
+		}
+		if len(f.Stages) == 0 || opt.Off["frames"] || !framesPass(f) {
+			break
+		}
+		if err := Verify(f); err != nil {
+			return fmt.Errorf("ssa: pass frames: %w", err)
+		}
+	}
+	f.Renumber()
+	return nil
+}
+
+// optimizeOne runs the passes on g, which is f or one of its stages.
+func optimizeOne(f, g *Func, opt Options) error {
+	for range maxRounds {
 		changed := false
 		for _, p := range Passes() {
-			if opt.Off[p.Name] {
+			if opt.Off[p.Name] || p.Name == "frames" {
 				continue
 			}
-			if p.run(f) {
+			if p.run(g) {
 				changed = true
-				if err := Verify(f); err != nil {
+				if err := verifyFunc(f, g); err != nil {
 					return fmt.Errorf("ssa: pass %s: %w", p.Name, err)
 				}
 			}
@@ -48,7 +69,6 @@ func Optimize(f *Func, opt Options) error {
 			break
 		}
 	}
-	f.Renumber()
 	return nil
 }
 

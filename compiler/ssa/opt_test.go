@@ -49,6 +49,9 @@ func TestPasses(t *testing.T) {
 	}
 }
 
+// stage is one with a frame of a cell.
+const stage = "\nstage \"s\" frame=32\nb0:\n v1 = frame.32 aux=24\n output v1"
+
 // TestVerify: each fault is found.
 func TestVerify(t *testing.T) {
 	tests := []struct{ name, text, want string }{
@@ -69,6 +72,25 @@ func TestVerify(t *testing.T) {
 		{"entry with parameters", "b0(v1:32):\n output v1", "entry block"},
 		{"no table", "b0:\n v1 = const.32 aux=0\n v2 = entry.64 v1\n drop program", "no table"},
 		{"hash of bits", "b0:\n v1 = const.4 aux=0\n v2 = crc16.16 v1\n drop program", "whole bytes"},
+		{"frame outside of stages", "b0:\n v1 = frame.32 aux=0\n drop program", "outside of stages"},
+		{"job without stage", "b0:\n v1 = job.32 aux=0\n next", "no such stage"},
+		{"job of no kind", "b0:\n v1 = job.32 aux=0 n=3\n next" + stage, "no such job"},
+		{"store to no job", "b0:\n v1 = pktlen.32\n jobstore v1, v1\n next" + stage, "no job"},
+		{"store to half a cell", "b0:\n v1 = job.32 aux=0\n jobstore v1, v1 aux=28\n next" + stage, "no such cell"},
+		{"store of a length", "b0:\n v1 = job.32 aux=0\n jobstore v1, v1 aux=12\n next" + stage, "cell of the engine"},
+		{"narrow store to a word", "b0:\n v1 = job.32 aux=0\n v2 = const.8 aux=1\n jobstore v1, v2\n next" + stage, "no such cell"},
+		{"store behind replication", "b0:\n v1 = job.32 aux=0\n v2 = replicate.1 v1, v1\n jobstore v1, v1 aux=24\n next" + stage, "after it was replicated"},
+		{"job of another block", "b0:\n v1 = job.32 aux=0\n v2 = const.1 aux=1\n branch v2 -> b1, b2\nb1:\n jobstore v1, v1 aux=24\n next\nb2:\n next" + stage, "another block"},
+		{"replication of no kind", "b0:\n v1 = job.32 aux=0\n v2 = replicate.1 v1, v1 n=2\n next" + stage, "no such replication"},
+		{"output behind a job", "b0:\n v1 = job.32 aux=0\n jump -> b1\nb1:\n output v1" + stage, "output after a job"},
+		{"drop behind a job", "b0:\n v1 = job.32 aux=0\n drop program" + stage, "drop after a job"},
+		{"change behind a job", "b0:\n v1 = job.32 aux=0\n v2 = trim.1 v1\n next" + stage, "changed after a job"},
+		{"job behind a change", "b0:\n v1 = const.32 aux=0\n v2 = trim.1 v1\n v3 = job.32 aux=0\n next" + stage, "job is made after"},
+		{"a cell of two types", "b0:\n v1 = job.32 aux=0\n v2 = const.8 aux=1\n jobstore v1, v2 aux=24\n next" + stage, "two types"},
+		{"cell beyond the frame", "b0:\n v1 = job.32 aux=0\n next\nstage \"s\" frame=24\nb0:\n v1 = frame.32 aux=24\n output v1", "beyond the frame"},
+		{"frame too small", "b0:\n next\nstage \"s\" frame=16\nb0:\n next", "frame of 16 bytes"},
+		{"frame of the whole", "b0:\n next\nstage \"s\" frame=24\nb0:\n next", "largest frame has 24 bytes, not 0"},
+		{"next with an operand", "b0:\n v1 = pktlen.32\n next v1", "with an operand"},
 		{"same width zext", "b0:\n v1 = const.4 aux=0\n v2 = zext.4 v1\n drop program", "wrong type"},
 	}
 	for _, test := range tests {

@@ -11,10 +11,21 @@ import (
 // Parse reads the text form of a Func. Tables and extern objects are looked up
 // by their control-plane names in p. The result is verified.
 func Parse(text string, p *ir.Program) (*Func, error) {
-	r := &reader{prog: p, blocks: map[int]*Block{}, values: map[int]*Value{}}
-	f, err := r.parse(text)
-	if err != nil {
-		return nil, err
+	var f *Func
+	at, word := 0, "func"
+	for at >= 0 {
+		end, next := nextStage(text, at)
+		r := &reader{prog: p, blocks: map[int]*Block{}, values: map[int]*Value{}, first: word, line: strings.Count(text[:at], "\n")}
+		g, err := r.parse(text[at:end])
+		if err != nil {
+			return nil, err
+		}
+		if f == nil {
+			f, word = g, "stage"
+		} else {
+			f.Stages = append(f.Stages, g)
+		}
+		at = next
 	}
 	if err := Verify(f); err != nil {
 		return nil, err
@@ -27,7 +38,18 @@ type reader struct {
 	s      string // rest of the line
 	blocks map[int]*Block
 	values map[int]*Value
-	todo   []ref // uses, resolved at the end
+	todo   []ref  // uses, resolved at the end
+	first  string // word that the text starts with
+	line   int    // lines before the text
+}
+
+// nextStage gives the end of the function whose text starts at at, and where the
+// next one starts, -1 for none.
+func nextStage(text string, at int) (end, next int) {
+	if i := strings.Index(text[at:], "\nstage "); i >= 0 {
+		return at + i + 1, at + i + 1
+	}
+	return len(text), -1
 }
 
 // ref is a use of a value before it is known to exist.
@@ -42,7 +64,7 @@ func (r *reader) parse(text string) (*Func, error) {
 	defined := map[int]bool{}
 	var cur *Block
 	seenFunc := false
-	n := 0
+	n := r.line
 	for line := range strings.Lines(text) {
 		n++
 		line = strings.TrimSuffix(line, "\n")
@@ -96,8 +118,8 @@ func (r *reader) parse(text string) (*Func, error) {
 }
 
 func (r *reader) header(f *Func) error {
-	if !r.word("func") {
-		return fmt.Errorf("expected func")
+	if !r.word(r.first) {
+		return fmt.Errorf("expected %s", r.first)
 	}
 	name, err := r.quoted()
 	if err != nil {
@@ -110,6 +132,13 @@ func (r *reader) header(f *Func) error {
 			return err
 		}
 		f.HeaderImage = int(n)
+	}
+	if r.key("frame") {
+		n, err := r.small(1 << 20)
+		if err != nil {
+			return err
+		}
+		f.FrameSize = n
 	}
 	return r.end()
 }

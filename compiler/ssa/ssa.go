@@ -10,6 +10,10 @@
 // the deparser; the packet itself is only read until then, so loads from it are
 // pure and may be moved, duplicated or dropped.
 //
+// Copies of a packet, and packets sent back, are jobs for the Func's Stages: see
+// jobs.go for what they are and in which order they run. A packet that makes none
+// never sees them.
+//
 // Wide P4 values (over 64 bits) are split into limbs by Lower: the first limb
 // holds the most significant bits (W mod 64 of them, or 64), all others 64.
 package ssa
@@ -95,6 +99,12 @@ const (
 	OpScratch // Args: offset (Type 32), value (Type 8*N). Aux added to the offset: writes the new header image
 	OpSplice  // Args: new length, old length (bytes, Type 32): the packet's first old bytes become the first new bytes of the image. Result Type 1: 0 when the packet could not be resized (then drop)
 	OpTrim    // Args: length (Type 32): cut the packet to at most that many bytes. Result Type 1: 0 when it could not be cut (then drop)
+
+	// Jobs, see jobs.go. All but OpFrame are effects.
+	OpJob       // Aux = index in Stages of the whole program's Func; N = JobFound, JobNow or JobOwn. Result Type 32: handle, 0 when the packet has made too many
+	OpJobStore  // Args: job (the OpJob itself), value. Aux = cell of the job's frame. Nothing for handle 0
+	OpReplicate // Args: job (the OpJob itself), id (Type 32); N = ReplicateGroup or ReplicateSession. Result Type 1: 0 when there is no copy (the job is gone)
+	OpFrame     // Aux = cell: reads the frame of the job that runs; in Stages only. Pure
 )
 
 // Value is one SSA value or effect. Identity is the pointer.
@@ -124,6 +134,7 @@ const (
 	TermCheck            // Cond = byte offset (Type 32), N = bytes: Succs[0] when the packet has them (its first block parameter, of type Ptr, points at the offset and gets no argument), else Succs[1]
 	TermOutput           // Cond = port (Type 32): DESIGN D8's meanings, or a port number
 	TermDrop             // Reason
+	TermNext             // this packet or job is done without an output of its own; jobs that it made follow
 )
 
 // DropReason says why a TermDrop drops; engines count them.
@@ -171,4 +182,11 @@ type Func struct {
 	Blocks []*Block
 	// HeaderImage is the largest new length that OpSplice can see, in bytes.
 	HeaderImage int
+	// Stages run for jobs; Stages of a stage are nil, and OpJob counts in those of
+	// the whole program's Func. All share Prog.
+	Stages []*Func
+	// FrameSize is the size in bytes of the frames that this stage reads; of the
+	// whole program's Func, the largest of its Stages'. 0 without stages, else a
+	// multiple of 8 and at least FrameCells.
+	FrameSize int
 }

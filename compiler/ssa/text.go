@@ -21,6 +21,7 @@ var opNames = [...]string{
 	OpCounterInc: "counterinc", OpRegRead: "regread", OpRegWrite: "regwrite",
 	OpCRC16: "crc16", OpCRC32: "crc32",
 	OpStore: "store", OpScratch: "scratch", OpSplice: "splice", OpTrim: "trim",
+	OpJob: "job", OpJobStore: "jobstore", OpReplicate: "replicate", OpFrame: "frame",
 }
 
 func (op Op) String() string {
@@ -57,43 +58,57 @@ func (r DropReason) String() string {
 //	  branch v5 likely=1 -> b2(v3), b3
 //
 // A terminator is the last line of a block. A table or extern object is named
-// as the control plane names it: table="MyIngress.t", object="r".
+// as the control plane names it: table="MyIngress.t", object="r". Stages follow
+// their Func in the same form, with numbers of their own:
+//
+//	stage "egress" image=18 frame=40
+//	b0 "entry":
 func (f *Func) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "func %q", f.Name)
+	f.print(&b, "func")
+	for _, s := range f.Stages {
+		s.print(&b, "stage")
+	}
+	return b.String()
+}
+
+func (f *Func) print(b *strings.Builder, word string) {
+	fmt.Fprintf(b, "%s %q", word, f.Name)
 	if f.HeaderImage != 0 {
-		fmt.Fprintf(&b, " image=%d", f.HeaderImage)
+		fmt.Fprintf(b, " image=%d", f.HeaderImage)
+	}
+	if f.FrameSize != 0 {
+		fmt.Fprintf(b, " frame=%d", f.FrameSize)
 	}
 	b.WriteByte('\n')
 	for _, blk := range f.Blocks {
-		fmt.Fprintf(&b, "b%d", blk.ID)
+		fmt.Fprintf(b, "b%d", blk.ID)
 		if len(blk.Params) > 0 {
 			b.WriteByte('(')
 			for i, p := range blk.Params {
 				if i > 0 {
 					b.WriteString(", ")
 				}
-				fmt.Fprintf(&b, "v%d:%s", p.ID, p.Type)
+				fmt.Fprintf(b, "v%d:%s", p.ID, p.Type)
 				if p.Name != "" {
-					fmt.Fprintf(&b, " %q", p.Name)
+					fmt.Fprintf(b, " %q", p.Name)
 				}
 			}
 			b.WriteByte(')')
 		}
 		if blk.Name != "" {
-			fmt.Fprintf(&b, " %q", blk.Name)
+			fmt.Fprintf(b, " %q", blk.Name)
 		}
 		b.WriteString(":\n")
 		for _, v := range blk.Instrs {
 			b.WriteString("  ")
-			v.print(&b)
+			v.print(b)
 			b.WriteByte('\n')
 		}
 		b.WriteString("  ")
-		blk.Term.print(&b)
+		blk.Term.print(b)
 		b.WriteByte('\n')
 	}
-	return b.String()
 }
 
 // String prints v's line.
@@ -147,7 +162,7 @@ func printPos(b *strings.Builder, p ir.Pos) {
 
 var termNames = [...]string{
 	TermInvalid: "none", TermJump: "jump", TermBranch: "branch", TermSwitch: "switch",
-	TermCheck: "check", TermOutput: "output", TermDrop: "drop",
+	TermCheck: "check", TermOutput: "output", TermDrop: "drop", TermNext: "next",
 }
 
 func (t *Term) print(b *strings.Builder) {

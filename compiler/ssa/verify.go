@@ -11,7 +11,21 @@ import (
 // operands, uses dominated by definitions, edges that fit their targets,
 // reachability, and that the packet is not read after it was changed.
 func Verify(f *Func) error {
-	c := &checker{f: f}
+	if err := verifyFunc(f, f); err != nil {
+		return err
+	}
+	for _, s := range f.Stages {
+		if err := verifyFunc(f, s); err != nil {
+			return err
+		}
+	}
+	return verifyFrames(f)
+}
+
+// verifyFunc checks g, which is f or one of its stages.
+func verifyFunc(f, g *Func) error {
+	c := &checker{f: g, whole: f}
+	f = g
 	if len(f.Blocks) == 0 {
 		return errors.New("ssa: function without blocks")
 	}
@@ -24,7 +38,7 @@ func Verify(f *Func) error {
 			return err
 		}
 	}
-	for _, check := range []func() error{c.reachable, c.values, c.dominance, c.reads} {
+	for _, check := range []func() error{c.reachable, c.values, c.dominance, c.reads, c.jobs} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -33,8 +47,9 @@ func Verify(f *Func) error {
 }
 
 type checker struct {
-	f   *Func
-	dom *domTree
+	f     *Func
+	whole *Func // whose stages jobs are for
+	dom   *domTree
 }
 
 func (c *checker) errorf(b *Block, format string, args ...any) error {
@@ -68,7 +83,7 @@ func (c *checker) edges(b *Block) error {
 		}
 	case TermOutput:
 		cond = 32
-	case TermDrop:
+	case TermDrop, TermNext:
 	default:
 		return c.errorf(b, "no terminator")
 	}
@@ -76,7 +91,7 @@ func (c *checker) edges(b *Block) error {
 		return c.errorf(b, "%s with %d successors, not %d", termNames[t.Kind], len(t.Succs), want)
 	}
 	switch {
-	case t.Kind == TermJump || t.Kind == TermDrop:
+	case t.Kind == TermJump || t.Kind == TermDrop || t.Kind == TermNext:
 		if t.Cond != nil {
 			return c.errorf(b, "%s with an operand", termNames[t.Kind])
 		}
@@ -317,6 +332,8 @@ func (c *checker) value(v *Value) error {
 		return want(v.Type == 1 && is(0, 32) && is(1, 32))
 	case OpTrim:
 		return c.one(v, 32, 1)
+	case OpJob, OpJobStore, OpReplicate, OpFrame:
+		return c.job(v)
 	}
 	return errors.New("unknown operation")
 }

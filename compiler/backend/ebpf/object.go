@@ -6,6 +6,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
+	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ssa"
 )
 
@@ -90,9 +91,24 @@ func (o *Object) Spec(name string, maps map[string]*ebpf.Map) (*ebpf.ProgramSpec
 		License: o.License, Instructions: insns}, nil
 }
 
+// jobPos is where f makes its first job.
+func jobPos(f *ssa.Func) ir.Pos {
+	for _, b := range f.Blocks {
+		for _, v := range b.Instrs {
+			if v.Op == ssa.OpJob {
+				return v.Pos
+			}
+		}
+	}
+	return ir.Pos{}
+}
+
 // Compile translates f, lowered from l.Prog, for one hook. Errors are
 // *Unsupported where a construct of the program is the reason.
 func Compile(f *ssa.Func, l *Layout, o Options) (*Object, error) {
+	if len(f.Stages) > 0 {
+		return nil, unsupported(l.Prog, jobPos(f), "copies of packets", "clones, multicast and packets that are sent back have no machine in the kernel yet", "")
+	}
 	obj, err := compileOnce(f, l, o, false)
 	if err == errStackFull {
 		obj, err = compileOnce(f, l, o, true)

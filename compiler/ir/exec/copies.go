@@ -11,9 +11,6 @@ import (
 // blocks share, and the bytes. Jobs run in the order in which they were made;
 // a packet that makes none costs nothing here.
 
-// maxJobs bounds the copies and returns of one packet that came in.
-const maxJobs = 4096
-
 // keepJobs is how many jobs a ctx keeps for its next packet.
 const keepJobs = 64
 
@@ -36,10 +33,11 @@ type job struct {
 
 // newJob appends a job to the queue, nil when the packet has made too many.
 func (c *ctx) newJob(r *Result) *job {
-	if c.used == maxJobs {
-		c.drop(r, fmt.Sprintf("more than %d copies of one packet", maxJobs))
+	if c.made >= ir.MaxCopies {
+		c.drop(r, fmt.Sprintf("more than %d copies of one packet", ir.MaxCopies))
 		return nil
 	}
+	c.made++
 	if c.used == len(c.jobs) {
 		c.jobs = append(c.jobs, &job{})
 	}
@@ -72,7 +70,7 @@ func (c *ctx) forgetJobs() {
 	for _, j := range c.jobs[:min(c.used, keepJobs)] {
 		j.data = nil
 	}
-	c.head, c.used, c.copyID = 0, 0, 0
+	c.head, c.used, c.made, c.copyID = 0, 0, 0, 0
 }
 
 // save appends the memory of ss to dst.

@@ -252,6 +252,7 @@ type ctx struct {
 	mid         []byte      // between two deparsers
 	jobs        []*job      // made for this packet: used, of which head have run
 	head, used  int
+	made        int // of ir.MaxCopies
 	copyID      int
 	saved, kept []uint64 // of a packet while its clone is made
 
