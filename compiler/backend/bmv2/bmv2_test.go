@@ -130,6 +130,7 @@ func TestExportRefused(t *testing.T) {
 	for _, c := range []struct{ name, v, d, i, want string }{
 		{"lang:J16 twice", "", "table t { actions = { NoAction; } }", "t.apply(); t.apply();", "table I.t: it is applied more than once"},
 		{"statement", "meta.m = 1;", "", "", "a statement of V: bmv2 JSON has only verify_checksum there"},
+		{"two lpm keys", "", "table t { key = { hdr.h.a: lpm; meta.m: ternary; hdr.h.b: lpm; } actions = { NoAction; } }", "t.apply();", "table I.t: it has two lpm keys; the tables of bmv2 have one"},
 		{"expression in a checksum", "verify_checksum(true, { hdr.h.a + 1 }, hdr.h.b, HashAlgorithm.csum16);", "", "", "an element of a field list"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -24,7 +24,7 @@ type exporter struct {
 	tableIDs     int
 	applied      map[*ir.Table]bool
 	keyTemps     map[ir.Expr]*ir.VarRef
-	bound        map[*ir.Instance]string // table of a direct counter or meter
+	bound        map[*ir.Instance]*ir.Table // table of a direct counter or meter
 	meterTargets map[*ir.Instance]arr
 	vsetBits     map[*ir.ValueSet]int
 
@@ -58,7 +58,7 @@ func Export(p *ir.Program) (_ []byte, err error) {
 	defer catch(&err)
 	x := &exporter{
 		p: p, t: t, places: map[*ir.Var]*place{}, actionIDs: map[*ir.Action]int{}, applied: map[*ir.Table]bool{},
-		keyTemps: map[ir.Expr]*ir.VarRef{}, bound: map[*ir.Instance]string{}, meterTargets: map[*ir.Instance]arr{},
+		keyTemps: map[ir.Expr]*ir.VarRef{}, bound: map[*ir.Instance]*ir.Table{}, meterTargets: map[*ir.Instance]arr{},
 		vsetBits: map[*ir.ValueSet]int{}, listIDs: map[string]int{}, learned: map[string]*learnList{}, profiles: map[*ir.Instance]string{},
 	}
 	x.lay = newLayout(x)
@@ -332,14 +332,14 @@ func (x *exporter) instances() (counters, meters, registers arr) {
 			o := x.instance(i, len(counters))
 			if i.Type.Name == "counter" {
 				o = append(o, kv{"size", x.size(i)}, kv{"is_direct", false})
-			} else if x.bound[i] == "" {
+			} else if x.bound[i] == nil {
 				continue // of a table that is not applied
 			} else {
-				o = append(o, kv{"is_direct", true}, kv{"binding", x.bound[i]})
+				o = append(o, kv{"is_direct", true}, kv{"binding", x.bound[i].Name})
 			}
 			counters = append(counters, o)
 		case "meter", "direct_meter", "DirectMeter":
-			if i.Type.Name != "meter" && x.bound[i] == "" {
+			if i.Type.Name != "meter" && x.bound[i] == nil {
 				continue
 			}
 			meters = append(meters, x.meter(i, len(meters)))
@@ -389,7 +389,8 @@ func (x *exporter) meter(i *ir.Instance, id int) obj {
 	if i.Type.Name == "meter" {
 		return append(o, kv{"size", x.size(i)})
 	}
-	o = append(o, kv{"size", defaultSize}, kv{"binding", x.bound[i]})
+	// simple_switch wants as many cells as the table has places.
+	o = append(o, kv{"size", tableSize(x.bound[i])}, kv{"binding", x.bound[i].Name})
 	if t := x.meterTargets[i]; t != nil {
 		return append(o, kv{"result_target", t})
 	}

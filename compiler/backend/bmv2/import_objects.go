@@ -148,7 +148,11 @@ func (im *importer) method(p node, name string, args []node) ([]ir.Stmt, bool) {
 		return call(im.index(args[1]))
 	case "Meter_execute":
 		need(3)
-		return result(args[2], im.colours(), im.index(args[1]))
+		in := []ir.Expr{im.index(args[1])}
+		if p.has(colourKey) {
+			in = append(in, im.cast(im.low(im.number(p.get(colourKey)), 32), im.colours()))
+		}
+		return result(args[2], im.colours(), in...)
 	case "Hash_get_hash":
 		need(3)
 		return result(args[1], im.lvalue(args[1]).Type(), im.fieldParam(args[2]))

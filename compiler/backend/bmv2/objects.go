@@ -164,9 +164,6 @@ func (c *code) method(s *ir.ExternCall) bool {
 	case "Register.write":
 		c.emit("register_write", obj{{"type", "register_array"}, {"value", s.Object.Name}}, outer(x.data(args[0])), outer(x.data(args[1])))
 	case "Meter.execute":
-		if len(args) > 1 && args[1] != nil {
-			x.fail(s.P, "extern "+s.Name, "the meters of bmv2 take no colour")
-		}
 		c.meter(object, s)
 	case "DirectMeter.execute":
 		if len(args) > 0 && args[0] != nil {
@@ -205,9 +202,11 @@ func (c *code) method(s *ir.ExternCall) bool {
 // meter is Meter.execute. Beyond the last cell psa_switch leaves the destination
 // alone, where we say green.
 func (c *code) meter(object obj, s *ir.ExternCall) {
+	colour := c.toldColour(s)
 	if s.Dst == nil {
 		tmp := c.x.temp(&ir.Bit{W: 32}, s.P)
 		c.emit("_Meter_execute", object, outer(c.x.data(s.Args[0])), fieldRef(c.x.find(tmp)))
+		c.tell(colour)
 		return
 	}
 	dst, back := c.direct(s.Dst)
@@ -229,7 +228,11 @@ func (c *code) meter(object obj, s *ir.ExternCall) {
 		c.emit("assign", dst, hexstr(big64(green), ir.Width(s.Dst.Type())))
 	}
 	c.emit("_Meter_execute", object, outer(at), dst)
+	c.tell(colour)
 	back()
+	if colour != nil {
+		c.worse(s.Dst, colour, s.P)
+	}
 }
 
 // psaFunctions gives for a function that tells a deparser the packet's fate the

@@ -3,6 +3,7 @@ package bmv2
 import (
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/passes"
@@ -127,6 +128,14 @@ func (x *exporter) keyField(e ir.Expr) (arr, bool) {
 	return nil, false
 }
 
+// tableSize is how many entries a table holds.
+func tableSize(t *ir.Table) int {
+	if t.Size == 0 {
+		return defaultSize
+	}
+	return t.Size
+}
+
 // table declares a table or hidden table.
 func (x *exporter) table(n *gnode) obj {
 	o := obj{{"name", n.name}, {"id", x.tableIDs}}
@@ -146,7 +155,7 @@ func (x *exporter) table(n *gnode) obj {
 	}
 	x.sourceInfo(&o, t.Pos)
 	keys, kind := arr{}, ir.MatchExact
-	for _, k := range t.Keys {
+	for i, k := range t.Keys {
 		if k.Kind == ir.MatchSelector {
 			continue // input of the profile's hash
 		}
@@ -154,21 +163,20 @@ func (x *exporter) table(n *gnode) obj {
 		if !is {
 			x.fail(k.Pos, "key "+k.Name, "it is no field")
 		}
+		if k.Kind == ir.MatchLPM && slices.ContainsFunc(t.Keys[:i], func(k ir.Key) bool { return k.Kind == ir.MatchLPM }) {
+			x.fail(k.Pos, "table "+t.Name, "it has two lpm keys; the tables of bmv2 have one")
+		}
 		ko := obj{{"match_type", jsonMatch(k.Kind)}, {"name", k.Name}, {"target", target}, {"mask", nil}}
 		keys = append(keys, ko)
 		kind = stronger(kind, k.Kind)
 	}
-	size := t.Size
-	if size == 0 {
-		size = defaultSize
-	}
 	var meters any
 	if t.Meters != nil {
 		meters = t.Meters.Name
-		x.bound[t.Meters] = t.Name
+		x.bound[t.Meters] = t
 	}
 	if t.Counters != nil {
-		x.bound[t.Counters] = t.Name
+		x.bound[t.Counters] = t
 	}
 	ids, names, nexts := arr{}, arr{}, obj{}
 	seen := map[string]*gnode{}
@@ -198,7 +206,7 @@ func (x *exporter) table(n *gnode) obj {
 	if t.Implementation != nil {
 		o.add("action_profile", t.Implementation.Name)
 	}
-	o = append(o, kv{"max_size", size},
+	o = append(o, kv{"max_size", tableSize(t)},
 		kv{"with_counters", t.Counters != nil}, kv{"support_timeout", t.SupportTimeout}, kv{"direct_meters", meters},
 		kv{"action_ids", ids}, kv{"actions", names}, kv{"base_default_next", nodeName(n.next)}, kv{"next_tables", nexts})
 	// simple_switch has constant default actions and entries in simple tables alone.
