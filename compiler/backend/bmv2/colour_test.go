@@ -48,7 +48,7 @@ EgressPipeline(EP(), E(), ED()) ep;
 PSA_Switch(ip, PacketReplicationEngine(), ep, BufferingQueueingEngine()) main;
 `
 
-// TestToldColours: a meter that is told a colour (RFC 2698, colour-aware) marks the
+// TestToldColours: lang:S27, a meter that is told a colour (RFC 2698, colour-aware) marks the
 // same when its program comes back from the JSON, and psa_switch, whose meters know
 // no colours, never makes one better: the primitive has the parameters it knows,
 // and the worse of the two is chosen behind it.
