@@ -29,10 +29,17 @@ type Packet struct {
 
 // Result is what became of it.
 type Result struct {
-	Dropped bool
-	Reason  DropReason // when Dropped
-	Port    uint32     // else: D8's meanings, or a port number
+	Dropped bool       // nothing went out
+	Reason  DropReason // when Dropped: of the last drop
+	Port    uint32     // of the first output: D8's meanings, or a port number
 	Data    []byte
+	Outputs []Output // all, in order
+}
+
+// Output is a packet that goes out.
+type Output struct {
+	Port uint32
+	Data []byte
 }
 
 // Count is the reading of a counter cell.
@@ -46,6 +53,8 @@ type Interp struct {
 	tables    map[*ir.Table]*tableState
 	counters  map[*ir.Instance][]Count
 	registers map[*ir.Instance][][]uint64 // cell -> limbs
+	groups    map[uint32][]ir.Replica
+	sessions  map[uint32]ir.CloneSession
 	maxSteps  int
 }
 
@@ -57,6 +66,8 @@ func NewInterp(f *Func, opt InterpOptions) (*Interp, error) {
 		tables:    map[*ir.Table]*tableState{},
 		counters:  map[*ir.Instance][]Count{},
 		registers: map[*ir.Instance][][]uint64{},
+		groups:    map[uint32][]ir.Replica{},
+		sessions:  map[uint32]ir.CloneSession{},
 		maxSteps:  1 << 22,
 	}
 	for _, t := range f.Prog.Tables {
@@ -97,16 +108,18 @@ func arraySize(i *ir.Instance) (uint64, error) {
 	return c.Val.Uint64(), nil
 }
 
-// run is the state of one packet.
+// run is the state of one packet, or of one of its jobs.
 type run struct {
-	in     *Interp
-	p      *Packet
-	data   []byte
-	image  []byte
-	now    uint64
-	vals   map[*Value]uint64
-	words  map[uint64]ir.Entry // entry words handed out, by number
-	result Result
+	queue *queue
+	found []byte // the packet that the Func or stage begins with
+	frame map[uint64]uint64
+	in    *Interp
+	p     *Packet
+	data  []byte
+	image []byte
+	now   uint64
+	vals  map[*Value]uint64
+	words map[uint64]ir.Entry // entry words handed out, by number
 }
 
 // Process runs one packet. An error is a fault of the Func, not of the packet.
@@ -120,29 +133,47 @@ func (in *Interp) Process(p Packet) (Result, error) {
 	if p.Bytes == 0 {
 		p.Bytes = uint64(p.WireLen)
 	}
+	q := &queue{in: in}
+	if in.opt.Now != nil {
+		q.now = in.opt.Now()
+	}
+	if err := q.run(in.f, &p, nil); err != nil {
+		return Result{}, err
+	}
+	for len(q.jobs) > 0 {
+		j := q.jobs[0]
+		q.jobs = q.jobs[1:]
+		if err := q.run(in.f.Stages[j.stage], j.packet(p), j.frame); err != nil {
+			return Result{}, err
+		}
+	}
+	return q.done(), nil
+}
+
+// run takes a packet or job through its Func.
+func (q *queue) run(f *Func, p *Packet, frame map[uint64]uint64) error {
+	in := q.in
 	r := &run{
-		in: in, p: &p,
+		in: in, queue: q, p: p, frame: frame, now: q.now,
+		found: p.Data,
 		data:  slices.Clone(p.Data),
-		image: make([]byte, in.f.HeaderImage),
+		image: make([]byte, f.HeaderImage),
 		vals:  map[*Value]uint64{},
 		words: map[uint64]ir.Entry{},
 	}
-	if in.opt.Now != nil {
-		r.now = in.opt.Now()
-	}
-	b := in.f.Blocks[0]
+	b := f.Blocks[0]
 	for steps := 0; ; steps++ {
 		if steps > in.maxSteps {
-			return Result{}, fmt.Errorf("ssa: %s does not end", in.f.Name)
+			return fmt.Errorf("ssa: %s does not end", f.Name)
 		}
 		for _, v := range b.Instrs {
 			if err := r.eval(v); err != nil {
-				return Result{}, fmt.Errorf("ssa: %s: b%d: %s: %w", in.f.Name, b.ID, v, err)
+				return fmt.Errorf("ssa: %s: b%d: %s: %w", f.Name, b.ID, v, err)
 			}
 		}
 		next, done := r.term(b)
 		if done {
-			return r.result, nil
+			return nil
 		}
 		b = next
 	}
@@ -172,10 +203,12 @@ func (r *run) term(b *Block) (next *Block, done bool) {
 			return t.Succs[0].To, false
 		}
 	case TermOutput:
-		r.result = Result{Port: uint32(r.vals[t.Cond]), Data: r.data}
+		r.queue.outputs = append(r.queue.outputs, Output{uint32(r.vals[t.Cond]), r.data})
 		return nil, true
 	case TermDrop:
-		r.result = Result{Dropped: true, Reason: t.Reason}
+		r.queue.reason = t.Reason
+		return nil, true
+	case TermNext:
 		return nil, true
 	}
 	e := &t.Succs[i]
@@ -283,6 +316,11 @@ func (r *run) eval(v *Value) error {
 	case OpTrim:
 		r.data = r.data[:min(a(0), uint64(len(r.data)))]
 		res = 1
+	case OpJob, OpJobStore, OpReplicate, OpFrame:
+		var err error
+		if res, err = r.job(v, a); err != nil {
+			return err
+		}
 	default:
 		as, ts := make([]uint64, len(v.Args)), make([]Type, len(v.Args))
 		for i, x := range v.Args {

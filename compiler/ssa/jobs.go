@@ -129,7 +129,7 @@ func cell(at uint64, t Type) error {
 
 // jobs checks that what comes behind a job in the whole program's Func is jobs and
 // TermNext, that no job follows a change of the packet there, and that a job is
-// used in the block that makes it, last by its OpReplicate.
+// used in the block that makes it, before the next one and last by its OpReplicate.
 func (c *checker) jobs() error {
 	const made, changed = 1, 2
 	state := map[*Block]int{}
@@ -137,7 +137,8 @@ func (c *checker) jobs() error {
 		again = false
 		for _, b := range c.f.Blocks {
 			s := state[b]
-			done := map[*Value]bool{} // jobs of this block: replicated
+			var last *Value // job of this block
+			gone := false   // it was replicated
 			for _, v := range b.Instrs {
 				switch v.Op {
 				case OpStore, OpScratch, OpSplice, OpTrim:
@@ -145,19 +146,18 @@ func (c *checker) jobs() error {
 						return c.errorf(b, "the packet is changed after a job was made: %s", v)
 					}
 				case OpJob:
-					done[v] = false
+					last, gone = v, false
 					if s |= made; s&changed != 0 && c.f == c.whole {
 						return c.errorf(b, "a job is made after the packet was changed: %s", v)
 					}
 				case OpJobStore, OpReplicate:
-					gone, here := done[v.Args[0]]
-					if !here {
-						return c.errorf(b, "a job of another block: %s", v)
+					if v.Args[0] != last {
+						return c.errorf(b, "not the last job that this block made: %s", v)
 					}
 					if gone {
 						return c.errorf(b, "the job is used after it was replicated: %s", v)
 					}
-					done[v.Args[0]] = v.Op == OpReplicate
+					gone = v.Op == OpReplicate
 				}
 			}
 			if k := b.Term.Kind; (k == TermOutput || k == TermDrop) && s&made != 0 && c.f == c.whole {

@@ -80,7 +80,7 @@ func TestVerify(t *testing.T) {
 		{"store of a length", "b0:\n v1 = job.32 aux=0\n jobstore v1, v1 aux=12\n next" + stage, "cell of the engine"},
 		{"narrow store to a word", "b0:\n v1 = job.32 aux=0\n v2 = const.8 aux=1\n jobstore v1, v2\n next" + stage, "no such cell"},
 		{"store behind replication", "b0:\n v1 = job.32 aux=0\n v2 = replicate.1 v1, v1\n jobstore v1, v1 aux=24\n next" + stage, "after it was replicated"},
-		{"job of another block", "b0:\n v1 = job.32 aux=0\n v2 = const.1 aux=1\n branch v2 -> b1, b2\nb1:\n jobstore v1, v1 aux=24\n next\nb2:\n next" + stage, "another block"},
+		{"job of another block", "b0:\n v1 = job.32 aux=0\n v2 = const.1 aux=1\n branch v2 -> b1, b2\nb1:\n jobstore v1, v1 aux=24\n next\nb2:\n next" + stage, "not the last job"},
 		{"replication of no kind", "b0:\n v1 = job.32 aux=0\n v2 = replicate.1 v1, v1 n=2\n next" + stage, "no such replication"},
 		{"output behind a job", "b0:\n v1 = job.32 aux=0\n jump -> b1\nb1:\n output v1" + stage, "output after a job"},
 		{"drop behind a job", "b0:\n v1 = job.32 aux=0\n drop program" + stage, "drop after a job"},

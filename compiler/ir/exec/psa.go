@@ -178,6 +178,7 @@ func (a *psa) control(c *ctx, r *Result, i int) bool {
 }
 
 func (a *psa) fromPort(c *ctx, r *Result, port uint32, path int) {
+	made := c.used
 	c.zero(a.ingress)
 	a.ipPort.set(c, uint64(port))
 	a.ipPath.set(c, uint64(path))
@@ -214,7 +215,7 @@ func (a *psa) fromPort(c *ctx, r *Result, port uint32, path int) {
 			c.branch(j, "resubmit", "")
 		}
 	default:
-		a.replicate(c, r)
+		a.replicate(c, r, c.used == made)
 	}
 }
 
@@ -256,11 +257,12 @@ func (a *psa) clone(c *ctx, r *Result, session uint32, data []byte, ss []span, p
 	}
 }
 
-// replicate sends what ingress deparsed to the group or the port.
-func (a *psa) replicate(c *ctx, r *Result) {
+// replicate sends what ingress deparsed to the group or the port; alone says that
+// the packet has made no copies in ingress.
+func (a *psa) replicate(c *ctx, r *Result, alone bool) {
 	class := uint8(a.igClass.get(c))
 	id := uint32(a.group.get(c))
-	if id == 0 && !c.waiting() {
+	if id == 0 && alone {
 		c.mid = append(c.mid[:0], c.out.b...)
 		j := job{data: c.mid, port: uint32(a.toPort.get(c)), path: psaUnicast, class: class, cut: -1}
 		c.kept = c.save(c.kept[:0], a.nm)

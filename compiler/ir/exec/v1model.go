@@ -143,21 +143,23 @@ func (a *v1) run(c *ctx, r *Result) {
 	a.ingressPort.set(c, uint64(c.in.Port))
 	a.length.set(c, c.length)
 	a.igTime.set(c, c.now/1000)
-	a.fromStart(c, r)
+	a.fromStart(c, r, true)
 	for j := c.nextJob(); j != nil; j = c.nextJob() {
 		c.asked = v1Asked{session: -1}
 		c.data, c.pos, c.length, c.truncate, c.bytes = j.data, j.pos, j.length, j.cut, j.bytes
 		c.load(j.mem, a.shared)
 		if j.ingress {
-			a.fromStart(c, r)
+			a.fromStart(c, r, false)
 		} else {
-			a.toEgress(c, r, j.port)
+			a.toEgress(c, r, j.port, false)
 		}
 	}
 }
 
 // fromStart runs parser and ingress, and egress when the packet goes on as itself.
-func (a *v1) fromStart(c *ctx, r *Result) {
+// first says that it came in from a port.
+func (a *v1) fromStart(c *ctx, r *Result, first bool) {
+	made := c.used
 	c.steps, c.perr = 0, c.m.errs.noError
 	length := c.length
 	if a.parse(c) != next && c.perr != c.m.errs.noError {
@@ -199,11 +201,11 @@ func (a *v1) fromStart(c *ctx, r *Result) {
 		return
 	}
 	a.instance.set(c, v1Normal)
-	if !c.waiting() {
-		a.toEgress(c, r, uint32(port))
+	if c.used == made {
+		a.toEgress(c, r, uint32(port), first)
 		return
 	}
-	if j := c.newJob(r); j != nil { // behind the copies that were made before
+	if j := c.newJob(r); j != nil { // behind its clones
 		a.park(c, j, uint32(port), c.truncate)
 	}
 }
@@ -299,7 +301,9 @@ func (a *v1) startOver(c *ctx, j *job, instance uint64) {
 	j.mem = c.save(j.mem, a.shared)
 }
 
-func (a *v1) toEgress(c *ctx, r *Result, port uint32) {
+// toEgress runs egress and what follows; first says that the packet came in from a
+// port and has made no copies.
+func (a *v1) toEgress(c *ctx, r *Result, port uint32, first bool) {
 	us := c.now / 1000
 	c.steps = 0
 	a.egTime.set(c, us)
@@ -316,6 +320,9 @@ func (a *v1) toEgress(c *ctx, r *Result, port uint32) {
 		return
 	}
 	c.length += a.headerBytes(c) - before
+	if first && (c.asked.session >= 0 || c.asked.recirculate) && a.egressSpec.get(c) != a.drop {
+		c.made++ // ir.MaxCopies
+	}
 	if c.asked.session >= 0 {
 		a.egressClone(c, r)
 	}
