@@ -184,3 +184,39 @@ func TestPortPool(t *testing.T) {
 		})
 	})
 }
+
+// TestLearnTable: keys that packets teach, with a value that moves.
+func TestLearnTable(t *testing.T) {
+	counts := func(r *rig, keys int, want exec.LearnCounts) {
+		r.t.Helper()
+		got, n, err := r.m.LearnCounts("M.learnt")
+		check(r.t, err)
+		if got != keys || n != want {
+			r.t.Errorf("%d keys, %+v; want %d, %+v", got, n, keys, want)
+		}
+	}
+	const known, added, moved, full = 1, 2, 3, 4
+	eachRig(t, "nic_sessions.p4", levels, func(t *testing.T, r *rig) {
+		r.m.SetExpireTimes(exec.ExpireTimes{1: 10e9, 2: 30e9})
+		r.want(1, "0d 10 00 00 00", said(0, 0, 0, 0))
+		r.want(1, "0c 10 00 05 01", said(0, 0, 0, added))
+		r.want(1, "0d 10 00 00 00", said(0, 0, 1, 0x0c0d0e05))
+		r.now += 6e9
+		r.want(1, "0c 10 00 05 01", said(0, 0, 0, known)) // which restarts the timer
+		r.now += 6e9
+		r.want(1, "0c 10 00 07 01", said(0, 0, 0, moved))
+		r.want(1, "0c 11 00 05 02", said(0, 0, 0, added))
+		r.want(1, "0c 12 00 05 02", said(0, 0, 0, full))
+		r.now += 10e9
+		r.want(1, "0d 10 00 00 00", said(0, 0, 0, 0)) // over
+		counts(r, 2, exec.LearnCounts{Added: 2, Moved: 1, Refused: 1})
+		r.want(1, "0c 12 00 05 02", said(0, 0, 0, added)) // in its place
+		counts(r, 2, exec.LearnCounts{Added: 3, Moved: 1, Refused: 1, Expired: 1})
+		r.want(1, "0e 11 00 00 00", said(0, 0, 1, 0))
+		r.want(1, "0e 11 00 00 00", said(0, 0, 0, 0))
+		r.want(1, "0c 12 00 05 01", said(0, 0, 0, known)) // with another time to live
+		r.now += 10e9
+		r.m.SweepIdle(r.now)
+		counts(r, 0, exec.LearnCounts{Added: 3, Moved: 1, Refused: 1, Expired: 2, Forgotten: 1})
+	})
+}

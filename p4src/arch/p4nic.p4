@@ -1,6 +1,7 @@
 // p4nic's architecture for NICs: the blocks, types and externs of the Portable NIC
 // Architecture, and what a NIC needs besides: multicast, an egress control for each
-// copy, sessions that two keys find, pools of ports, reasons for drops.
+// copy, sessions that two keys find, tables that packets teach, pools of ports,
+// reasons for drops.
 // docs/architecture-p4nic.md defines every name to the bit.
 
 #ifndef __P4NIC_P4__
@@ -90,6 +91,24 @@ extern Session<K, S> {
     void count();
     // Ends it, for both keys at once; true for the one packet that did.
     bool remove();
+}
+
+// What learn found.
+enum Learnt_t {
+    KNOWN, // the key with this value
+    ADDED, // a new key
+    MOVED, // the key with another value, which is replaced
+    FULL   // a new key, and no room
+}
+
+// What packets teach: K, a struct of scalars, to V, a struct of scalars of up to
+// 64 bits.
+extern LearnTable<K, V> {
+    LearnTable(bit<32> size);
+    bool lookup(in K key, out V value);
+    // Restarts the timer of the key.
+    Learnt_t learn(in K key, in V value, in ExpireTimeProfileId_t profile);
+    bool forget(in K key);
 }
 
 // The pipeline.

@@ -3,7 +3,7 @@
 #include <p4nic.p4>
 
 header ask_t {
-    bit<8>  op;      // 0 look up, 1 make, 2 mark, 3 restart the timer, 4 set the expire time, 5 count, 6 remove, 7 take a port and make, 8 take a port and forget it, 9 take and give, 10 look up the other object
+    bit<8>  op;      // 0 look up, 1 make, 2 mark, 3 restart the timer, 4 set the expire time, 5 count, 6 remove, 7 take a port and make, 8 take a port and forget it, 9 take and give, 10 look up the other object, 11 make there, 12 learn, 13 look up what was learnt, 14 forget
     bit<8>  a;       // key, or pool
     bit<8>  b;       // reply key
     bit<8>  arg;     // state, marks, profile, or the port wanted
@@ -42,10 +42,16 @@ parser P(packet_in pkt, out headers_t hdr, inout meta_t meta, in pna_main_parser
     }
 }
 
+struct value_t {
+    bit<8>  x;
+    bit<48> wide;
+}
+
 control M(inout headers_t hdr, inout meta_t meta, in nic_main_input_metadata_t istd) {
     Session<key_t, state_t>(3, SessionFull_t.REFUSE) strict;
     Session<key_t, state_t>(3, SessionFull_t.EVICT) lenient;
     PortPool(2, 1000, 1002) ports;
+    LearnTable<key_t, value_t>(2) learnt;
 
     apply {
         state_t state = { 0, 0 };
@@ -88,6 +94,16 @@ control M(inout headers_t hdr, inout meta_t meta, in nic_main_input_metadata_t i
             }
         } else if (hdr.ask.op == 11) {
             ok = lenient.create(key, other, fresh, profile, 0);
+        } else if (hdr.ask.op == 12) {
+            value_t value = { hdr.ask.arg, 48w0x0a0b0c0d0e0f };
+            Learnt_t what = learnt.learn(key, value, profile);
+            hdr.said.value = what == Learnt_t.KNOWN ? 32w1 : what == Learnt_t.ADDED ? 32w2 : what == Learnt_t.MOVED ? 32w3 : 32w4;
+        } else if (hdr.ask.op == 13) {
+            value_t value;
+            ok = learnt.lookup(key, value);
+            hdr.said.value = value.wide[31:8] ++ value.x;
+        } else if (hdr.ask.op == 14) {
+            ok = learnt.forget(key);
         }
         hdr.said.ok = (bit<8>)(bit<1>) ok;
         send_to_port((PortId_t) 2);

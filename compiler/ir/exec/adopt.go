@@ -41,10 +41,13 @@ func (m *Machine) AdoptState(old *Machine) {
 	}
 }
 
-// adoptObjects shares sessions and pools of ports of one shape.
+// adoptObjects shares sessions, what was learnt and pools of ports of one shape.
 func (i *instance) adoptObjects(o *instance) {
 	if s := i.sessions; s != nil && s.keys == o.sessions.keys && s.state == o.sessions.state {
 		s.sessionTable = o.sessions.sessionTable
+	}
+	if l := i.learnt; l != nil && l.keys == o.learnt.keys && l.values == o.learnt.values {
+		l.learnState = o.learnt.learnState
 	}
 	if p := i.pool; p != nil && p.first == o.pool.first && p.last == o.pool.last {
 		i.pool.portState = o.pool.portState

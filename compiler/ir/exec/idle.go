@@ -22,6 +22,9 @@ func (m *Machine) SweepIdle(now uint64) []Idle {
 		if i.sessions != nil {
 			i.sessions.sweep(now)
 		}
+		if i.learnt != nil {
+			i.learnt.sweep(now)
+		}
 	}
 	for i, t := range m.tables {
 		if t.expires {

@@ -22,6 +22,7 @@ type instance struct {
 	atCall   bool // of a direct meter: a call meters the packet, not the table
 	profile  *profile
 	sessions *sessions
+	learnt   *learnTable
 	pool     *portPool
 	*instanceState
 }
@@ -85,6 +86,8 @@ func (k *compiler) instance(i *ir.Instance) *instance {
 		r.profile = k.profile(i)
 	case "Session":
 		k.sessions(r, i)
+	case "LearnTable":
+		k.learnTable(r, i)
 	case "PortPool":
 		k.portPool(r, i)
 	case "Hash", "Random", "Checksum", "InternetChecksum", "Digest", "PacketReplicationEngine", "BufferingQueueingEngine":

@@ -226,11 +226,14 @@ func (t *sessions) sweep(now uint64) {
 	t.compact()
 }
 
-// sessionCall compiles the methods of Session, then those of PortPool; nil for
-// others.
+// sessionCall compiles the methods of Session, then those of LearnTable and
+// PortPool; nil for others.
 func (k *compiler) sessionCall(s *externSite) stmt {
 	method, is := strings.CutPrefix(s.name, "Session.")
 	if !is {
+		if st := k.learnCall(s); st != nil {
+			return st
+		}
 		return k.poolCall(s)
 	}
 	t := k.object(s, "Session").sessions
