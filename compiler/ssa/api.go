@@ -53,6 +53,7 @@ func (u *Unsupported) Error() string {
 func (op Op) effects() bool {
 	switch op {
 	case OpRand, OpCountHit, OpCounterInc, OpRegRead, OpRegWrite,
+		OpMeter, OpDigest, OpTouch,
 		OpStore, OpScratch, OpSplice, OpTrim,
 		OpJob, OpJobStore, OpReplicate:
 		return true
@@ -68,7 +69,7 @@ func (v *Value) HasEffect() bool { return v.Op.effects() }
 // HasResult tells whether v defines a value that others may use.
 func (v *Value) HasResult() bool {
 	switch v.Op {
-	case OpCountHit, OpCounterInc, OpRegWrite, OpStore, OpScratch, OpJobStore:
+	case OpCountHit, OpCounterInc, OpRegWrite, OpStore, OpScratch, OpJobStore, OpDigest, OpTouch:
 		return false
 	}
 	return true

@@ -13,6 +13,10 @@ import (
 type InterpOptions struct {
 	Now  func() uint64 // nanoseconds
 	Rand func() uint32
+	// Digest gets the messages to the control plane, PortDown says which ports that
+	// groups watch are down.
+	Digest   func(ir.Digest)
+	PortDown func(port uint32) bool
 }
 
 // Packet is one packet to process.
@@ -55,6 +59,7 @@ type Interp struct {
 	registers map[*ir.Instance][][]uint64 // cell -> limbs
 	groups    map[uint32][]ir.Replica
 	sessions  map[uint32]ir.CloneSession
+	objects   *objectState
 	maxSteps  int
 }
 
@@ -68,6 +73,7 @@ func NewInterp(f *Func, opt InterpOptions) (*Interp, error) {
 		registers: map[*ir.Instance][][]uint64{},
 		groups:    map[uint32][]ir.Replica{},
 		sessions:  map[uint32]ir.CloneSession{},
+		objects:   newObjectState(f.Prog),
 		maxSteps:  1 << 22,
 	}
 	for _, t := range f.Prog.Tables {
@@ -82,23 +88,33 @@ func NewInterp(f *Func, opt InterpOptions) (*Interp, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch i.Type.Name {
+		switch i.Kind() {
 		case "counter":
 			in.counters[i] = make([]Count, size)
 		case "register":
 			in.registers[i] = make([][]uint64, size)
+			if first := i.InitialValue(); first != nil {
+				for k := range in.registers[i] {
+					in.registers[i][k] = slices.Clone(first)
+				}
+			}
 		}
 	}
 	return in, nil
 }
 
-// maxArray bounds the cells of a counter or register.
+// maxArray bounds the cells of a counter, meter or register.
 const maxArray = 1 << 24
 
-// arraySize is the number of cells of a counter or register, its first
+// arraySize is the number of cells of a counter, meter or register, its first
 // constructor argument; 0 for other objects.
 func arraySize(i *ir.Instance) (uint64, error) {
-	if i.Type.Name != "counter" && i.Type.Name != "register" || len(i.Args) == 0 {
+	switch i.Kind() {
+	case "counter", "meter", "register":
+	default:
+		return 0, nil
+	}
+	if len(i.Args) == 0 {
 		return 0, nil
 	}
 	c, ok := i.Args[0].(*ir.Const)
@@ -266,16 +282,15 @@ func (r *run) eval(v *Value) error {
 		if !ok {
 			return fmt.Errorf("there is no entry %d", a(0))
 		}
-		res = uint64(len(r.words)) + 1 // opaque: a number
-		r.words[res] = e
+		res = r.word(inProfile(r.in.f.Prog, t.t, e))
 	case OpActionID:
-		res = uint64(r.words[a(0)].Action)
+		res = r.actionID(v)
 	case OpActionArg:
 		e := r.words[a(0)]
 		if e.Action != v.Action || v.Param >= len(e.Args) {
 			return fmt.Errorf("the entry has action %d with %d parameters", e.Action, len(e.Args))
 		}
-		res = limbsOf(e.Args[v.Param], paramWidth(v))[v.Limb]
+		res = limbsOf(e.Args[v.Param], paramWidth(r.in.f.Prog, v))[v.Limb]
 	case OpCountHit:
 		t := r.in.tables[v.Sym.(*ir.Table)]
 		c := t.counts[uint32(a(0))]
@@ -301,6 +316,11 @@ func (r *run) eval(v *Value) error {
 				limbs[k] = a(k + 1)
 			}
 			cells[i] = limbs
+		}
+	case OpMember, OpBucket, OpMeter, OpDigest, OpTouch:
+		var err error
+		if res, err = r.state(v); err != nil {
+			return err
 		}
 	case OpStore:
 		return put(r.data, a(0)+v.Aux, v.N, a(1))
@@ -343,9 +363,8 @@ func (r *run) eval(v *Value) error {
 	return nil
 }
 
-func paramWidth(v *Value) int {
-	t := v.Sym.(*ir.Table)
-	return ir.Width(t.Actions[v.Action].Action.DataParams()[v.Param].Type)
+func paramWidth(p *ir.Program, v *Value) int {
+	return ir.Width(actionsOf(p, v.Sym)[v.Action].DataParams()[v.Param].Type)
 }
 
 func put(to []byte, at uint64, n int, v uint64) error {

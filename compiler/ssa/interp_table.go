@@ -47,16 +47,12 @@ func newTableState(t *ir.Table) (*tableState, error) {
 // check refuses entries that are not in machine form.
 func (s *tableState) check(e *ir.Entry) error {
 	t := s.t
-	if e.Action < 0 || e.Action >= len(t.Actions) {
-		return fmt.Errorf("ssa: table %s: there is no action %d", t.Name, e.Action)
-	}
-	ps := t.Actions[e.Action].Action.DataParams()
-	if len(ps) != len(e.Args) {
-		return fmt.Errorf("ssa: table %s: action %s has %d parameters, not %d", t.Name, t.Actions[e.Action].Action.Name, len(ps), len(e.Args))
-	}
-	for i, p := range ps {
-		if len(e.Args[i]) != ir.ByteWidth(ir.Width(p.Type)) {
-			return fmt.Errorf("ssa: table %s: parameter %s has %d bytes", t.Name, p.Name, len(e.Args[i]))
+	if e.Ref == ir.RefNone {
+		if e.Action < 0 || e.Action >= len(t.Actions) {
+			return fmt.Errorf("ssa: table %s: there is no action %d", t.Name, e.Action)
+		}
+		if err := checkArgs(t.Actions[e.Action].Action, e.Args); err != nil {
+			return fmt.Errorf("ssa: table %s: %w", t.Name, err)
 		}
 	}
 	if e.Handle == 0 {
@@ -69,11 +65,27 @@ func (s *tableState) check(e *ir.Entry) error {
 		return fmt.Errorf("ssa: table %s: an entry has %d keys, not %d", t.Name, len(e.Match), len(t.Keys))
 	}
 	for i, k := range t.Keys {
+		if k.Kind == ir.MatchSelector {
+			continue
+		}
 		n := ir.ByteWidth(ir.Width(k.Expr.Type()))
 		m := e.Match[i]
 		needed := k.Kind == ir.MatchExact || k.Kind == ir.MatchLPM
 		if (m.Value != nil || needed) && len(m.Value) != n || m.Mask != nil && len(m.Mask) != n {
 			return fmt.Errorf("ssa: table %s: key %s has %d bytes", t.Name, k.Name, len(m.Value))
+		}
+	}
+	return nil
+}
+
+func checkArgs(a *ir.Action, args [][]byte) error {
+	ps := a.DataParams()
+	if len(ps) != len(args) {
+		return fmt.Errorf("action %s has %d parameters, not %d", a.Name, len(ps), len(args))
+	}
+	for i, p := range ps {
+		if len(args[i]) != ir.ByteWidth(ir.Width(p.Type)) {
+			return fmt.Errorf("parameter %s has %d bytes", p.Name, len(args[i]))
 		}
 	}
 	return nil
@@ -153,6 +165,9 @@ func (s *tableState) lookup(key []uint64) uint32 {
 func (s *tableState) matches(e *ir.Entry, key []uint64) (prefix int, ok bool) {
 	at := 0
 	for i, k := range s.t.Keys {
+		if k.Kind == ir.MatchSelector {
+			continue
+		}
 		w := ir.Width(k.Expr.Type())
 		n := len(Limbs(w))
 		v := key[at : at+n]
@@ -234,7 +249,14 @@ func (in *Interp) Insert(t int, e ir.Entry) error {
 	if err != nil {
 		return err
 	}
-	return s.insert(e)
+	if err := in.checkRef(s.t, &e); err != nil {
+		return err
+	}
+	if err := s.insert(e); err != nil {
+		return err
+	}
+	delete(in.objects.direct[s.t], e.Handle) // its meter has no rates yet
+	return nil
 }
 
 // Modify gives the entry with e's handle another action and arguments.
@@ -248,7 +270,7 @@ func (in *Interp) Modify(t int, e ir.Entry) error {
 		return ErrNoEntry
 	}
 	e.Match, e.Priority = s.entries[i].Match, s.entries[i].Priority
-	if err := s.check(&e); err != nil {
+	if err := errors.Join(s.check(&e), in.checkRef(s.t, &e)); err != nil {
 		return err
 	}
 	s.entries[i] = e
@@ -274,6 +296,9 @@ func (in *Interp) Delete(t int, handle uint32) error {
 func (in *Interp) SetDefault(t int, e ir.Entry) error {
 	s, err := in.table(t)
 	if err != nil {
+		return err
+	}
+	if err := in.checkRef(s.t, &e); err != nil {
 		return err
 	}
 	return s.setDefault(e)

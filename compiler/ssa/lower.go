@@ -42,6 +42,7 @@ type lowerer struct {
 	inParser bool
 	split    bool // parser states are split by the headers parsed before
 	arch     archHooks
+	objects  objects
 }
 
 // archHooks are the places where an architecture sees what blocks do.

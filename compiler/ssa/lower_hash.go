@@ -271,29 +271,6 @@ func (l *lowerer) index32(e ir.Expr) *Value {
 	return l.sel(big, l.constant(32, 0xffffffff), x)
 }
 
-// registerRead reads a cell limb by limb.
-func (l *lowerer) registerRead(dst, index ir.Expr, s *ir.ExternCall) {
-	w := ir.Width(dst.Type())
-	if w < 0 {
-		l.refuse(s.P, "register of "+dst.Type().String(), "cells are scalars")
-	}
-	i := l.index32(index)
-	var out []*Value
-	for k, t := range Limbs(w) {
-		out = append(out, l.emit(&Value{Op: OpRegRead, Type: t, Args: []*Value{i}, Sym: s.Object, Limb: k, Name: s.Object.Name}))
-	}
-	l.assignTo(dst, out)
-}
-
-func (l *lowerer) registerWrite(s *ir.ExternCall) {
-	if ir.Width(s.Args[1].Type()) < 0 {
-		l.refuse(s.P, "register of "+s.Args[1].Type().String(), "cells are scalars")
-	}
-	args := []*Value{l.index32(s.Args[0])}
-	args = append(args, l.eval(s.Args[1])...)
-	l.emit(&Value{Op: OpRegWrite, Args: args, Sym: s.Object, Name: s.Object.Name})
-}
-
 // args refuses a call with fewer arguments than the extern has.
 func (l *lowerer) args(s *ir.ExternCall, n int) {
 	if len(s.Args) < n {

@@ -44,14 +44,16 @@ func (l *lowerer) applyEach(s *ir.ApplyTable, done func(action int, e []exit)) {
 		l.refuse(t.Pos, "table "+t.Name, "it has no action")
 	}
 	handle := l.lookup(t, s.P)
-	if t.Counters != nil {
-		l.emit(&Value{Op: OpCountHit, Args: []*Value{handle}, Sym: t})
-	}
+	l.hitState(t, handle)
 	var hit *Value
 	if s.Hit != nil {
 		hit = l.op(OpNe, 1, handle, l.constant(32, 0))
 	}
 	word := l.emit(&Value{Op: OpEntry, Type: 64, Args: []*Value{handle}, Sym: t, Name: t.Name})
+	if t.Implementation != nil {
+		l.applyProfile(s, word, hit, done)
+		return
+	}
 	exits := l.here()
 	if len(t.Actions) > 1 {
 		l.resume(exits, t.Name)
@@ -64,22 +66,25 @@ func (l *lowerer) applyEach(s *ir.ApplyTable, done func(action int, e []exit)) {
 	}
 	for i, ref := range t.Actions {
 		l.resume(exits[i:i+1], ref.Action.Name)
-		l.action(t, word, i)
-		// The action may read the variables of the results: they are set behind it.
-		if l.cur != nil && s.Hit != nil {
-			l.set(l.local(s.Hit).base, hit)
-		}
-		if l.cur != nil && s.Run != nil {
-			v := l.local(s.Run)
-			for j := range v.node.n {
-				l.set(v.base+j, l.constBigInt(i, v.node.w)[j])
-			}
-		}
+		l.action(t, ref.Action, word, i)
+		l.applied(s, hit, i)
 		done(i, l.here())
 	}
 }
 
-func (l *lowerer) constBigInt(c, w int) []*Value { return l.wide(w, []uint64{uint64(c)}) }
+// applied sets the results of an apply, behind the action, which may read their
+// variables. Action -1 is none.
+func (l *lowerer) applied(s *ir.ApplyTable, hit *Value, action int) {
+	if l.cur != nil && s.Hit != nil {
+		l.set(l.local(s.Hit).base, hit)
+	}
+	if l.cur != nil && s.Run != nil {
+		v := l.local(s.Run)
+		for j, c := range l.wide(v.node.w, []uint64{uint64(action)}) {
+			l.set(v.base+j, c)
+		}
+	}
+}
 
 // local is the storage of a variable of the current block.
 func (l *lowerer) local(v *ir.Var) *variable {
@@ -91,22 +96,8 @@ func (l *lowerer) local(v *ir.Var) *variable {
 }
 
 func (l *lowerer) checkTable(t *ir.Table) {
-	if t.Implementation != nil {
-		l.refuse(t.Pos, "table "+t.Name, "action profiles and selectors cannot be lowered")
-	}
-	if t.Meters != nil {
-		l.refuse(t.Pos, "table "+t.Name, "direct meters cannot be lowered")
-	}
-	if t.SupportTimeout {
-		l.refuse(t.Pos, "table "+t.Name, "idle timeouts cannot be lowered")
-	}
 	if len(t.Actions) > 255 {
 		l.refuse(t.Pos, "table "+t.Name, fmt.Sprintf("it has %d actions, the limit is 255", len(t.Actions)))
-	}
-	for _, k := range t.Keys {
-		if k.Kind == ir.MatchSelector {
-			l.refuse(k.Pos, "table "+t.Name+": match kind selector", "action selectors cannot be lowered")
-		}
 	}
 }
 
@@ -117,15 +108,17 @@ func (l *lowerer) lookup(t *ir.Table, apply ir.Pos) *Value {
 	}
 	var args []*Value
 	for _, k := range t.Keys {
+		if k.Kind == ir.MatchSelector { // see lower_profile.go
+			continue
+		}
 		args = append(args, l.eval(k.Expr)...)
 	}
 	l.setPos(apply)
 	return l.emit(&Value{Op: OpLookup, Type: 32, Args: args, Sym: t, Name: t.Name})
 }
 
-// action lowers the body of action i of t.
-func (l *lowerer) action(t *ir.Table, word *Value, i int) {
-	a := t.Actions[i].Action
+// action lowers the body of a, action i of a table or an action profile.
+func (l *lowerer) action(of any, a *ir.Action, word *Value, i int) {
 	for j, p := range a.DataParams() {
 		v := l.declare(p)
 		if v.node.kind != nodeScalar {
@@ -133,7 +126,7 @@ func (l *lowerer) action(t *ir.Table, word *Value, i int) {
 		}
 		for k, lt := range Limbs(v.node.w) {
 			l.set(v.base+k, l.emit(&Value{
-				Op: OpActionArg, Type: lt, Args: []*Value{word}, Sym: t,
+				Op: OpActionArg, Type: lt, Args: []*Value{word}, Sym: of,
 				Action: i, Param: j, Limb: k, Name: p.Name,
 			}))
 		}

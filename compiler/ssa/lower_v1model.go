@@ -391,30 +391,12 @@ func (a *v1) extern(l *lowerer, s *ir.ExternCall) bool {
 		keep := l.op(OpAnd, 1, l.get(a.trim), l.op(OpUlt, 1, old, to))
 		l.set(a.trimTo, l.sel(keep, old, to))
 		l.set(a.trim, l.constant(1, 1))
-	case "counter.count":
-		l.args(s, 1)
-		l.emit(&Value{Op: OpCounterInc, Args: []*Value{l.index32(s.Args[0])}, Sym: s.Object, Name: s.Object.Name})
-	case "register.read":
-		if s.Dst != nil {
-			l.args(s, 1)
-			l.registerRead(s.Dst, s.Args[0], s)
-			break
-		}
-		l.args(s, 2)
-		l.registerRead(s.Args[0], s.Args[1], s)
-	case "register.write":
-		l.args(s, 2)
-		l.registerWrite(s)
 	case "direct_counter.count", // counted by the table
 		"log_msg", "assert", "assume":
 	case "clone", "clone3", "clone_preserving_field_list":
 		l.refuse(s.P, "extern "+s.Name, "packets are not replicated")
 	case "resubmit", "resubmit_preserving_field_list", "recirculate", "recirculate_preserving_field_list":
 		l.refuse(s.P, "extern "+s.Name, "a packet passes the pipeline once")
-	case "digest":
-		l.refuse(s.P, "extern "+s.Name, "there is no path for messages to the control plane")
-	case "meter.execute_meter", "direct_meter.read":
-		l.refuse(s.P, "extern "+s.Name, "meters cannot be lowered")
 	case "verify_checksum_with_payload", "update_checksum_with_payload":
 		l.refuse(s.P, "extern "+s.Name, "the payload is not read")
 	default:

@@ -75,7 +75,7 @@ const (
 	// Tables. Sym = *ir.Table.
 	OpLookup    // Args: limbs of all keys in order; result handle, Type 32 (0 = miss)
 	OpEntry     // Args: handle; result the entry's word, Type 64, opaque
-	OpActionID  // Args: word; result Type 8: index in Table.Actions
+	OpActionID  // Args: word; result Type 8: index in Table.Actions; see OpMember for tables with a profile
 	OpActionArg // Args: word. Action = index in Table.Actions, Param = data parameter, Limb: value of that limb
 	OpCountHit  // Args: handle. Effect: direct counter of the entry, one packet
 
@@ -84,6 +84,18 @@ const (
 	// Indices have Type 32.
 	OpRegRead  // Args: index; Limb; result Type = limb width. Out of range: 0
 	OpRegWrite // Args: index, limbs. Out of range: dropped
+
+	// State; see lower_state.go.
+	//
+	// Action profiles: the word of an entry of a table with an implementation
+	// refers to a member (OpActionID is 0) or a group (1). OpMember and OpBucket give
+	// the word of the member; with that, OpActionID and OpActionArg have Sym = the
+	// *ir.Instance, and Action is an index in Program.ProfileActions. Pure.
+	OpMember // Args: word. Sym = *ir.Instance. Type 64
+	OpBucket // Args: word, hash (Type 64). Sym = *ir.Instance. Type 64; OpActionID of it is NoMember where the group is empty
+	OpMeter  // Args: index or handle, colour that the packet has (Type 8), optional amount (Type 64). Sym = *ir.Instance, or the *ir.Table of a direct meter. Effect; result Type 8, the colour. Without cell or rates: the packet's
+	OpDigest // Args: limbs of the fields. Aux = index in Program.DigestTypes. Effect
+	OpTouch  // Args: handle. Sym = *ir.Table: the entry was hit now. Effect
 
 	// OpCRC16 and OpCRC32 (ARC and IEEE, both reflected, as bmv2's crc16 and
 	// crc32) hash the bytes of Args, most significant byte first; the types of

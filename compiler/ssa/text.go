@@ -19,6 +19,7 @@ var opNames = [...]string{
 	OpIngressPort: "ingressport", OpWireLen: "wirelen", OpNow: "now", OpRand: "rand",
 	OpLookup: "lookup", OpEntry: "entry", OpActionID: "actionid", OpActionArg: "actionarg", OpCountHit: "counthit",
 	OpCounterInc: "counterinc", OpRegRead: "regread", OpRegWrite: "regwrite",
+	OpMember: "member", OpBucket: "bucket", OpMeter: "meter", OpDigest: "digest", OpTouch: "touch",
 	OpCRC16: "crc16", OpCRC32: "crc32",
 	OpStore: "store", OpScratch: "scratch", OpSplice: "splice", OpTrim: "trim",
 	OpJob: "job", OpJobStore: "jobstore", OpReplicate: "replicate", OpFrame: "frame",

@@ -47,9 +47,10 @@ func verifyFunc(f, g *Func) error {
 }
 
 type checker struct {
-	f     *Func
-	whole *Func // whose stages jobs are for
-	dom   *domTree
+	f           *Func
+	whole       *Func // whose stages jobs are for
+	dom         *domTree
+	digestTypes []ir.DigestType
 }
 
 func (c *checker) errorf(b *Block, format string, args ...any) error {
@@ -270,6 +271,9 @@ func (c *checker) value(v *Value) error {
 		}
 		var ts []Type
 		for _, k := range table.Keys {
+			if k.Kind == ir.MatchSelector {
+				continue
+			}
 			ts = append(ts, Limbs(ir.Width(k.Expr.Type()))...)
 		}
 		if err := count(len(ts)); err != nil {
@@ -284,15 +288,16 @@ func (c *checker) value(v *Value) error {
 	case OpEntry:
 		return errors.Join(c.one(v, 32, 64), needTable(table))
 	case OpActionID:
-		return errors.Join(c.one(v, 64, 8), needTable(table))
+		return errors.Join(c.one(v, 64, 8), needActions(v))
 	case OpActionArg:
-		if err := errors.Join(c.one(v, 64, v.Type), needTable(table)); err != nil {
+		if err := errors.Join(c.one(v, 64, v.Type), needActions(v)); err != nil {
 			return err
 		}
-		if v.Action >= len(table.Actions) {
+		as := actionsOf(c.f.Prog, v.Sym)
+		if v.Action >= len(as) {
 			return errors.New("no such action")
 		}
-		ps := table.Actions[v.Action].Action.DataParams()
+		ps := as[v.Action].DataParams()
 		if v.Param >= len(ps) {
 			return errors.New("no such parameter")
 		}
@@ -309,6 +314,8 @@ func (c *checker) value(v *Value) error {
 			return errors.New("register write without index")
 		}
 		return needObject(object)
+	case OpMember, OpBucket, OpMeter, OpDigest, OpTouch:
+		return c.state(v)
 	case OpCRC16, OpCRC32:
 		for _, a := range v.Args {
 			if a.Type%8 != 0 || a.Type == Ptr {

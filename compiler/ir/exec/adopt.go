@@ -1,6 +1,10 @@
 package exec
 
-import "github.com/p4nic/p4nic/compiler/ir"
+import (
+	"slices"
+
+	"github.com/p4nic/p4nic/compiler/ir"
+)
 
 // Load replaces the content of a table: entries in order, and the default action.
 func (m *Machine) Load(table int, entries []ir.Entry, def ir.Entry) error {
@@ -34,7 +38,7 @@ func (m *Machine) AdoptState(old *Machine) {
 	}
 	for _, i := range m.insts {
 		o, err := old.instanceByName(i.name, i.kind)
-		if err == nil && o.size == i.size && o.w == i.w {
+		if err == nil && o.size == i.size && slices.Equal(o.leaves, i.leaves) {
 			i.instanceState = o.instanceState
 			i.adoptObjects(o)
 		}

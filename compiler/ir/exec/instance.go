@@ -3,7 +3,6 @@ package exec
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -13,13 +12,14 @@ import (
 // instance is the state of an extern object.
 type instance struct {
 	name string
-	kind string // as v1model spells it, see kindOf
+	kind string // as v1model spells it, see ir.Instance.Kind
 	size uint64
 
-	w, n     int  // of a register: bits and slots of an element
-	bytes    bool // of a meter: it counts bytes
-	colour   int  // of a direct meter: see colourOf and entryOf
-	atCall   bool // of a direct meter: a call meters the packet, not the table
+	n        int       // of a register: slots of an element
+	leaves   []ir.Leaf // of a register: an element's scalars
+	bytes    bool      // of a meter: it counts bytes
+	colour   int       // of a direct meter: see colourOf and entryOf
+	atCall   bool      // of a direct meter: a call meters the packet, not the table
 	profile  *profile
 	sessions *sessions
 	learnt   *learnTable
@@ -44,30 +44,8 @@ const (
 	maxMeters = 1 << 22
 )
 
-// kindOf gives an extern's kind the one name that it has here, whatever its
-// architecture calls it.
-func kindOf(name string) string {
-	switch name {
-	case "Counter":
-		return "counter"
-	case "DirectCounter":
-		return "direct_counter"
-	case "Meter":
-		return "meter"
-	case "DirectMeter":
-		return "direct_meter"
-	case "Register":
-		return "register"
-	case "ActionProfile":
-		return "action_profile"
-	case "ActionSelector":
-		return "action_selector"
-	}
-	return name
-}
-
 func (k *compiler) instance(i *ir.Instance) *instance {
-	r := &instance{name: i.Name, kind: kindOf(i.Type.Name), instanceState: &instanceState{}}
+	r := &instance{name: i.Name, kind: i.Kind(), instanceState: &instanceState{}}
 	what := "extern " + i.Type.Name + " " + i.Name
 	switch r.kind {
 	case "direct_counter":
@@ -79,9 +57,9 @@ func (k *compiler) instance(i *ir.Instance) *instance {
 	case "meter":
 		r.size = k.size(i, maxMeters)
 		r.meters = make([]meterCell, r.size)
-		r.bytes = len(i.Args) > 1 && strings.EqualFold(enumName(i.Args[1]), "bytes")
+		r.bytes = i.MetersBytes()
 	case "direct_meter":
-		r.bytes = len(i.Args) > 0 && strings.EqualFold(enumName(i.Args[0]), "bytes")
+		r.bytes = i.MetersBytes()
 	case "action_profile", "action_selector":
 		r.profile = k.profile(i)
 	case "Session":
@@ -117,19 +95,42 @@ func (k *compiler) register(r *instance, i *ir.Instance) {
 		k.fail(i.Pos, what, "its element type is not known")
 	}
 	t := i.Type.Args[0]
-	if r.w = ir.Width(t); r.w < 0 {
-		k.fail(i.Pos, what, "elements of type "+t.String()+" are not supported, only scalars")
+	var ok bool
+	if r.leaves, ok = ir.Leaves(t); !ok {
+		k.fail(i.Pos, what, "elements of type "+t.String()+" have no fixed size")
 	}
-	r.n = limbs(r.w)
+	r.n = k.lay.slots(t)
 	if r.size*uint64(r.n) > maxCells {
 		k.fail(i.Pos, what, fmt.Sprintf("its elements take more than %d bytes", maxCells*8))
 	}
 	r.regs = make([]uint64, r.size*uint64(r.n))
-	if len(i.Args) > 1 && constVal(i.Args[1]) != nil { // the initial value
-		first := bigOf(constVal(i.Args[1]), r.w)
+	if first := i.InitialValue(); first != nil {
 		for at := 0; at < len(r.regs); at += r.n {
-			copy(r.regs[at:], first)
+			r.unpack(r.regs[at:at+r.n], first)
 		}
+	}
+}
+
+// pack gives the limbs of an element's leaves as ir.PackLeaves takes them; unpack
+// is its inverse. Slots have the least significant limb first.
+func (i *instance) pack(slots []uint64) []uint64 {
+	var out []uint64
+	for _, l := range i.leaves {
+		for k := (l.Width+63)/64 - 1; k >= 0; k-- {
+			out = append(out, slots[k])
+		}
+		slots = slots[limbs(l.Width):]
+	}
+	return out
+}
+
+func (i *instance) unpack(slots, packed []uint64) {
+	for _, l := range i.leaves {
+		n := (l.Width + 63) / 64
+		for k := range n {
+			slots[k] = packed[n-1-k]
+		}
+		packed, slots = packed[n:], slots[limbs(l.Width):]
 	}
 }
 
@@ -185,7 +186,7 @@ func (m *Machine) SetInstanceCounter(name string, index uint32, v Counter) error
 	return nil
 }
 
-// Register reads element index of a register, in machine form (see ir.Entry).
+// Register reads element index of a register, in machine form (see ir.Leaves).
 func (m *Machine) Register(name string, index uint32) ([]byte, error) {
 	i, err := m.instanceByName(name, "register")
 	if err != nil {
@@ -196,8 +197,7 @@ func (m *Machine) Register(name string, index uint32) ([]byte, error) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	v := i.regs[int(index)*i.n : (int(index)+1)*i.n]
-	return ir.MachineBytes(toBig(v, i.w, false), i.w), nil
+	return ir.PackLeaves(i.leaves, i.pack(i.regs[int(index)*i.n:(int(index)+1)*i.n])), nil
 }
 
 // SetRegister writes element index of a register.
@@ -209,14 +209,13 @@ func (m *Machine) SetRegister(name string, index uint32, value []byte) error {
 	if uint64(index) >= i.size {
 		return fmt.Errorf("%s has %d elements, there is no %d", name, i.size, index)
 	}
-	v := make([]uint64, i.n)
-	fromBytes(v, value)
-	if len(value) != ir.ByteWidth(i.w) || v[i.n-1]&^topMask(i.w) != 0 {
-		return fmt.Errorf("%s: value %x has not %d bits", name, value, i.w)
+	v, err := ir.UnpackLeaves(i.leaves, value)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	copy(i.regs[int(index)*i.n:], v)
+	i.unpack(i.regs[int(index)*i.n:(int(index)+1)*i.n], v)
 	return nil
 }
 

@@ -27,9 +27,11 @@ type bucket struct{ tokens, filled uint64 }
 // it; false when there are fewer.
 func (b *bucket) take(now, rate, burst, n uint64) bool {
 	hi, lo := bits.Mul64(now, rate)
-	filled := uint64(1)<<63 - 1
+	const most = uint64(1)<<63 - 1
+	filled := most
 	if hi < 1_000_000 {
 		filled, _ = bits.Div64(hi, lo, 1_000_000)
+		filled = min(filled, most)
 	}
 	if filled > b.filled {
 		add := filled - b.filled
