@@ -30,6 +30,7 @@ type buildFlags struct {
 	info   string
 	time   bool
 	debug  []string
+	extern bool
 }
 
 func newBuildCommand() *cobra.Command {
@@ -59,6 +60,7 @@ The program may also be bmv2 JSON, as p4c makes it, with its P4Info.
 	fl := cmd.Flags()
 	fl.StringVarP(&f.output, "output", "o", "", "write the bundle to `FILE`")
 	fl.StringArrayVar(&f.emit, "emit", nil, "also write `KIND=FILE` (repeatable)")
+	fl.BoolVar(&f.extern, "emit-externs", false, "write calls of the program's own extern functions into the bmv2 JSON, for a switch that loads them as a module")
 	fl.StringVar(&f.bind, "bindings", "", "what tables mean for routing, in `FILE` (text proto, proto/bindings.proto), in the place of the program's @p4nic_bind annotations")
 	fl.StringVar(&f.info, "p4info", "", "P4Info `FILE` of a .json program")
 	fl.BoolVar(&f.time, "time", false, "print how long each phase took")
@@ -74,7 +76,7 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	if (ext == ".json") != (f.info != "") {
 		return usageError{fmt.Errorf("%s: --p4info belongs to bmv2 JSON, which needs it", path)}
 	}
-	emits, err := parseEmits(f.emit)
+	emits, err := f.emits()
 	if err != nil {
 		return usageError{err}
 	}
@@ -201,9 +203,14 @@ type emit struct {
 	render  func(res *driver.Result, file string) ([]byte, error)
 }
 
-func parseEmits(args []string) ([]emit, error) {
+// emits are the forms that are asked for.
+func (f *buildFlags) emits() ([]emit, error) {
 	var out []emit
-	for _, a := range args {
+	var opts []bmv2.Option
+	if f.extern {
+		opts = append(opts, bmv2.WithExterns())
+	}
+	for _, a := range f.emit {
 		kind, file, ok := strings.Cut(a, "=")
 		if !ok || file == "" {
 			return nil, fmt.Errorf("--emit %s: KIND=FILE is wanted", a)
@@ -222,7 +229,7 @@ func parseEmits(args []string) ([]emit, error) {
 		case "ir":
 			e.render = func(r *driver.Result, _ string) ([]byte, error) { return []byte(r.Core.String()), nil }
 		case "bmv2":
-			e.render = func(r *driver.Result, _ string) ([]byte, error) { return bmv2.Export(r.Core) }
+			e.render = func(r *driver.Result, _ string) ([]byte, error) { return bmv2.Export(r.Core, opts...) }
 		default:
 			return nil, fmt.Errorf("--emit %s: the kinds are p4info, entries, typed, ir and bmv2", kind)
 		}

@@ -30,15 +30,15 @@ func (r *Result) packets(path string, res *driver.Result) {
 		Typed: func() (stf.Engine, error) { return stf.NewSimExterns(ir.Clone(res.Typed), modules()) },
 		Core:  func() (stf.Engine, error) { return stf.NewSimExterns(ir.Clone(res.Core), modules()) },
 		BMv2: func() (stf.Engine, error) {
-			js, err := bmv2.Export(ir.Clone(res.Core))
+			js, err := bmv2.Export(ir.Clone(res.Core), bmv2.WithExterns())
 			if err != nil {
 				return nil, &stf.Unsupported{Reason: err.Error()}
 			}
-			p, err := bmv2.Import(js, res.Control.Info, res.Core.Name)
+			p, err := bmv2.Import(js, res.Control.Info, res.Core.Name, bmv2.WithExterns())
 			if err != nil {
 				return nil, err
 			}
-			return stf.NewSim(p)
+			return stf.NewSimExterns(p, modules())
 		},
 		SSA: func() (stf.Engine, error) { return stf.NewSSA(ir.Clone(res.Core)) },
 	}

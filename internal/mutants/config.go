@@ -16,7 +16,7 @@ func P4nic() *Config {
 	return &Config{
 		Module: "github.com/p4nic/p4nic",
 		Packages: []string{
-			"compiler/types", "compiler/irgen", "compiler/passes", "compiler/p4info", "compiler/ssa",
+			"compiler/types", "compiler/irgen", "compiler/passes", "compiler/p4info", "compiler/stf", "compiler/ssa",
 			"compiler/backend/ebpf", "compiler/backend/bmv2", "compiler/ir/exec",
 			"runtime/kernel", "runtime/sim", "runtime/store", "internal/recordlog",
 			"runtime/p4rt", "runtime/gribi", "runtime/gnmi", "runtime/rib", "runtime/routemap",

@@ -11,6 +11,7 @@ import (
 type exporter struct {
 	p      *ir.Program
 	t      *archTarget
+	opts   options
 	lay    *layout
 	places map[*ir.Var]*place
 	params map[*ir.Var]int // of the action in progress
@@ -44,7 +45,7 @@ func (x *exporter) fail(pos ir.Pos, construct, reason string) {
 
 // Export gives the JSON of a core program of architecture v1model, psa or pna. The bytes are
 // a function of the program. Errors are *Error, or those of ir.Check.
-func Export(p *ir.Program) (_ []byte, err error) {
+func Export(p *ir.Program, opts ...Option) (_ []byte, err error) {
 	if p.Level != ir.Core {
 		return nil, fmt.Errorf("bmv2: the program is at level %s, want core", p.Level)
 	}
@@ -57,7 +58,7 @@ func Export(p *ir.Program) (_ []byte, err error) {
 	}
 	defer catch(&err)
 	x := &exporter{
-		p: p, t: t, places: map[*ir.Var]*place{}, actionIDs: map[*ir.Action]int{}, applied: map[*ir.Table]bool{},
+		p: p, t: t, opts: optionsOf(opts), places: map[*ir.Var]*place{}, actionIDs: map[*ir.Action]int{}, applied: map[*ir.Table]bool{},
 		keyTemps: map[ir.Expr]*ir.VarRef{}, bound: map[*ir.Instance]*ir.Table{}, meterTargets: map[*ir.Instance]arr{},
 		vsetBits: map[*ir.ValueSet]int{}, listIDs: map[string]int{}, learned: map[string]*learnList{}, profiles: map[*ir.Instance]string{},
 	}

@@ -76,6 +76,9 @@ func (c *code) extern(s *ir.ExternCall) {
 		need(1)
 		c.emit("truncate", outer(x.data(args[0])))
 	default:
+		if c.ownExtern(s) {
+			return
+		}
 		x.fail(s.P, "extern "+s.Name, "it is not exported to bmv2 JSON")
 	}
 }

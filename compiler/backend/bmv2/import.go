@@ -15,6 +15,7 @@ type importer struct {
 	root node
 	t    *archTarget
 	info *p4configv1.P4Info
+	opts options
 	p    *ir.Program
 
 	types   map[string]*headerType // of the JSON
@@ -73,7 +74,7 @@ type headerType struct {
 // parameters must agree with it, and match kinds that the JSON does not have
 // (optional) come from it. name is the program's name. Errors are *Error with
 // the path in the JSON.
-func Import(data []byte, info *p4configv1.P4Info, name string) (p *ir.Program, err error) {
+func Import(data []byte, info *p4configv1.P4Info, name string, opts ...Option) (p *ir.Program, err error) {
 	root, err := parseJSON(data)
 	if err != nil {
 		return nil, err
@@ -83,7 +84,7 @@ func Import(data []byte, info *p4configv1.P4Info, name string) (p *ir.Program, e
 	}
 	defer catch(&err)
 	im := &importer{
-		root: root, info: info, types: map[string]*headerType{},
+		root: root, info: info, opts: optionsOf(opts), types: map[string]*headerType{},
 		headers: map[string]func(*importer) ir.Expr{}, stacks: map[string]func(*importer) ir.Expr{}, unions: map[string]func(*importer) ir.Expr{},
 		typeNames: map[string]bool{}, calcs: map[string]node{},
 		archTypes: map[string]*ir.Struct{}, lists: map[int]node{}, learned: map[int]node{}, learnT: map[string]*ir.Struct{}, metered: map[string]*meterTarget{}, selectors: map[*ir.Instance]node{},

@@ -232,6 +232,9 @@ func (im *importer) primitive(p node) []ir.Stmt {
 		need(2)
 		return im.logMsg(args)
 	}
+	if im.opts.externs {
+		return im.ownExtern(name, args)
+	}
 	p.fail("primitive "+name, "it is not imported")
 	return nil
 }
