@@ -56,6 +56,10 @@ type Config struct {
 	// before; of an instance, its type and size. The store keeps the bases of
 	// counters (D12) by the same rule.
 	KeepState bool
+	// Fill, where it is set, gives the generation what entries of Content refer to:
+	// members and groups of action profiles. Prepare of a Plane with Entities calls
+	// it with the new generation before it takes Content, and returns its error.
+	Fill func(Entities) error
 	// Sequence identifies the generation; it only rises (D3).
 	Sequence uint64
 }

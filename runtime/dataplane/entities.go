@@ -15,7 +15,15 @@ import (
 //
 // Entries of tables with an action profile name a member or a group in Entry.Ref
 // and Entry.Target: members are set before groups and entries that name them, and
-// deleted after.
+// deleted after. So Config.Fill sets members and groups, before Prepare takes the
+// entries; everything else is set on the generation between Prepare and Commit.
+// With Config.KeepState registers and the fill of meters are the live
+// generation's, and a meter that is given the rates it has goes on.
+//
+// Ids are any 32 bits. An entry has no meter rates when it is inserted, whatever
+// the last owner of its handle had. Values of registers and of digests' fields
+// are in machine form (ir.Entry); that of a register whose elements have several
+// fields is the fields' forms, one behind the other.
 type Entities interface {
 	SetMulticastGroup(id uint32, replicas []ir.Replica) error
 	DeleteMulticastGroup(id uint32) error

@@ -28,7 +28,7 @@ const (
 	Denied                     // const, or owned by somebody else
 	Unsupported                // legal, but not implemented here
 	Unavailable                // not ready, or the journal cannot be written
-	Precondition               // no pipeline
+	Precondition               // no pipeline, or others refer to the object
 )
 
 var reasonText = [...]string{"internal", "invalid", "out of range", "exists", "not found", "full", "denied", "unsupported", "unavailable", "failed precondition"}
@@ -84,16 +84,19 @@ func (c Counter) Sub(d Counter) Counter {
 	return Counter{Packets: c.Packets - d.Packets, Bytes: c.Bytes - d.Bytes}
 }
 
-// Extra is what the dataplane does not know and the control plane reads back.
+// Extra is what few entries have: what the control plane alone reads back, and
+// what hangs on an entry in tables with such things.
 type Extra struct {
 	Metadata           []byte
 	ControllerMetadata uint64
-	IdleTimeout        int64 // nanoseconds, 0 = none
+	IdleTimeout        int64        // nanoseconds, 0 = none
+	Meter              *MeterConfig // of the direct meter, nil = its default
+	Set                *ActionSet   // of an entry with Table.SetRef
 }
 
 // IsZero tells whether nothing is set.
 func (x *Extra) IsZero() bool {
-	return x == nil || len(x.Metadata) == 0 && x.ControllerMetadata == 0 && x.IdleTimeout == 0
+	return x == nil || len(x.Metadata) == 0 && x.ControllerMetadata == 0 && x.IdleTimeout == 0 && x.Meter == nil && x.Set == nil
 }
 
 // Entry is a table entry as the store holds it, or a table's default action
@@ -126,10 +129,17 @@ const (
 	SetCounter        // Counter of the entry Key, Priority
 	SetDefaultCounter
 	SetCells // Counter of the cells Index..Index+Count-1 of Instance
+	// The Object: INSERT, MODIFY and DELETE of groups, sessions, members and digests;
+	// MODIFY alone of cells and value sets.
+	InsertObject
+	ModifyObject
+	DeleteObject
+	SetMeter // Meter of the entry Key, Priority
 )
 
 func (k Kind) String() string {
-	names := [...]string{"?", "INSERT", "MODIFY", "DELETE", "MODIFY default", "RESET default", "MODIFY counter", "MODIFY default counter", "MODIFY counter cells"}
+	names := [...]string{"?", "INSERT", "MODIFY", "DELETE", "MODIFY default", "RESET default", "MODIFY counter", "MODIFY default counter", "MODIFY counter cells",
+		"INSERT", "MODIFY", "DELETE", "MODIFY meter"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -150,4 +160,6 @@ type Update struct {
 	Instance  string   // SetCells: control-plane name of the counter
 	Index     uint32
 	Count     uint32
+	Object    *ObjectUpdate
+	Meter     *MeterConfig // SetMeter: nil = the default
 }

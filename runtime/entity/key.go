@@ -20,10 +20,12 @@ func IndexKey(key string, priority int32) string {
 }
 
 // NewKey is a packed key with every field don't care (exact fields zero).
-func (t *Table) NewKey() []byte {
-	key := make([]byte, t.KeySize)
-	for i := range t.Fields {
-		if f := &t.Fields[i]; f.Kind == ir.MatchRange {
+func (t *Table) NewKey() []byte { return newKey(t.Fields, t.KeySize) }
+
+func newKey(fields []Field, size int) []byte {
+	key := make([]byte, size)
+	for i := range fields {
+		if f := &fields[i]; f.Kind == ir.MatchRange {
 			ones(key[f.off+f.n:f.off+2*f.n], f.Width)
 		}
 	}
@@ -217,7 +219,16 @@ func take[T any](f *Former, block *[]T, n int) []T {
 // Machine is Table.Machine. Nothing of it refers to e's strings.
 func (f *Former) Machine(t *Table, e *Entry) ir.Entry {
 	out := ir.Entry{Handle: e.Handle, Priority: e.Priority, Action: int(e.Action)}
-	a := t.Actions[e.Action]
+	if e.Extra != nil && t.IdleTimeout {
+		out.IdleTimeout = uint64(e.Extra.IdleTimeout)
+	}
+	var params []Param
+	if int(e.Action) < len(t.Actions) {
+		params = t.Actions[e.Action].Params
+	} else {
+		out.Action = 0
+		out.Ref, out.Target = t.Ref(e)
+	}
 	raw := take(f, &f.bytes, len(e.Key)+len(e.Args))
 	key, args := raw[:len(e.Key):len(e.Key)], raw[len(e.Key):]
 	copy(key, e.Key)
@@ -233,10 +244,10 @@ func (f *Former) Machine(t *Table, e *Entry) ir.Entry {
 			fi++
 		}
 	}
-	if len(a.Params) > 0 {
-		out.Args = take(f, &f.args, len(a.Params))
-		for i := range a.Params {
-			out.Args[i] = a.Params[i].Get(args)
+	if len(params) > 0 {
+		out.Args = take(f, &f.args, len(params))
+		for i := range params {
+			out.Args[i] = params[i].Get(args)
 		}
 	}
 	f.Expect--

@@ -5,7 +5,6 @@ import (
 	"math/big"
 
 	"github.com/p4nic/p4nic/compiler/ir"
-	"github.com/p4nic/p4nic/compiler/passes"
 )
 
 // DefaultTableSize is the capacity of a table whose program gives no size.
@@ -26,6 +25,11 @@ type Schema struct {
 	Program *ir.Program
 	Tables  []*Table // same indices as Program.Tables
 	byName  map[string]*Table
+
+	profiles          map[string]*Profile
+	meters, registers map[string]*Cells
+	valueSets         map[string]*ValueSetInfo
+	digests           map[string]bool
 }
 
 // Table is the compiled view of one table.
@@ -42,7 +46,10 @@ type Table struct {
 	ConstDefault  bool   // the default action cannot be written
 	Counter       string // control-plane name of the direct counter, or ""
 	IdleTimeout   bool
+	Meter         string // control-plane name of the direct meter, or ""
 	Profile       string // control-plane name of the action profile, or ""
+	// Implementation is that action profile, nil without one.
+	Implementation *Profile
 }
 
 // Field is one key field. Its part of a packed key starts at off and holds,
@@ -59,6 +66,21 @@ type Field struct {
 	Width  int // bits
 	Signed bool
 	off, n int
+}
+
+// size is the number of bytes of the field's part, 0 for a kind that has none.
+func (f *Field) size() int {
+	switch f.Kind {
+	case ir.MatchExact:
+		return f.n
+	case ir.MatchLPM:
+		return f.n + 2
+	case ir.MatchTernary, ir.MatchRange:
+		return 2 * f.n
+	case ir.MatchOptional:
+		return 1 + f.n
+	}
+	return 0
 }
 
 // Action is an action of a table.
@@ -97,6 +119,9 @@ func NewSchema(p *ir.Program) (*Schema, error) {
 		s.byName[t.Name] = ct
 		s.Tables = append(s.Tables, ct)
 	}
+	if err := s.objects(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -108,6 +133,9 @@ func newTable(i int, t *ir.Table) (*Table, error) {
 		Const: t.HasEntries && t.ConstEntries, ConstDefault: t.ConstDefault, IdleTimeout: t.SupportTimeout}
 	if t.Counters != nil {
 		ct.Counter = t.Counters.Name
+	}
+	if t.Meters != nil {
+		ct.Meter = t.Meters.Name
 	}
 	if t.Implementation != nil {
 		ct.Profile = t.Implementation.Name
@@ -125,35 +153,21 @@ func newTable(i int, t *ir.Table) (*Table, error) {
 			return nil, Errorf(Invalid, "table %s: key %s: %w", t.Name, k.Name, err)
 		}
 		f.n = ir.ByteWidth(f.Width)
-		switch k.Kind {
-		case ir.MatchExact:
-			ct.KeySize += f.n
-		case ir.MatchLPM:
-			ct.KeySize += f.n + 2
-		case ir.MatchTernary, ir.MatchRange:
-			ct.KeySize += 2 * f.n
-		case ir.MatchOptional:
-			ct.KeySize += 1 + f.n
-		default:
+		if k.Kind > ir.MatchOptional {
 			return nil, Errorf(Unsupported, "table %s: key %s: match kind %d is not supported", t.Name, k.Name, k.Kind)
 		}
+		ct.KeySize += f.size()
 		ct.Fields = append(ct.Fields, f)
 	}
 	if len(t.Actions) > 255 {
 		return nil, Errorf(Unsupported, "table %s has %d actions, the limit is 255", t.Name, len(t.Actions))
 	}
 	for j, ref := range t.Actions {
-		a := &Action{Index: j, Name: passes.ControlName(ref.Action), TableOnly: ref.TableOnly, DefaultOnly: ref.DefaultOnly}
-		for _, v := range ref.Action.DataParams() {
-			q := Param{Name: v.Name, off: a.ArgSize}
-			var err error
-			if q.Width, q.Signed, err = scalar(v.Type); err != nil {
-				return nil, Errorf(Invalid, "action %s: parameter %s: %w", a.Name, v.Name, err)
-			}
-			q.n = ir.ByteWidth(q.Width)
-			a.ArgSize += q.n
-			a.Params = append(a.Params, q)
+		a, err := newAction(j, ref.Action)
+		if err != nil {
+			return nil, err
 		}
+		a.TableOnly, a.DefaultOnly = ref.TableOnly, ref.DefaultOnly
 		ct.Actions = append(ct.Actions, a)
 	}
 	if t.DefaultAction < 0 || t.DefaultAction >= len(t.Actions) {

@@ -84,9 +84,6 @@ func bind(info *p4configv1.P4Info, p *store.Pipeline) (*binding, error) {
 	if err := b.collectNames(); err != nil {
 		return nil, err
 	}
-	if pp := info.GetPkgInfo().GetPlatformProperties(); pp.GetMulticastGroupTableSize() > 0 || pp.GetMulticastGroupTableTotalReplicas() > 0 || pp.GetMulticastGroupTableMaxReplicasPerEntry() > 0 {
-		return nil, invalid("pkg_info.platform_properties asks for multicast groups, this device has none")
-	}
 	actions := map[uint32]*p4configv1.Action{}
 	for _, a := range info.GetActions() {
 		actions[a.GetPreamble().GetId()] = a

@@ -45,6 +45,10 @@ func (s *Server) SetForwardingPipelineConfig(_ context.Context, r *setRequest) (
 	if err != nil {
 		return nil, rpcError(err)
 	}
+	if pp := b.info.GetPkgInfo().GetPlatformProperties(); !s.store.Programs() &&
+		(pp.GetMulticastGroupTableSize() > 0 || pp.GetMulticastGroupTableTotalReplicas() > 0 || pp.GetMulticastGroupTableMaxReplicasPerEntry() > 0) {
+		return nil, rpcError(invalid("config.p4info: pkg_info.platform_properties asks for multicast groups, which this engine does not have"))
+	}
 	if old := s.bound.Load(); mode != store.Verify && old != nil && !old.packetIn.equal(&b.packetIn) {
 		s.packets.switching.Store(true)
 		defer s.packets.switching.Store(false)

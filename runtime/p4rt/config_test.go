@@ -224,9 +224,6 @@ func TestBind(t *testing.T) {
 		{"I2 id twice", func(i *p4configv1.P4Info) { i.Tables[1].Preamble.Id = idExact }, "table ingress.acl: id 0x02000001 is also that of table ingress.exact"},
 		{"I2 action reference", func(i *p4configv1.P4Info) { i.Tables[0].ActionRefs[0].Id = 0x010000ff }, "action id 0x010000ff is not in the P4Info"},
 		{"I2 field id twice", func(i *p4configv1.P4Info) { i.Tables[0].MatchFields[1].Id = 1 }, "match field hdr.b: id 1 is zero or used twice"},
-		{"I3 multicast", func(i *p4configv1.P4Info) {
-			i.PkgInfo.PlatformProperties = &p4configv1.PlatformProperties{MulticastGroupTableSize: 4}
-		}, "asks for multicast groups"},
 		{"I12 table", func(i *p4configv1.P4Info) { i.Tables[0].Preamble.Name = "x" }, "table x: it is not in the program"},
 		{"I12 fields", func(i *p4configv1.P4Info) { i.Tables[0].MatchFields = i.Tables[0].MatchFields[:1] }, "P4Info has 1 match fields, the program 2"},
 		{"I12 field", func(i *p4configv1.P4Info) { i.Tables[0].MatchFields[0].Name = "x" }, "match field 1 is x EXACT, in the program hdr.a exact"},

@@ -2,7 +2,11 @@ package p4rt
 
 //lint:file-ignore SA1019 older clients send the deprecated fields, and expect them back (Q6, p4rt:T10)
 
-import p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
+import (
+	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
+
+	"github.com/p4nic/p4nic/runtime/entity"
+)
 
 // roled is a message that names a role by name or by the deprecated number.
 type roled interface {
@@ -17,3 +21,26 @@ func roleOfArbitration(m *p4v1.MasterArbitrationUpdate) string {
 }
 
 func controllerMetadata(te *p4v1.TableEntry) uint64 { return te.GetControllerMetadata() }
+
+// replicaPort reads a replica's port in either form (p4rt:PR11).
+func replicaPort(r *p4v1.Replica) (entity.Port, error) {
+	switch p := r.GetPortKind().(type) {
+	case *p4v1.Replica_EgressPort:
+		return entity.Port{Number: p.EgressPort, Form: entity.PortNumber}, nil
+	case *p4v1.Replica_Port:
+		n, err := portNumber(p.Port)
+		return entity.Port{Number: n, Form: entity.PortBytes}, err
+	}
+	return entity.Port{}, invalid("the port is not set")
+}
+
+// replicaOf gives a replica back in the form in which it came.
+func replicaOf(r entity.Replica) *p4v1.Replica {
+	out := &p4v1.Replica{Instance: uint32(r.Instance)}
+	if r.Port.Form == entity.PortNumber {
+		out.PortKind = &p4v1.Replica_EgressPort{EgressPort: r.Port.Number}
+	} else {
+		out.PortKind = &p4v1.Replica_Port{Port: portBytes(r.Port.Number)}
+	}
+	return out
+}

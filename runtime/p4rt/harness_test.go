@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/runtime/dataplane"
 	"github.com/p4nic/p4nic/runtime/store"
 	"github.com/p4nic/p4nic/runtime/store/storetest"
 )
@@ -152,13 +153,15 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 	return r
 }
 
-func (r *rig) start() {
+func (r *rig) start() { r.startOn(r.plane) }
+
+func (r *rig) startOn(plane dataplane.Plane) {
 	r.t.Helper()
 	var err error
 	if r.store, err = store.Open(r.sopts); err != nil {
 		r.t.Fatal(err)
 	}
-	if err := r.store.Start(r.plane); err != nil {
+	if err := r.store.Start(plane); err != nil {
 		r.t.Fatal(err)
 	}
 	r.opts.Store = r.store

@@ -92,6 +92,8 @@ func (b *binding) query(e *p4v1.Entity) (query, error) {
 		return b.directQuery(x.DirectCounterEntry)
 	case *p4v1.Entity_CounterEntry:
 		return b.cellsQuery(x.CounterEntry)
+	case *p4v1.Entity_PacketReplicationEngineEntry:
+		return replicationQuery(x.PacketReplicationEngineEntry)
 	}
 	if b.empty(e) {
 		return query{run: func(*reader, *entity.Entry) error { return nil }}, nil
@@ -108,9 +110,6 @@ func (b *binding) empty(e *p4v1.Entity) bool {
 		return x.ActionProfileMember.GetMemberId() == 0
 	case *p4v1.Entity_ActionProfileGroup:
 		return x.ActionProfileGroup.GetGroupId() == 0
-	case *p4v1.Entity_PacketReplicationEngineEntry:
-		p := x.PacketReplicationEngineEntry
-		return p.GetType() != nil && p.GetMulticastGroupEntry().GetMulticastGroupId() == 0 && p.GetCloneSessionEntry().GetSessionId() == 0
 	case *p4v1.Entity_DigestEntry:
 		return x.DigestEntry.GetDigestId() == 0
 	case *p4v1.Entity_MeterEntry:

@@ -215,6 +215,9 @@ func (b *binding) update(u *p4v1.Update) (e entity.Update, skip bool, err error)
 		return b.directCounter(u.GetType(), x.DirectCounterEntry)
 	case *p4v1.Entity_CounterEntry:
 		return b.counterCells(u.GetType(), x.CounterEntry)
+	case *p4v1.Entity_PacketReplicationEngineEntry:
+		e, err = replicationEntry(u.GetType(), x.PacketReplicationEngineEntry)
+		return e, false, err
 	default:
 		return e, false, b.notSupported(u.GetEntity())
 	}
@@ -234,15 +237,6 @@ func (b *binding) notSupported(e *p4v1.Entity) error {
 		kind, id = "meter entry", x.MeterEntry.GetMeterId()
 	case *p4v1.Entity_DirectMeterEntry:
 		kind, id = "direct meter entry", x.DirectMeterEntry.GetTableEntry().GetTableId()
-	case *p4v1.Entity_PacketReplicationEngineEntry:
-		switch x.PacketReplicationEngineEntry.GetType().(type) {
-		case *p4v1.PacketReplicationEngineEntry_MulticastGroupEntry:
-			kind = "multicast group entry"
-		case *p4v1.PacketReplicationEngineEntry_CloneSessionEntry:
-			kind = "clone session entry"
-		default:
-			return invalid("packet_replication_engine_entry has no type")
-		}
 	case *p4v1.Entity_ValueSetEntry:
 		kind, id = "value set entry", x.ValueSetEntry.GetValueSetId()
 	case *p4v1.Entity_RegisterEntry:

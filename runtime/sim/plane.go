@@ -99,6 +99,11 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 	if err != nil {
 		return nil, unsupported(err)
 	}
+	if c.Fill != nil {
+		if err := c.Fill(entities{func() *exec.Machine { return m }}); err != nil {
+			return nil, err
+		}
+	}
 	for i, t := range c.Content {
 		if err := fill(m, i, &t); err != nil {
 			return nil, fmt.Errorf("table %s: %w", c.Program.Tables[i].Name, err)

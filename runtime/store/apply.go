@@ -161,6 +161,7 @@ func (s *Store) perform(group []request) []reply {
 	if p.perform() {
 		p.settle()
 	}
+	p.endSets()
 	s.opts.at(fpApplied)
 	if more := p.afterwards(seqs); len(more) > 0 {
 		if err := s.journal.append(more...); err != nil {
@@ -169,7 +170,7 @@ func (s *Store) perform(group []request) []reply {
 		}
 		s.opts.at(fpCompensated)
 	}
-	p.publish()
+	p.publish(seqs)
 	s.opts.at(fpPublished)
 	s.plane.MarkApplied(s.seq)
 	s.opts.at(fpMarked)

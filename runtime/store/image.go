@@ -15,6 +15,7 @@ type image struct {
 	pipe      *Pipeline
 	tables    []*table
 	cells     map[string]*cells
+	objects   objects
 	elections map[string]Election
 	boot      string
 	seq       uint64
@@ -28,6 +29,7 @@ type saved struct {
 	pipe      *Pipeline
 	tables    []frozen
 	cells     map[string]map[uint32]entity.Counter
+	objects   objects
 	elections map[string]Election
 	boot      string
 	seq       uint64
@@ -36,7 +38,7 @@ type saved struct {
 }
 
 func (img *image) save() *saved {
-	c := &saved{pipe: img.pipe, cells: make(map[string]map[uint32]entity.Counter, len(img.cells)), elections: maps.Clone(img.elections), boot: img.boot, seq: img.seq, zero: img.zero, rebase: img.rebase}
+	c := &saved{pipe: img.pipe, cells: make(map[string]map[uint32]entity.Counter, len(img.cells)), objects: maps.Clone(img.objects), elections: maps.Clone(img.elections), boot: img.boot, seq: img.seq, zero: img.zero, rebase: img.rebase}
 	for _, t := range img.tables {
 		c.tables = append(c.tables, t.freeze())
 	}
@@ -50,7 +52,7 @@ func (img *image) save() *saved {
 // first, as for a Snapshot.
 func (s *Store) save() *saved {
 	s.epoch.Add(1)
-	img := &image{pipe: s.pipe, tables: s.tables, cells: s.cells, elections: s.elections, boot: s.opts.BootID, seq: s.seq}
+	img := &image{pipe: s.pipe, tables: s.tables, cells: s.cells, objects: s.objects, elections: s.elections, boot: s.opts.BootID, seq: s.seq}
 	return img.save()
 }
 
@@ -131,6 +133,11 @@ func (c *saved) encode(w io.Writer) error {
 			return err
 		}
 	}
+	if c.pipe != nil {
+		if err := c.encodeObjects(put); err != nil {
+			return err
+		}
+	}
 	for _, role := range sortedKeys(c.elections) {
 		if err := raw(encodeElection(c.boot, role, c.elections[role])); err != nil {
 			return err
@@ -183,6 +190,32 @@ func (t *frozen) encode(index int, raw func([]byte) error, put func(func([]byte)
 			}
 		}
 		entries = appendEntry(entries, e)
+		n++
+	}
+	return flush()
+}
+
+// encodeObjects writes what is no table entry.
+func (c *saved) encodeObjects(put func(func([]byte) []byte) error) error {
+	var b []byte
+	n := 0
+	flush := func() error {
+		if n == 0 {
+			return nil
+		}
+		err := put(func(out []byte) []byte {
+			return append(binary.AppendUvarint(append(out, recObjects), uint64(n)), b...)
+		})
+		b, n = b[:0], 0
+		return err
+	}
+	for o := range c.objects.all(c.pipe.Schema) {
+		if n == entriesPerRecord {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		b = appendObject(b, o)
 		n++
 	}
 	return flush()

@@ -14,6 +14,7 @@ func (p *plan) perform() (failures bool) {
 	former := entity.Former{Expect: len(p.items)}
 	ops := make([]dataplane.Op, 0, len(p.items)) // the engine may keep what it is given
 	at := make([]int, 0, len(p.items))           // item of each op
+	metered := false                             // some of the ops' entries get rates
 	var dead map[handleID]bool                   // handles whose new owner could not come
 	flush := func() {
 		if len(ops) == 0 {
@@ -34,11 +35,29 @@ func (p *plan) perform() (failures bool) {
 				failures = true
 			}
 		}
+		if metered {
+			for _, k := range at {
+				it := &p.items[k]
+				if it.err == nil && it.metered {
+					if it.err = p.meter(it); it.err != nil {
+						p.unmetered(it, &former)
+						failures = true
+					}
+				}
+			}
+			metered = false
+		}
 		ops, at = ops[len(ops):], at[:0]
 	}
 	for i := range p.items {
 		it := &p.items[i]
-		if it.kind == chCells {
+		switch it.kind {
+		case chCells:
+			continue
+		case chObject:
+			flush()
+			it.err = p.doObject(it)
+			failures = failures || it.err != nil
 			continue
 		}
 		if it.reuse {
@@ -51,12 +70,20 @@ func (p *plan) perform() (failures bool) {
 		} else if dead != nil && dead[it.id()] {
 			it.err = earlierFailed(p.tables[it.table].schema, it)
 		}
+		if it.err == nil && it.made != nil {
+			it.err = p.beginSet(it)
+		}
 		switch {
 		case it.err != nil:
 			failures = true
+		case it.metered && !it.hasOp:
+			flush()
+			it.err = p.meter(it)
+			failures = failures || it.err != nil
 		case it.hasOp:
 			ops = append(ops, dataplane.Op{Kind: it.op, Table: it.table, Entry: former.Machine(p.tables[it.table].schema, &it.entry)})
 			at = append(at, i)
+			metered = metered || it.metered
 		}
 	}
 	flush()
@@ -87,7 +114,7 @@ func (p *plan) takeOver(i int) error {
 	}
 	for k := i; k < len(p.items); k++ {
 		c := &p.items[k].change
-		if c.kind == chCells || c.kind == chDelete || c.table != id.table || c.entry.Handle != id.handle {
+		if !c.ofTable() || c.kind == chDelete || c.table != id.table || c.entry.Handle != id.handle {
 			continue
 		}
 		if k > i && p.items[k].reuse {
@@ -137,7 +164,7 @@ func (p *plan) settle() {
 	for i := range p.items {
 		it := &p.items[i]
 		c := &it.change
-		if it.err != nil || c.kind == chCells {
+		if it.err != nil || !c.ofTable() {
 			continue
 		}
 		e, ok := now[it.id()]
@@ -197,7 +224,7 @@ func (p *plan) doubt(cause error) {
 }
 
 // publish makes what was applied visible to readers, all at once.
-func (p *plan) publish() {
+func (p *plan) publish(seqs []uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	epoch := p.epoch.Load()
@@ -206,6 +233,12 @@ func (p *plan) publish() {
 		c := &it.change
 		if c.kind == chCells {
 			p.setCells(c.cells, epoch)
+			continue
+		}
+		if c.kind == chObject {
+			if it.err == nil {
+				p.setObject(c.object, seqs[it.req], epoch)
+			}
 			continue
 		}
 		t := p.tables[c.table]
@@ -219,7 +252,11 @@ func (p *plan) publish() {
 			p.birth++
 			c.entry.Birth = p.birth
 			t.insert(&c.entry, it.hash, epoch)
+			p.Store.uses.entry(t.schema, &c.entry, 1)
 		case c.kind == chDelete:
+			if t.schema.Profile != "" && t.load(c.entry.Handle, &p.old) {
+				p.Store.uses.entry(t.schema, &p.old, -1)
+			}
 			t.remove(c.entry.Handle, it.hash, epoch)
 			if !it.given {
 				t.free.release(c.entry.Handle)
@@ -231,9 +268,22 @@ func (p *plan) publish() {
 				t.load(c.entry.Handle, old)
 			}
 			e := merge(c, old)
+			if t.schema.Profile != "" {
+				p.Store.uses.entry(t.schema, old, -1)
+				p.Store.uses.entry(t.schema, &e, 1)
+			}
 			t.set(&e, epoch)
 		}
 	}
+}
+
+// setObject publishes a change of an object; mu is held.
+func (s *Store) setObject(c *objectChange, seq, epoch uint64) {
+	old := s.objects.get(c.id)
+	c.stamp(seq)
+	s.objects.set(c, cellsOf(s.pipe.Schema, c.id.Scope), epoch)
+	s.uses.object(c.id, old, -1)
+	s.uses.object(c.id, c.value, 1)
 }
 
 func (s *Store) setCells(ch *cellsChange, epoch uint64) {

@@ -12,14 +12,15 @@ import (
 // finds by key. The applier has one plan and uses it again for every group.
 type plan struct {
 	*Store
-	items    []item
-	overlay  overlay
-	defaults map[int]int         // table -> the last item that changes its default
-	freed    map[int][]int       // table -> items that delete an entry whose handle is not given away yet
-	reused   map[handleID]int    // handles given away within the group -> the item that took it last
-	shifts   map[int]handleShift // by item: what perform read for such handles
-	old      entity.Entry        // what the update at hand finds; its strings are the table's memory
-	slot     *overlaySlot        // and where its key is noted
+	items      []item
+	overlay    overlay
+	objectPlan objectPlan
+	defaults   map[int]int         // table -> the last item that changes its default
+	freed      map[int][]int       // table -> items that delete an entry whose handle is not given away yet
+	reused     map[handleID]int    // handles given away within the group -> the item that took it last
+	shifts     map[int]handleShift // by item: what perform read for such handles
+	old        entity.Entry        // what the update at hand finds; its strings are the table's memory
+	slot       *overlaySlot        // and where its key is noted
 }
 
 type handleID struct {
@@ -44,7 +45,12 @@ type item struct {
 	given  bool // a delete whose handle a later insert takes
 	reuse  bool // an insert that takes the handle of donor, an earlier item (chTake)
 	donor  int
-	err    error
+	// What the item is about has in objects: the former one; the action set that
+	// the entry gets, and that which it loses; whether its direct meter changes.
+	before     entity.Object
+	made, gone *entity.ActionSet
+	metered    bool
+	err        error
 }
 
 // reset makes the plan ready for a group of n updates.
@@ -65,10 +71,11 @@ func (p *plan) release() {
 	clear(p.freed)
 	clear(p.reused)
 	clear(p.shifts)
+	p.objectPlan.reset()
 }
 
 func newPlan(s *Store) *plan {
-	return &plan{Store: s, defaults: map[int]int{}, freed: map[int][]int{}, reused: map[handleID]int{}, shifts: map[int]handleShift{}}
+	return &plan{Store: s, defaults: map[int]int{}, freed: map[int][]int{}, reused: map[handleID]int{}, shifts: map[int]handleShift{}, objectPlan: newObjectPlan()}
 }
 
 // add validates one update against the content as the group leaves it so far and
@@ -85,8 +92,11 @@ func (p *plan) add(req, update int, u *entity.Update) error {
 }
 
 func (p *plan) plan(it *item, u *entity.Update) error {
-	if u.Kind == entity.SetCells {
+	switch u.Kind {
+	case entity.SetCells:
 		return p.addCells(it, u)
+	case entity.InsertObject, entity.ModifyObject, entity.DeleteObject:
+		return p.addObject(it, u)
 	}
 	if u.Table < 0 || u.Table >= len(p.tables) {
 		return entity.Errorf(entity.Invalid, "table %d is none of the %d of the pipeline", u.Table, len(p.tables))
@@ -96,7 +106,7 @@ func (p *plan) plan(it *item, u *entity.Update) error {
 	switch u.Kind {
 	case entity.Insert:
 		return p.addInsert(it, t, u)
-	case entity.Modify, entity.Delete, entity.SetCounter:
+	case entity.Modify, entity.Delete, entity.SetCounter, entity.SetMeter:
 		return p.addChange(it, t, u)
 	case entity.SetDefault, entity.ResetDefault, entity.SetDefaultCounter:
 		return p.addDefault(it, t, u)
@@ -132,17 +142,23 @@ func extra(u *entity.Update) *entity.Extra {
 }
 
 func checkShape(t *entity.Table, u *entity.Update) error {
-	if u.HasAction && (u.Action < 0 || u.Action >= len(t.Actions) || len(u.Args) != t.Actions[u.Action].ArgSize) {
+	if u.HasAction && (len(u.Args) != t.ArgSize(u.Action) || u.Kind == entity.SetDefault && u.Action >= len(t.Actions)) {
 		return entity.Errorf(entity.Internal, "table %s: malformed action", t.Name)
 	}
 	switch u.Kind {
-	case entity.Insert, entity.Modify, entity.Delete, entity.SetCounter:
+	case entity.Insert, entity.Modify, entity.Delete, entity.SetCounter, entity.SetMeter:
 		if len(u.Key) != t.KeySize {
 			return entity.Errorf(entity.Internal, "table %s: malformed key", t.Name)
 		}
 	}
 	if u.Counter != nil && t.Counter == "" {
 		return entity.Errorf(entity.Invalid, "table %s has no direct counter", t.Name)
+	}
+	if (u.Meter != nil || u.Extra.Meter != nil) && t.Meter == "" {
+		return entity.Errorf(entity.Invalid, "table %s has no direct meter", t.Name)
+	}
+	if u.Extra.IdleTimeout != 0 && !t.IdleTimeout {
+		return entity.Errorf(entity.Invalid, "table %s has no idle timeout", t.Name)
 	}
 	return nil
 }
@@ -165,7 +181,17 @@ func (p *plan) addInsert(it *item, t *table, u *entity.Update) error {
 	}
 	e := &it.entry
 	*e = entity.Entry{Key: u.Key, Args: u.Args, Extra: extra(u), Priority: u.Priority, Action: uint16(u.Action)}
+	if e.Extra != nil && e.Extra.Meter != nil {
+		if _, err := p.entities("direct meter of table " + ts.Name); err != nil {
+			return err
+		}
+		it.metered = true
+	}
 	if err := p.handle(it, t, e); err != nil {
+		return err
+	}
+	if err := p.refer(it, t, nil); err != nil {
+		p.unhandle(it, t)
 		return err
 	}
 	if u.Counter != nil {
@@ -218,6 +244,18 @@ func (p *plan) handle(it *item, t *table, e *entity.Entry) error {
 	return entity.Errorf(entity.Full, "table %s is full: its size is %d", t.schema.Name, t.schema.Size)
 }
 
+// unhandle takes back what handle did for an entry that is refused after all.
+func (p *plan) unhandle(it *item, t *table) {
+	if !it.reuse {
+		t.free.ready = append(t.free.ready, it.entry.Handle) // it never left the store
+		return
+	}
+	d := &p.items[it.donor]
+	d.given = false
+	p.freed[t.schema.Index] = append(p.freed[t.schema.Index], it.donor)
+	delete(p.reused, handleID{t.schema.Index, it.entry.Handle})
+}
+
 // base is the base of a cell that shall read v from now on.
 func (p *plan) base(t *table, handle uint32, v entity.Counter) (entity.Counter, error) {
 	if _, ok := p.reused[handleID{t.schema.Index, handle}]; ok {
@@ -233,13 +271,14 @@ func (p *plan) addChange(it *item, t *table, u *entity.Update) error {
 		return err
 	}
 	old := p.find(it, t, u)
-	if ts.Const && u.Kind != entity.SetCounter && (u.Kind == entity.Delete || u.HasAction || !u.Extra.IsZero()) {
+	direct := u.Kind == entity.SetCounter || u.Kind == entity.SetMeter
+	if ts.Const && !direct && (u.Kind == entity.Delete || u.HasAction || !u.Extra.IsZero()) {
 		return entity.Errorf(entity.Denied, "table %s: its entries are const", ts.Name)
 	}
 	if old == nil {
 		return entity.Errorf(entity.NotFound, "table %s: no entry %s", ts.Name, ts.FormatKey(u.Key, u.Priority))
 	}
-	if old.Is(entity.Const) && u.Kind != entity.SetCounter && (u.Kind == entity.Delete || u.HasAction || !u.Extra.IsZero()) {
+	if old.Is(entity.Const) && !direct && (u.Kind == entity.Delete || u.HasAction || !u.Extra.IsZero()) {
 		return entity.Errorf(entity.Denied, "table %s: entry %s is const", ts.Name, ts.FormatKey(u.Key, u.Priority))
 	}
 	e := &it.entry
@@ -248,6 +287,10 @@ func (p *plan) addChange(it *item, t *table, u *entity.Update) error {
 	if u.Kind == entity.Delete {
 		it.kind = chDelete
 		it.setOp(dataplane.Delete)
+		if ts.Profile != "" {
+			uses(p.objectPlan.uses).entry(ts, old, -1)
+			it.retire(old)
+		}
 		p.note(it)
 		p.freed[u.Table] = append(p.freed[u.Table], len(p.items)-1)
 		return nil
@@ -261,14 +304,35 @@ func (p *plan) addChange(it *item, t *table, u *entity.Update) error {
 	switch {
 	case u.Kind == entity.SetCounter:
 		it.kind = chBase
+	case u.Kind == entity.SetMeter:
+		it.kind = chMeter
+		e.Extra = withMeter(e.Extra, u.Meter)
 	case !u.HasAction:
 		e.Extra = extra(u)
+		if old.Extra != nil && old.Extra.Set != nil { // the action stays
+			if e.Extra == nil {
+				e.Extra = &entity.Extra{}
+			}
+			e.Extra.Set = old.Extra.Set
+		}
 		it.kind = chModifyKeep
+		if ts.IdleTimeout && timeoutOf(e) != timeoutOf(old) {
+			it.setOp(dataplane.Modify)
+		}
 	default:
 		e.Extra, e.Action, e.Args = extra(u), uint16(u.Action), u.Args
 		e.Flags &^= entity.Initial
 		it.kind = chModify
 		it.setOp(dataplane.Modify)
+		if err := p.refer(it, t, old); err != nil {
+			return err
+		}
+	}
+	if ts.Meter != "" && !sameMeter(meterOf(e), meterOf(old)) {
+		if _, err := p.entities("direct meter of table " + ts.Name); err != nil {
+			return err
+		}
+		it.metered = true
 	}
 	p.note(it)
 	return nil
@@ -351,8 +415,36 @@ func (it *item) setOp(k dataplane.OpKind) { it.hasOp, it.op = true, k }
 // giveBack undoes the reservations of a group that was never journaled.
 func (p *plan) giveBack() {
 	for i := range p.items {
-		if it := &p.items[i]; it.kind == chInsert {
+		it := &p.items[i]
+		if it.kind == chInsert {
 			p.tables[it.table].free.release(it.entry.Handle)
 		}
+		if it.made != nil {
+			p.hidden.release(p.tables[it.table].schema.Profile, it.made)
+		}
 	}
+}
+
+func timeoutOf(e *entity.Entry) int64 {
+	if e.Extra == nil {
+		return 0
+	}
+	return e.Extra.IdleTimeout
+}
+
+// withMeter is an Extra with another direct meter.
+func withMeter(x *entity.Extra, m *entity.MeterConfig) *entity.Extra {
+	out := &entity.Extra{}
+	if x != nil {
+		*out = *x
+	}
+	out.Meter = m
+	if out.IsZero() {
+		return nil
+	}
+	return out
+}
+
+func sameMeter(a, b *entity.MeterConfig) bool {
+	return a == b || a != nil && b != nil && *a == *b
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -10,9 +11,9 @@ import (
 
 // reconcile builds the tables of pl with everything that the control plane wrote
 // into the live ones (D1). The error is an *entity.Error around a *LossError.
-func (s *Store) reconcile(pl *Pipeline, birth *uint64) (out []*table, rebase []handleID, err error) {
+func (s *Store) reconcile(pl *Pipeline, birth *uint64) (out []*table, objs objects, rebase []handleID, err error) {
 	out = make([]*table, len(pl.Schema.Tables))
-	var lost []string
+	objs, lost := s.carryObjects(pl)
 	for i, ts := range pl.Schema.Tables {
 		var old *table
 		if o := s.pipe.Schema.Table(ts.Name); o != nil {
@@ -20,7 +21,7 @@ func (s *Store) reconcile(pl *Pipeline, birth *uint64) (out []*table, rebase []h
 		}
 		c, err := carry(old, ts, birth)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		out[i] = c.t
 		lost = append(lost, c.lost...)
@@ -41,9 +42,9 @@ func (s *Store) reconcile(pl *Pipeline, birth *uint64) (out []*table, rebase []h
 	}
 	if lost != nil {
 		err := &LossError{Lost: lost}
-		return nil, nil, &entity.Error{Reason: entity.Invalid, Msg: err.Error(), Err: err}
+		return nil, nil, nil, &entity.Error{Reason: entity.Invalid, Msg: err.Error(), Err: err}
 	}
-	return out, rebase, nil
+	return out, objs, rebase, nil
 }
 
 // written counts the entries that the control plane wrote.
@@ -156,20 +157,45 @@ func (c *carrier) entries(initial []*entity.Entry) error {
 		key := n.Rekey(o, c.fields, e.Key)
 		id := entity.IndexKey(key, e.Priority)
 		mine := c.own[id]
+		name := func() string { return o.FormatKey(e.Key, e.Priority) }
 		if mine != nil {
 			present[id] = true
 		}
 		if e.Is(entity.Initial) {
+			if m := meterOf(e); mine != nil && m != nil {
+				if n.Meter == "" {
+					c.lose("entry %s: the table has no direct meter now", name())
+				}
+				mine.Extra = withMeter(mine.Extra, m)
+			}
 			if mine != nil {
 				c.add(mine, e)
 			}
 			continue
 		}
-		name := func() string { return o.FormatKey(e.Key, e.Priority) }
-		act := c.actions[e.Action]
+		act, refers := -1, int(e.Action) >= len(o.Actions)
+		if !refers {
+			act = c.actions[e.Action]
+		}
 		switch {
 		case n.Const || mine != nil && mine.Is(entity.Const):
 			c.lose("entry %s is const in the new program", name())
+		case meterOf(e) != nil && n.Meter == "":
+			c.lose("entry %s: the table has no direct meter now", name())
+		case timeoutOf(e) != 0 && !n.IdleTimeout:
+			c.lose("entry %s: the table has no idle timeout now", name())
+		case refers && n.Profile != o.Profile:
+			c.lose("entry %s: its implementation was %s and is %s", name(), o.Profile, cmp.Or(n.Profile, "none"))
+		case refers:
+			k := *e
+			k.Key, k.Action = key, uint16(int(e.Action)-len(o.Actions)+len(n.Actions))
+			if err := carrySet(&k, o.Implementation, n.Implementation); err != nil {
+				c.lose("entry %s: %v", name(), err)
+				continue
+			}
+			c.add(&k, e)
+		case n.Profile != "" && o.Profile == "":
+			c.lose("entry %s: the table is implemented by %s now", name(), n.Profile)
 		case act < 0:
 			c.lose("entry %s: the new program has no action %s with the same parameters", name(), o.Actions[e.Action].Name)
 		case n.Actions[act].DefaultOnly:

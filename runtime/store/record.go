@@ -33,6 +33,7 @@ const (
 	recGroup    byte = 11 // {length u32, record}: what is there whole or not at all
 	recZero     byte = 12 // sequence: the change of pipeline that started from state zero
 	recRebase   byte = 13 // table, handles: new entries on used handles, for each a recShift follows
+	recObjects  byte = 14 // objects that are no table entries
 )
 
 // changeKind tells what a change does. Numbers are a file format.
@@ -47,15 +48,21 @@ const (
 	chBase       changeKind = 6
 	chCells      changeKind = 7
 	chTake       changeKind = 8 // chInsert with the handle of an entry that the same group deletes: where the table counts, a recShift follows
+	chObject     changeKind = 9
+	chMeter      changeKind = 10 // table, handle, 1 and the direct meter or 0
 )
 
 // change is one journaled change of content, after validation.
 type change struct {
-	kind  changeKind
-	table int
-	entry entity.Entry // chDelete and chBase: the entry it is about, Handle and Base are written
-	cells *cellsChange // chCells
+	kind   changeKind
+	table  int
+	entry  entity.Entry  // chDelete and chBase: the entry it is about, Handle and Base are written
+	cells  *cellsChange  // chCells
+	object *objectChange // chObject
 }
+
+// ofTable tells whether the change is one of a table.
+func (c *change) ofTable() bool { return c.kind != chCells && c.kind != chObject }
 
 func (c *change) isInsert() bool { return c.kind == chInsert || c.kind == chTake }
 
@@ -75,12 +82,23 @@ func appendCounter(b []byte, c entity.Counter) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(b, c.Packets), c.Bytes)
 }
 
-const extraFlag = 0x80 // beside entity.Flags: an Extra follows
+// Beside entity.Flags: an Extra follows, and what it has besides.
+const (
+	extraFlag = 0x80
+	meterFlag = 0x40
+	setFlag   = 0x20
+)
 
 func appendEntry(b []byte, e *entity.Entry) []byte {
 	flags := byte(e.Flags)
 	if !e.Extra.IsZero() {
 		flags |= extraFlag
+		if e.Extra.Meter != nil {
+			flags |= meterFlag
+		}
+		if e.Extra.Set != nil {
+			flags |= setFlag
+		}
 	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(e.Handle))
@@ -93,6 +111,12 @@ func appendEntry(b []byte, e *entity.Entry) []byte {
 		b = appendBytes(b, string(e.Extra.Metadata))
 		b = binary.AppendUvarint(b, e.Extra.ControllerMetadata)
 		b = binary.AppendVarint(b, e.Extra.IdleTimeout)
+	}
+	if flags&meterFlag != 0 {
+		b = appendMeter(b, e.Extra.Meter)
+	}
+	if flags&setFlag != 0 {
+		b = appendSet(b, e.Extra.Set)
 	}
 	return b
 }
@@ -108,6 +132,9 @@ func appendChange(b []byte, c *change) []byte {
 		}
 		return b
 	}
+	if c.kind == chObject {
+		return appendObject(b, c.object)
+	}
 	b = binary.AppendUvarint(b, uint64(c.table))
 	switch c.kind {
 	case chDelete:
@@ -115,6 +142,12 @@ func appendChange(b []byte, c *change) []byte {
 	case chBase:
 		b = binary.AppendUvarint(b, uint64(c.entry.Handle))
 		b = appendCounter(b, c.entry.Base)
+	case chMeter:
+		b = binary.AppendUvarint(b, uint64(c.entry.Handle))
+		if m := meterOf(&c.entry); m != nil {
+			return appendMeter(append(b, 1), m)
+		}
+		b = append(b, 0)
 	default:
 		b = appendEntry(b, &c.entry)
 	}
@@ -243,7 +276,7 @@ func (d *decoder) counter() entity.Counter {
 // changes.
 func (d *decoder) entry() entity.Entry {
 	flags := d.byte()
-	e := entity.Entry{Flags: entity.Flags(flags &^ extraFlag)}
+	e := entity.Entry{Flags: entity.Flags(flags &^ (extraFlag | meterFlag | setFlag))}
 	e.Handle = d.uint32()
 	prio := d.int()
 	if prio < 0 || prio > math.MaxInt32 {
@@ -262,6 +295,12 @@ func (d *decoder) entry() entity.Entry {
 		x := &entity.Extra{Metadata: []byte(d.str())}
 		x.ControllerMetadata = d.uint()
 		x.IdleTimeout = d.int()
+		if flags&meterFlag != 0 {
+			x.Meter = d.meter()
+		}
+		if flags&setFlag != 0 {
+			x.Set = d.set()
+		}
 		e.Extra = x
 	}
 	return e
@@ -280,6 +319,14 @@ func (d *decoder) change() change {
 		}
 		for range n {
 			x.bases = append(x.bases, d.counter())
+		}
+	case chObject:
+		c.object = d.object()
+	case chMeter:
+		c.table = d.count32()
+		c.entry.Handle = d.uint32()
+		if d.byte() == 1 {
+			c.entry.Extra = &entity.Extra{Meter: d.meter()}
 		}
 	case chDelete, chBase:
 		c.table = d.count32()
@@ -305,4 +352,11 @@ func (d *decoder) end() error {
 		return fmt.Errorf("%d bytes too many", len(d.b))
 	}
 	return d.err
+}
+
+func meterOf(e *entity.Entry) *entity.MeterConfig {
+	if e.Extra == nil {
+		return nil
+	}
+	return e.Extra.Meter
 }

@@ -73,7 +73,8 @@ func (s *Store) openJournal() error {
 	}
 	j.take(f, good, snapshot, nil, 0)
 	s.journal = j
-	s.pipe, s.tables, s.cells, s.elections, s.seq, s.birth = img.pipe, img.tables, img.cells, img.elections, img.seq, img.birth
+	s.pipe, s.tables, s.cells, s.objects, s.elections, s.seq, s.birth = img.pipe, img.tables, img.cells, img.objects, img.elections, img.seq, img.birth
+	s.uses, s.hidden = references(s.tables, s.objects)
 	s.unfinished.zero = img.zero
 	s.unfinished.shifts = slices.SortedFunc(maps.Keys(img.shifts), func(a, b handleID) int {
 		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.handle, b.handle))
@@ -129,7 +130,7 @@ func replay(raw []byte, o Options) (img *replayed, snapshot, good int64, err err
 	if len(raw) < len(magic) || string(raw[:len(magic)]) != magic {
 		return nil, 0, 0, &CorruptError{Reason: "the file does not start as a journal of this version does"}
 	}
-	img = &replayed{image: image{cells: map[string]*cells{}, elections: map[string]Election{}, boot: o.BootID}, shifts: map[handleID]bool{}}
+	img = &replayed{image: image{cells: map[string]*cells{}, objects: objects{}, elections: map[string]Election{}, boot: o.BootID}, shifts: map[handleID]bool{}}
 	failed, err := failures(raw[len(magic):])
 	if err != nil {
 		return nil, 0, 0, err
@@ -258,6 +259,12 @@ func (img *replayed) record(typ byte, d *decoder, o Options, failed map[uint64]m
 			i := d.uint32()
 			img.setCell(name, i, d.counter())
 		}
+	case recObjects:
+		for range d.count() {
+			if c := d.object(); d.err == nil {
+				img.object(d, c)
+			}
+		}
 	case recElection:
 		boot, role := d.str(), d.str()
 		e := Election{High: d.uint(), Low: d.uint()}
@@ -361,10 +368,12 @@ func check(d *decoder, t *table, e *entity.Entry) bool {
 	switch {
 	case e.Handle > t.free.limit:
 		d.fail(fmt.Errorf("table %s: handle %d of %d", t.schema.Name, e.Handle, t.free.limit))
-	case int(e.Action) >= len(t.schema.Actions):
+	case t.schema.ArgSize(int(e.Action)) < 0 || e.Handle == 0 && int(e.Action) >= len(t.schema.Actions):
 		d.fail(fmt.Errorf("table %s: action %d of %d", t.schema.Name, e.Action, len(t.schema.Actions)))
-	case len(e.Args) != t.schema.Actions[e.Action].ArgSize:
-		d.fail(fmt.Errorf("table %s: %d bytes of arguments for action %s", t.schema.Name, len(e.Args), t.schema.Actions[e.Action].Name))
+	case len(e.Args) != t.schema.ArgSize(int(e.Action)):
+		d.fail(fmt.Errorf("table %s: %d bytes of arguments for action %s", t.schema.Name, len(e.Args), t.schema.ActionName(e)))
+	case (int(e.Action) == t.schema.SetRef()) != (e.Extra != nil && e.Extra.Set != nil):
+		d.fail(fmt.Errorf("table %s: an action set without actions, or actions without a set", t.schema.Name))
 	case e.Handle != 0 && len(e.Key) != t.schema.KeySize, e.Handle == 0 && e.Key != "":
 		d.fail(fmt.Errorf("table %s: a key of %d bytes for handle %d", t.schema.Name, len(e.Key), e.Handle))
 	}
@@ -400,8 +409,26 @@ func (img *replayed) setCell(name string, i uint32, base entity.Counter) {
 	c.base[i] = base
 }
 
+// object repeats a change of an object.
+func (img *replayed) object(d *decoder, c *objectChange) {
+	if img.pipe == nil {
+		d.fail(fmt.Errorf("%s without a pipeline", c.id))
+		return
+	}
+	if err := checkObject(img.pipe.Schema, c); err != nil {
+		d.fail(err)
+		return
+	}
+	img.objects.set(c, cellsOf(img.pipe.Schema, c.id.Scope), 0)
+}
+
 // change repeats one change of a batch.
 func (img *replayed) change(d *decoder, c *change) {
+	if c.kind == chObject {
+		c.object.stamp(img.seq)
+		img.object(d, c.object)
+		return
+	}
 	if c.kind == chCells {
 		for i, b := range c.cells.bases {
 			img.setCell(c.cells.instance, c.cells.first+uint32(i), b)
@@ -461,6 +488,9 @@ func merge(c *change, old *entity.Entry) entity.Entry {
 	case chBase:
 		e = *old
 		e.Base = c.entry.Base
+	case chMeter:
+		e = *old
+		e.Extra = withMeter(old.Extra, meterOf(&c.entry))
 	}
 	e.Birth = old.Birth
 	return e

@@ -57,11 +57,11 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline, ch Change) error {
 	if err := s.plane.Check(pl.Program); err != nil {
 		return cannotRun(s.plane.Name(), err)
 	}
-	img := &image{pipe: pl, cells: map[string]*cells{}, elections: s.elections, boot: s.opts.BootID}
+	img := &image{pipe: pl, cells: map[string]*cells{}, objects: objects{}, elections: s.elections, boot: s.opts.BootID}
 	birth := s.birth
 	var err error
 	if m == Reconcile && s.pipe != nil {
-		img.tables, img.rebase, err = s.reconcile(pl, &birth)
+		img.tables, img.objects, img.rebase, err = s.reconcile(pl, &birth)
 		if err == nil {
 			img.cells = keptCells(s.cells, s.pipe.Program, pl.Program)
 		}
@@ -82,7 +82,8 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline, ch Change) error {
 	if m == Commit {
 		img.zero = s.seq
 	}
-	gen, err := s.plane.Prepare(dataplane.Config{Program: pl.Program, Content: content(img.tables), KeepState: m == Reconcile, Sequence: s.seq})
+	// Registers are zero, or what packets left: nothing is written into them.
+	gen, err := prepare(s.plane, pl, img.tables, img.objects, m == Reconcile, s.seq, func(*entity.RegisterValue) bool { return false })
 	if err != nil {
 		return cannotRun(s.plane.Name(), err)
 	}
@@ -111,7 +112,8 @@ func (s *Store) setPipeline(m Mode, pl *Pipeline, ch Change) error {
 	}
 	s.opts.at(fpSetSettled)
 	s.mu.Lock()
-	s.pipe, s.tables, s.cells, s.birth = pl, img.tables, img.cells, birth
+	s.pipe, s.tables, s.cells, s.objects, s.birth = pl, img.tables, img.cells, img.objects, birth
+	s.uses, s.hidden = references(s.tables, s.objects)
 	s.owned = owned(ch, pl)
 	s.mu.Unlock()
 	s.rebase(img.rebase)

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 
 	"github.com/p4nic/p4nic/runtime/dataplane"
 	"github.com/p4nic/p4nic/runtime/entity"
@@ -24,6 +27,7 @@ type Snapshot struct {
 	store    *Store
 	tables   []frozen
 	cells    map[string]map[uint32]entity.Counter
+	objects  objects
 }
 
 // frozen is a table as it was.
@@ -46,7 +50,7 @@ func (s *Store) Snapshot(p *Pipeline, keys ...Key) *Snapshot {
 	// Whoever changes content holds mu for writing, so what is changed after
 	// this line is changed in an epoch of its own.
 	s.epoch.Add(1)
-	v := &Snapshot{Pipeline: s.pipe, store: s, tables: make([]frozen, len(s.tables)), cells: make(map[string]map[uint32]entity.Counter, len(s.cells))}
+	v := &Snapshot{Pipeline: s.pipe, store: s, tables: make([]frozen, len(s.tables)), cells: make(map[string]map[uint32]entity.Counter, len(s.cells)), objects: maps.Clone(s.objects)}
 	for i, t := range s.tables {
 		v.tables[i] = t.freeze()
 	}
@@ -148,6 +152,72 @@ func (v *Snapshot) live() error {
 	defer s.mu.RUnlock()
 	if s.pipe != v.Pipeline {
 		return ErrPipelineChanged
+	}
+	return nil
+}
+
+// Object gives an object, nil for none; of a cell what the control plane wrote,
+// nil for the default.
+func (v *Snapshot) Object(id entity.ObjectID) entity.Object { return v.objects.get(id) }
+
+// Objects gives the objects of a scope in order of their ids. Cells are not for
+// it: those that the control plane never wrote are not among them.
+func (v *Snapshot) Objects(sc entity.Scope) iter.Seq2[uint32, entity.Object] {
+	return func(yield func(uint32, entity.Object) bool) {
+		s := v.objects[sc]
+		if s == nil {
+			return
+		}
+		for _, id := range slices.Sorted(maps.Keys(s.each)) {
+			if !yield(id, s.each[id]) {
+				return
+			}
+		}
+	}
+}
+
+// Registers reads cells of a register, in machine form, as they are now.
+func (v *Snapshot) Registers(name string, first uint32, out [][]byte) error {
+	return v.read("register "+name, func(e dataplane.Entities) error {
+		for i := range out {
+			var err error
+			if out[i], err = e.Register(name, first+uint32(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LastHits gives the nanoseconds since entries of a table were hit or inserted.
+func (v *Snapshot) LastHits(table int, es []entity.Entry, out []uint64) error {
+	hs := make([]uint32, len(es))
+	for i := range es {
+		hs[i] = es[i].Handle
+	}
+	return v.read("idle times of table "+v.Pipeline.Schema.Tables[table].Name, func(e dataplane.Entities) error {
+		return e.LastHits(table, hs, out)
+	})
+}
+
+// read asks the dataplane that runs the snapshot's pipeline.
+func (v *Snapshot) read(what string, ask func(dataplane.Entities) error) error {
+	s := v.store
+	s.planeMu.RLock()
+	defer s.planeMu.RUnlock()
+	if err := v.live(); err != nil {
+		return err
+	}
+	e, err := s.entities(what)
+	if err != nil {
+		return err
+	}
+	if err := ask(e); err != nil {
+		var un *dataplane.Unsupported
+		if errors.As(err, &un) {
+			return entity.Errorf(entity.Unsupported, "%s: %w", what, err)
+		}
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

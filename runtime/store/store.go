@@ -113,17 +113,20 @@ type Store struct {
 	pipe      *Pipeline
 	tables    []*table
 	cells     map[string]*cells
+	objects   objects
 	elections map[string]Election
 	owner     Owner
 	epoch     atomic.Uint64 // rises with every snapshot; see table.go
 
 	// Of the applier alone.
-	seq   uint64
-	birth uint64
-	owned []string // by table: what its owner keeps there, "" = P4Runtime writes it
-	fault error    // set when journal and content may differ: nothing is written any more
-	stuck bool     // the last write to the journal failed, which is in the log
-	work  *plan
+	seq    uint64
+	birth  uint64
+	owned  []string // by table: what its owner keeps there, "" = P4Runtime writes it
+	fault  error    // set when journal and content may differ: nothing is written any more
+	stuck  bool     // the last write to the journal failed, which is in the log
+	work   *plan
+	uses   uses
+	hidden hidden
 	// unfinished is what the journal shows begun and not ended, from Open to Start.
 	unfinished struct {
 		zero   uint64     // a change of pipeline to state zero, which runs once the applied sequence says so
@@ -162,7 +165,7 @@ func Open(o Options) (*Store, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	s := &Store{opts: o, log: o.Log, cells: map[string]*cells{}, elections: map[string]Election{},
+	s := &Store{opts: o, log: o.Log, cells: map[string]*cells{}, objects: objects{}, elections: map[string]Election{},
 		reqs: make(chan request, 256), done: make(chan struct{})}
 	s.work = newPlan(s)
 	var err error
@@ -200,7 +203,9 @@ func (s *Store) Start(p dataplane.Plane) error {
 		if err := p.Check(s.pipe.Program); err != nil {
 			return fmt.Errorf("store: the stored pipeline cannot run on %s: %w", p.Name(), err)
 		}
-		gen, err := p.Prepare(dataplane.Config{Program: s.pipe.Program, Content: content(s.tables), KeepState: !fresh, Sequence: s.seq})
+		// Registers that go on hold what packets left, but for what the controller
+		// wrote after the last change that reached the dataplane.
+		gen, err := prepare(p, s.pipe, s.tables, s.objects, !fresh, s.seq, func(r *entity.RegisterValue) bool { return fresh || r.Seq > applied })
 		if err != nil {
 			return fmt.Errorf("store: prepare the stored pipeline: %w", err)
 		}
@@ -256,6 +261,23 @@ func (s *Store) Pipeline() *Pipeline {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.pipe
+}
+
+// Programs tells whether the engine holds what P4Runtime programs besides tables
+// (dataplane.Entities).
+func (s *Store) Programs() bool {
+	s.planeMu.RLock()
+	defer s.planeMu.RUnlock()
+	_, ok := s.plane.(dataplane.Entities)
+	return ok
+}
+
+// Events is the engine's, nil where it has none.
+func (s *Store) Events() dataplane.Events {
+	s.planeMu.RLock()
+	defer s.planeMu.RUnlock()
+	e, _ := s.plane.(dataplane.Events)
+	return e
 }
 
 // Election is the highest election id ever seen for a role in this boot.

@@ -84,6 +84,9 @@ func valueText(v []byte) string {
 }
 
 func entryParams(r *entryRow) (Value, bool) {
+	if int(r.e.Action) >= len(r.t.Actions) { // a member or a group
+		return Value{}, false
+	}
 	a := r.t.Actions[r.e.Action]
 	if len(a.Params) == 0 {
 		return Value{}, false
@@ -110,7 +113,7 @@ func entries(st *store.Store) *Source {
 		{"state/priority", u32, func(r *entryRow) (Value, bool) {
 			return num(uint64(r.e.Priority)), r.t.NeedsPriority && r.e.Handle != 0
 		}, operational, nil},
-		{"state/action", text, func(r *entryRow) (Value, bool) { return str(r.t.Actions[r.e.Action].Name), true }, operational, nil},
+		{"state/action", text, func(r *entryRow) (Value, bool) { return str(r.t.ActionName(r.e)), true }, operational, nil},
 		{"state/parameter", Type{Kind: Strings}, entryParams, operational, nil},
 	})
 	s.events, s.Parted = []Event{StoreChanged}, true

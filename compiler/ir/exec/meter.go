@@ -67,13 +67,18 @@ func (m *meterCell) execute(now, n, before uint64) uint64 {
 	return ir.Green
 }
 
-// configure sets the rates; nil takes them away. Both buckets are full then.
+// configure sets the rates; nil takes them away. Both buckets are full then, but
+// a cell that has the rates already goes on: a pipeline is replaced without a
+// burst for everybody.
 func (m *meterCell) configure(r *ir.MeterRates) error {
 	if r != nil && r.CIR > r.PIR {
 		return fmt.Errorf("the committed rate %d is above the peak rate %d", r.CIR, r.PIR)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if r != nil && m.set && m.rates == *r {
+		return nil
+	}
 	m.set = r != nil
 	if r != nil {
 		m.rates = *r

@@ -20,7 +20,11 @@ import (
 
 // Plane is a dataplane.Plane without packets.
 type Plane struct {
+	entities
 	mu      sync.Mutex
+	books   *books
+	digests func(ir.Digest)
+	idle    func(table int, handle uint32)
 	program *ir.Program
 	tables  []map[uint32]ir.Entry
 	counts  []map[uint32]dataplane.Counter
@@ -32,7 +36,10 @@ type Plane struct {
 
 	// FailOp, when set, is asked before every op of Apply. FailPrepare and
 	// FailCommit make the next such call fail; FailCheck every one.
-	FailOp                             func(dataplane.Op) error
+	FailOp func(dataplane.Op) error
+	// FailObject, when set, is asked before every change of an object, with the
+	// beginning of its line in Objects.
+	FailObject                         func(what string) error
 	FailCheck, FailPrepare, FailCommit error
 	// Entered, when set, is called at the start of Apply without the lock.
 	Entered func()
@@ -47,7 +54,9 @@ var (
 
 // NewPlane is an empty Plane.
 func NewPlane() *Plane {
-	return &Plane{cells: map[string]map[uint32]dataplane.Counter{}, freed: map[[2]uint32]bool{}}
+	p := &Plane{cells: map[string]map[uint32]dataplane.Counter{}, freed: map[[2]uint32]bool{}}
+	p.entities = entities{p, func() (*books, []map[uint32]ir.Entry) { return p.books, p.tables }}
+	return p
 }
 
 // Breaches are the contract's violations so far.
@@ -108,13 +117,22 @@ func (p *Plane) Name() string { return "books" }
 func (p *Plane) Check(*ir.Program) error { return p.FailCheck }
 
 type generation struct {
+	entities
 	p       *Plane
+	books   *books
 	c       dataplane.Config
 	tables  []map[uint32]ir.Entry
 	aborted bool
 }
 
 func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
+	g := &generation{p: p, c: c, books: newBooks(c.Program)}
+	g.entities = entities{p, func() (*books, []map[uint32]ir.Entry) { return g.books, g.tables }}
+	if c.Fill != nil {
+		if err := c.Fill(g); err != nil {
+			return nil, err
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.FailPrepare; err != nil {
@@ -128,14 +146,13 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 		p.broke("Prepare with %d contents for %d tables", len(c.Content), len(c.Program.Tables))
 		return nil, errors.New("content missing")
 	}
-	g := &generation{p: p, c: c}
 	for i, t := range c.Program.Tables {
 		m := map[uint32]ir.Entry{0: c.Content[i].Default}
 		if c.Content[i].Default.Handle != 0 {
 			p.broke("default of %s has a handle", t.Name)
 		}
 		for e := range c.Content[i].All() {
-			if err := p.fits(t, m, e); err != nil {
+			if err := p.fits(g.books, t, m, e); err != nil {
 				p.broke("Prepare: %v", err)
 			}
 			m[e.Handle] = e
@@ -146,7 +163,7 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 }
 
 // fits checks a new entry against a table.
-func (p *Plane) fits(t *ir.Table, have map[uint32]ir.Entry, e ir.Entry) error {
+func (p *Plane) fits(b *books, t *ir.Table, have map[uint32]ir.Entry, e ir.Entry) error {
 	if e.Handle < 1 || e.Handle > uint32(entity.Capacity(t)) {
 		return fmt.Errorf("%s: handle %d of %d", t.Name, e.Handle, entity.Capacity(t))
 	}
@@ -156,10 +173,26 @@ func (p *Plane) fits(t *ir.Table, have map[uint32]ir.Entry, e ir.Entry) error {
 	if len(e.Match) != len(t.Keys) {
 		return fmt.Errorf("%s: %d matches for %d keys", t.Name, len(e.Match), len(t.Keys))
 	}
-	return args(t, e)
+	return args(b, t, e)
 }
 
-func args(t *ir.Table, e ir.Entry) error {
+func args(b *books, t *ir.Table, e ir.Entry) error {
+	if e.IdleTimeout != 0 && !t.SupportTimeout {
+		return fmt.Errorf("%s: handle %d has an idle timeout", t.Name, e.Handle)
+	}
+	if e.Ref != ir.RefNone {
+		ok := false
+		k := objectKey{t.Implementation.Name, e.Target}
+		if e.Ref == ir.RefMember {
+			_, ok = b.members[k]
+		} else {
+			_, ok = b.selectors[k]
+		}
+		if !ok {
+			return fmt.Errorf("%s: handle %d refers to %d of kind %d, which is not there", t.Name, e.Handle, e.Target, e.Ref)
+		}
+		return nil
+	}
 	if n := len(t.Actions[e.Action].Action.DataParams()); n != len(e.Args) {
 		return fmt.Errorf("%s: %d arguments for %d parameters", t.Name, len(e.Args), n)
 	}
@@ -196,6 +229,10 @@ func (g *generation) Commit() error {
 			}
 		}
 	}
+	if g.c.KeepState {
+		g.books.keep(p.books)
+	}
+	p.books = g.books
 	p.program, p.tables, p.counts, p.cells = g.c.Program, g.tables, counts, cells
 	p.freed = map[[2]uint32]bool{}
 	p.seq = g.c.Sequence
@@ -251,11 +288,12 @@ func (p *Plane) apply(op dataplane.Op) error {
 		if p.freed[[2]uint32{uint32(op.Table), e.Handle}] {
 			p.broke("%s: handle %d given away without grace", t.Name, e.Handle)
 		}
-		if err := p.fits(t, m, e); err != nil {
+		if err := p.fits(p.books, t, m, e); err != nil {
 			p.broke("Insert: %v", err)
 			return err
 		}
 		m[e.Handle] = e
+		delete(p.books.direct, [2]uint32{uint32(op.Table), e.Handle})
 	case dataplane.Modify:
 		if !ok || e.Handle == 0 {
 			return dataplane.ErrNoEntry
@@ -263,7 +301,7 @@ func (p *Plane) apply(op dataplane.Op) error {
 		if !reflect.DeepEqual(old.Match, e.Match) || old.Priority != e.Priority {
 			p.broke("Modify: %s: handle %d with another match", t.Name, e.Handle)
 		}
-		if err := args(t, e); err != nil {
+		if err := args(p.books, t, e); err != nil {
 			p.broke("Modify: %v", err)
 		}
 		m[e.Handle] = e
@@ -275,12 +313,13 @@ func (p *Plane) apply(op dataplane.Op) error {
 			p.broke("Delete: %s: handle %d with another match", t.Name, e.Handle)
 		}
 		delete(m, e.Handle)
+		delete(p.books.direct, [2]uint32{uint32(op.Table), e.Handle})
 		p.freed[[2]uint32{uint32(op.Table), e.Handle}] = true
 	case dataplane.SetDefault:
 		if e.Handle != 0 {
 			p.broke("SetDefault: %s: handle %d", t.Name, e.Handle)
 		}
-		if err := args(t, e); err != nil {
+		if err := args(p.books, t, e); err != nil {
 			p.broke("SetDefault: %v", err)
 		}
 		m[0] = e
