@@ -143,7 +143,9 @@ func (o *orderer) stmt(s ir.Stmt) ir.Stmt {
 		}
 		if c, ok := s.R.(*ir.Call); ok {
 			o.callee(&c.Callee)
-			if _, isVar := s.L.(*ir.VarRef); isVar {
+			// An argument may stand for a parameter once its block is inlined, and
+			// that may be a field: what stays a call goes to a variable of its own.
+			if l, isVar := s.L.(*ir.VarRef); isVar && (l.Var.Dir == ir.DirNone || c.Table == nil && c.Extern == "") {
 				return s
 			}
 			s.R = o.bind(c)
