@@ -65,6 +65,15 @@ type Engine interface {
 	Close() error
 }
 
+// Replicator is an Engine with multicast groups and clone sessions.
+type Replicator interface {
+	SetMulticastGroup(id uint32, replicas []ir.Replica) error
+	SetCloneSession(id uint32, s ir.CloneSession) error
+}
+
+// portDrop is the port that drops (D8).
+const portDrop = 511
+
 // State is what the packets left behind: readings that are not zero, by object
 // and index, as "RouterIngress.acl[3]": "2 packets, 128 bytes".
 type State map[string]string

@@ -73,6 +73,14 @@ func (e *execEngine) Process(port uint32, data []byte) ([]packetcase.Packet, err
 	return e.out, nil
 }
 
+func (e *execEngine) SetMulticastGroup(id uint32, rs []ir.Replica) error {
+	return e.m.SetMulticastGroup(id, rs)
+}
+
+func (e *execEngine) SetCloneSession(id uint32, s ir.CloneSession) error {
+	return e.m.SetCloneSession(id, s)
+}
+
 func (e *execEngine) State() (State, error) {
 	s := State{}
 	for i, d := range e.digests {

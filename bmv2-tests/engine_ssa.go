@@ -13,7 +13,7 @@ type ssaEngine struct {
 	in      *ssa.Interp
 	p       *ir.Program
 	content []packetcase.Content
-	out     [1]packetcase.Packet
+	out     []packetcase.Packet
 }
 
 func newSSA(plain bool) func(*Program, []packetcase.Content) (Engine, error) {
@@ -60,14 +60,12 @@ func (e *ssaEngine) Process(port uint32, data []byte) ([]packetcase.Packet, erro
 	if r.Dropped {
 		return nil, programDrop(r.Reason)
 	}
-	if r.Port == portDrop {
-		return nil, nil
+	e.out = e.out[:0]
+	for _, o := range r.Outputs {
+		e.out = append(e.out, packetcase.Packet{Port: o.Port, Data: o.Data})
 	}
-	e.out[0] = packetcase.Packet{Port: r.Port, Data: r.Data}
-	return e.out[:], nil
+	return e.out, nil
 }
-
-const portDrop = 511
 
 // programDrop tells the drops that a program asks for from those that an engine
 // decides on.
@@ -76,6 +74,14 @@ func programDrop(r ssa.DropReason) error {
 		return fmt.Errorf("dropped for reason %d, which is none of the program's", r)
 	}
 	return nil
+}
+
+func (e *ssaEngine) SetMulticastGroup(id uint32, rs []ir.Replica) error {
+	return e.in.SetMulticastGroup(id, rs)
+}
+
+func (e *ssaEngine) SetCloneSession(id uint32, s ir.CloneSession) error {
+	return e.in.SetCloneSession(id, s)
 }
 
 func (e *ssaEngine) State() (State, error) {

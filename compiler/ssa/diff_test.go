@@ -73,9 +73,13 @@ func (p *pair) frame(port uint32, data []byte) string {
 		switch {
 		case want.Dropped != got.Dropped:
 			return fmt.Sprintf("%s: in %d %x: dropped %v (%s), reference %v (%s)", p.name[i], port, data, got.Dropped, got.Reason, want.Dropped, want.Reason)
-		case got.Dropped:
-		case want.Outputs[0].Port != got.Port || !bytes.Equal(want.Outputs[0].Data, got.Data):
-			return fmt.Sprintf("%s: in %d %x\n got  %d %x\n want %d %x", p.name[i], port, data, got.Port, got.Data, want.Outputs[0].Port, want.Outputs[0].Data)
+		case len(want.Outputs) != len(got.Outputs):
+			return fmt.Sprintf("%s: in %d %x: %d packets go out, reference %d", p.name[i], port, data, len(got.Outputs), len(want.Outputs))
+		}
+		for k, w := range want.Outputs {
+			if g := got.Outputs[k]; w.Port != g.Port || !bytes.Equal(w.Data, g.Data) {
+				return fmt.Sprintf("%s: in %d %x: output %d\n got  %d %x\n want %d %x", p.name[i], port, data, k, g.Port, g.Data, w.Port, w.Data)
+			}
 		}
 	}
 	return ""

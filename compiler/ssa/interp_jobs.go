@@ -123,7 +123,7 @@ func (r *run) replicate(j *job, id uint32, session bool) bool {
 // SetMulticastGroup makes or replaces a group. Group 0 means no multicast.
 func (in *Interp) SetMulticastGroup(id uint32, replicas []ir.Replica) error {
 	if id == 0 {
-		return fmt.Errorf("ssa: multicast group 0: that number means no multicast")
+		return fmt.Errorf("multicast group 0: that number means no multicast")
 	}
 	in.groups[id] = slices.Clone(replicas)
 	return nil
@@ -138,8 +138,11 @@ func (in *Interp) DeleteMulticastGroup(id uint32) error {
 	return nil
 }
 
-// SetCloneSession makes or replaces a clone session.
+// SetCloneSession makes or replaces a clone session, 0 to 32767.
 func (in *Interp) SetCloneSession(id uint32, s ir.CloneSession) error {
+	if id > maxSession {
+		return fmt.Errorf("clone session %d: the largest is %d", id, maxSession)
+	}
 	s.Replicas = slices.Clone(s.Replicas)
 	in.sessions[id] = s
 	return nil

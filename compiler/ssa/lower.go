@@ -16,6 +16,8 @@ type lowerer struct {
 	opt Options
 	f   *Func
 
+	stages *stageSet
+
 	nextID     int
 	consts     map[constKey]*Value
 	constOrder []*Value
@@ -50,8 +52,6 @@ type archHooks interface {
 	// extern lowers a call of an extern that the architecture defines; false
 	// when it has none of that name.
 	extern(l *lowerer, s *ir.ExternCall) bool
-	// assigned is called before an assignment.
-	assigned(l *lowerer, s *ir.Assign)
 }
 
 // label is an enclosing Labelled or Loop.
@@ -80,18 +80,40 @@ func (l *lowerer) setPos(p ir.Pos) {
 
 // Lower makes the SSA form of a core program, verified and, unless told
 // otherwise, optimised. Errors are *Unsupported.
-func Lower(p *ir.Program, opt Options) (f *Func, err error) {
-	f, again, err := lower(p, opt, true)
+func Lower(p *ir.Program, opt Options) (*Func, error) {
+	set := &stageSet{}
+	f, err := lowerFunc(p, p.Name, opt, set, (*lowerer).program)
+	if err != nil {
+		return nil, err
+	}
+	if err := lowerStages(f, opt, set); err != nil {
+		return nil, err
+	}
+	if err := Verify(f); err != nil {
+		return nil, fmt.Errorf("ssa: lowering %s: %w", p.Name, err)
+	}
+	if !opt.NoOptimize {
+		if err := Optimize(f, opt); err != nil {
+			return nil, err
+		}
+	}
+	f.Renumber()
+	return f, nil
+}
+
+// lowerFunc makes one Func, the whole program's or a stage's: what build lowers.
+func lowerFunc(p *ir.Program, name string, opt Options, set *stageSet, build func(l *lowerer)) (*Func, error) {
+	f, again, err := lowerOnce(p, name, opt, set, true, build)
 	if again {
-		f, _, err = lower(p, opt, false)
+		f, _, err = lowerOnce(p, name, opt, set, false, build)
 	}
 	return f, err
 }
 
-func lower(p *ir.Program, opt Options, split bool) (f *Func, again bool, err error) {
+func lowerOnce(p *ir.Program, name string, opt Options, set *stageSet, split bool, build func(l *lowerer)) (f *Func, again bool, err error) {
 	l := &lowerer{
-		p: p, opt: opt, split: split,
-		f:       &Func{Name: p.Name, Prog: p},
+		p: p, opt: opt, split: split, stages: set,
+		f:       &Func{Name: name, Prog: p},
 		consts:  map[constKey]*Value{},
 		vars:    map[*ir.Var]*variable{},
 		offLeaf: map[int]int{},
@@ -110,29 +132,25 @@ func lower(p *ir.Program, opt Options, split bool) (f *Func, again bool, err err
 			}
 		}
 	}()
-	if p.Level == ir.Typed {
-		l.refuse(ir.Pos{}, "program at level "+p.Level.String(), "only core programs are lowered")
-	}
 	l.cur = &flow{blk: l.newBlock("entry")}
-	switch p.Arch {
-	case "v1model":
-		l.v1model()
-	default:
-		l.refuse(ir.Pos{}, "architecture "+p.Arch, "there is no lowering for it")
-	}
+	build(l)
 	entry := l.f.Blocks[0]
 	entry.Instrs = append(append([]*Value(nil), l.constOrder...), entry.Instrs...)
 	prune(l.f)
-	if err := Verify(l.f); err != nil {
-		return nil, false, fmt.Errorf("ssa: lowering %s: %w", p.Name, err)
-	}
-	if !opt.NoOptimize {
-		if err := Optimize(l.f, opt); err != nil {
-			return nil, false, err
-		}
-	}
-	l.f.Renumber()
 	return l.f, false, nil
+}
+
+// program lowers the whole program's Func.
+func (l *lowerer) program() {
+	if l.p.Level == ir.Typed {
+		l.refuse(ir.Pos{}, "program at level "+l.p.Level.String(), "only core programs are lowered")
+	}
+	switch l.p.Arch {
+	case "v1model":
+		l.v1model()
+	default:
+		l.refuse(ir.Pos{}, "architecture "+l.p.Arch, "there is no lowering for it")
+	}
 }
 
 // Renumber gives blocks and values consecutive numbers in order, so that equal

@@ -113,7 +113,6 @@ func (l *lowerer) resize1(v *Value, dst ir.Expr) *Value {
 }
 
 func (l *lowerer) assign(s *ir.Assign) {
-	l.arch.assigned(l, s)
 	v := l.eval(s.R)
 	l.setPos(s.P)
 	l.assignTo(s.L, v)

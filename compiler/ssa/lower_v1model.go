@@ -11,14 +11,17 @@ type v1 struct {
 	// Storage of the block being lowered; its parameters are copies of the
 	// block's before.
 	hdr, meta, sm *variable
-	spec          *node     // egress_spec within standard_metadata
-	port          *variable // egress_spec at the end of ingress
-	atEgress      []leaves  // what else egress finds in standard_metadata
-	trim          int       // leaf: truncate was called
-	trimTo        int       // leaf: to this length
-	counts        bool      // egress reads packet_length
-	length        int       // leaf: what it is there, less the size of the headers
-	emitted       map[int]bool
+	blocks        []*ir.Block
+	v1Asked
+	spec     *node     // egress_spec within standard_metadata
+	port     *variable // egress_spec at the end of ingress
+	atEgress []leaves  // what else egress finds in standard_metadata
+	trim     int       // leaf: truncate was called
+	trimTo   int       // leaf: to this length
+	counts   bool      // egress reads packet_length
+	length   int       // leaf: what it is there, less the size of the headers
+	emitted  map[int]bool
+	again    *Value // in stage ingress: the packet is a frame of its own, recirculated
 }
 
 // leaves are values for leaves from rel on.
@@ -44,12 +47,22 @@ var v1Blocks = [...]struct {
 	{"dep", 1, -1, -1, 2},
 }
 
-func (l *lowerer) v1model() {
-	a := &v1{}
+func (l *lowerer) v1model() { newV1(l).fromStart(l, true) }
+
+// newV1 begins the lowering of a Func of a v1model program.
+func newV1(l *lowerer) *v1 {
+	a := &v1{blocks: l.v1blocks()}
 	l.arch = a
-	blocks := l.v1blocks()
-	a.enter(l, blocks, 0)
-	a.begin(l)
+	a.enter(l, a.blocks, 0)
+	a.layout(l)
+	return a
+}
+
+// fromStart lowers parser, ingress and, where the packet goes on as itself,
+// egress. first says that it came in from a port.
+func (a *v1) fromStart(l *lowerer, first bool) {
+	blocks := a.blocks
+	a.begin(l, first)
 	l.planEmits(blocks[5], a.hdr)
 	l.parserBlock(blocks[0])
 	if l.cur == nil {
@@ -61,31 +74,58 @@ func (l *lowerer) v1model() {
 			set(a.sm.base+k.rel, get(l.parser.err))
 		})
 	}
-	if a.counts {
-		l.force()
-		l.set(a.length, l.op(OpSub, 32, l.op(OpWireLen, 32), a.headerBytes(l)))
-	}
-	for i := 1; i < len(blocks); i++ {
+	a.countHeaders(l)
+	for i := 1; i <= 2 && l.cur != nil; i++ {
 		a.enter(l, blocks, i)
 		l.stmts(blocks[i].Body)
-		if slot := v1Blocks[i].slot; l.cur != nil && (slot == "ig" || slot == "eg") {
-			a.dropAsked(l)
-		}
-		if l.cur == nil {
-			return
-		}
-		if v1Blocks[i].slot == "ig" {
-			if p := a.sm.node.kid("packet_length"); a.counts && p != nil && p.w == 32 {
-				l.force()
-				l.set(a.sm.base+p.rel, l.op(OpAdd, 32, l.get(a.length), a.headerBytes(l)))
-			}
-			a.toEgress(l)
-		}
+	}
+	if a.afterIngress(l, first); l.cur == nil {
+		return
+	}
+	a.setLength(l)
+	a.toEgress(l, true)
+	a.egress(l, first)
+}
+
+// egress lowers the control and what follows it.
+func (a *v1) egress(l *lowerer, first bool) {
+	a.enter(l, a.blocks, 3)
+	l.stmts(a.blocks[3].Body)
+	if a.afterEgress(l, first); l.cur != nil {
+		a.finish(l)
+	}
+}
+
+// finish lowers what is behind egress.
+func (a *v1) finish(l *lowerer) {
+	for i := 4; i <= 5 && l.cur != nil; i++ {
+		a.enter(l, a.blocks, i)
+		l.stmts(a.blocks[i].Body)
+	}
+	if l.cur == nil {
+		return
 	}
 	l.force()
 	l.deparse()
 	if l.cur != nil {
 		a.output(l)
+	}
+}
+
+// countHeaders begins packet_length for egress: what the frame has besides the
+// headers that were parsed.
+func (a *v1) countHeaders(l *lowerer) {
+	if a.counts {
+		l.force()
+		l.set(a.length, l.op(OpSub, 32, a.frameLength(l), a.headerBytes(l)))
+	}
+}
+
+// setLength sets packet_length for egress.
+func (a *v1) setLength(l *lowerer) {
+	if p := a.sm.node.kid("packet_length"); a.counts && p != nil && p.w == 32 {
+		l.force()
+		l.set(a.sm.base+p.rel, l.op(OpAdd, 32, l.get(a.length), a.headerBytes(l)))
 	}
 }
 
@@ -138,56 +178,66 @@ func (a *v1) enter(l *lowerer, blocks []*ir.Block, i int) {
 	l.setPos(b.Pos)
 }
 
-// begin sets up the parser's state and standard_metadata.
-func (a *v1) begin(l *lowerer) {
-	flag := &node{kind: nodeScalar, w: 1, n: 1}
-	word := &node{kind: nodeScalar, w: 32, n: 1}
-	a.trim, a.trimTo = l.leaves(flag, "$truncate"), l.leaves(word, "$length")
-	ps := &parserState{
-		cursor: l.leaves(word, "$cursor"),
-		err:    l.leaves(word, "$error"),
-		order:  l.leaves(word, "$order"),
-		stacks: stackLeaves(a.hdr, a.meta),
-	}
+// begin sets up the parser's state and standard_metadata; first says that the
+// packet came in from a port.
+func (a *v1) begin(l *lowerer, first bool) {
+	ps := a.parserState(l)
+	ps.stacks = stackLeaves(a.hdr, a.meta)
 	for _, v := range l.p.Block("p").Locals {
 		ps.stacks = append(ps.stacks, stackLeaves(l.vars[v])...)
 	}
 	a.hdr.node.headers(a.hdr.base, func(_ *node, base int) { ps.shape = append(ps.shape, base+leafValid) })
 	ps.shape = append(ps.shape, ps.cursor)
-	l.parser = ps
-	l.set(ps.err, l.constant(32, l.errorIndex("NoError")))
 
 	now := l.op(OpDiv, 64, l.op(OpNow, 64), l.constant(64, 1000))
-	a.setMeta(l, "ingress_port", l.op(OpIngressPort, 32))
-	a.setMeta(l, "packet_length", l.op(OpWireLen, 32))
-	if a.counts = readsLength(l.p.Block("eg")); a.counts {
-		a.length = l.leaves(word, "$bytes")
-		a.emitted = l.emittedHeaders(l.p.Block("dep"))
+	if first {
+		a.setMeta(l, "ingress_port", l.op(OpIngressPort, 32))
+		a.setMeta(l, "packet_length", l.op(OpWireLen, 32))
+		a.setMeta(l, "ingress_global_timestamp", now)
+	} else {
+		a.again = l.frame(cellAt(a.cells.again), 1, "$recirculated")
+		l.frameLeaves(a.meta.base, a.meta.node.n, a.cells.meta)
+		l.frameLeaves(a.sm.base, a.sm.node.n, a.cells.sm)
+		a.setMeta(l, "packet_length", a.frameLength(l))
 	}
-	a.setMeta(l, "ingress_global_timestamp", now)
+	a.prepareEgress(l, now)
+}
 
-	a.spec = a.sm.node.kid("egress_spec")
-	if a.spec == nil || a.spec.kind != nodeScalar || a.spec.w < 1 || a.spec.w > 64 {
-		l.refuse(l.pos, "standard_metadata.egress_spec", "the architecture file has no such field")
-	}
-	a.port = &variable{node: &node{kind: nodeScalar, w: a.spec.w, n: a.spec.n}}
-	a.port.base = l.leaves(a.port.node, "$port")
-	// Made here, where no way has ended yet, so that setting them adds no code.
+// parserState begins the state of parsing, which the deparser needs too.
+func (a *v1) parserState(l *lowerer) *parserState {
+	ps := &parserState{cursor: l.wordLeaf("$cursor"), err: l.wordLeaf("$error"), order: l.wordLeaf("$order")}
+	l.parser = ps
+	l.set(ps.err, l.constant(32, l.errorIndex("NoError")))
+	return ps
+}
+
+// prepareEgress makes what toEgress sets here, where no way has ended yet, so that
+// setting it adds no code.
+func (a *v1) prepareEgress(l *lowerer, now *Value) {
+	zero := l.constant(32, 0)
 	for _, f := range []struct {
 		name string
 		v    *Value
-	}{{"egress_spec", l.constant(32, 0)}, {"egress_global_timestamp", now}, {"enq_timestamp", now}} {
+	}{{"egress_spec", zero}, {"egress_global_timestamp", now}, {"enq_timestamp", now}, {"enq_qdepth", zero}, {"deq_timedelta", zero}, {"deq_qdepth", zero}} {
 		if k := a.sm.node.kid(f.name); k != nil && k.kind == nodeScalar {
 			a.atEgress = append(a.atEgress, leaves{k.rel, l.resize([]*Value{f.v}, k.w, false)})
 		}
 	}
 }
 
-// toEgress fixes the port and sets what egress finds in standard_metadata.
-func (a *v1) toEgress(l *lowerer) {
+// toEgress sets what egress finds in standard_metadata. With own the packet goes on
+// as itself to the port that ingress has chosen; else leaf a.port is set already.
+func (a *v1) toEgress(l *lowerer, own bool) {
 	l.edit(func(get func(int) *Value, set func(int, *Value)) {
-		for k := range a.port.node.n {
-			set(a.port.base+k, get(a.sm.base+a.spec.rel+k))
+		if own {
+			for k := range a.port.node.n {
+				set(a.port.base+k, get(a.sm.base+a.spec.rel+k))
+			}
+			if k := a.sm.node.kid("instance_type"); k != nil && k.kind == nodeScalar {
+				for i, t := range Limbs(k.w) {
+					set(a.sm.base+k.rel+i, l.constant(t, v1Normal))
+				}
+			}
 		}
 		for _, f := range a.atEgress {
 			for k, v := range f.v {
@@ -274,56 +324,6 @@ func readsLength(egress *ir.Block) bool {
 	return found
 }
 
-// output cuts the packet if the program asked for it and sends it.
-func (a *v1) output(l *lowerer) {
-	then, els := l.branch(l.get(a.trim), -1)
-	if l.resume(then, "truncate"); l.cur != nil {
-		good, bad := l.branch(l.emit(&Value{Op: OpTrim, Type: 1, Args: []*Value{l.get(a.trimTo)}}), +1)
-		if l.resume(bad, "nocut"); l.cur != nil {
-			l.drop(DropResize)
-		}
-		els = append(els, good...)
-	}
-	l.resume(els, "output")
-	l.force()
-	port := l.resize([]*Value{l.get(a.port.base)}, 32, false)[0]
-	l.cur.blk.Term = Term{Kind: TermOutput, Cond: port, Pos: l.pos}
-	l.cur = nil
-}
-
-// dropAsked drops the packets whose egress_spec is the drop port. Ways on which
-// that is known are decided without joining them.
-func (a *v1) dropAsked(l *lowerer) {
-	leaf := a.sm.base + a.spec.rel
-	var out, dropped []exit
-	exits := l.here()
-	var rest []exit
-	for _, x := range exits {
-		switch v := l.at(x.env, leaf); {
-		case v.Op != OpConst:
-			rest = append(rest, x)
-		case v.Aux == v1DropPort:
-			dropped = append(dropped, x)
-		default:
-			out = append(out, x)
-		}
-	}
-	if l.resume(rest, "port"); l.cur != nil {
-		l.force()
-		v := l.get(leaf)
-		then, els := l.branch(l.op(OpEq, 1, v, l.constant(v.Type, v1DropPort)), -1)
-		dropped, out = append(dropped, then...), append(out, els...)
-	}
-	// What a dropped packet's variables hold does not matter: no parameters.
-	for i := range dropped {
-		dropped[i].env = nil
-	}
-	if l.resume(dropped, "drop"); l.cur != nil {
-		l.drop(DropProgram)
-	}
-	l.resume(out, "forward")
-}
-
 // setMeta sets a field of standard_metadata, fitting the width; nothing where
 // the program's architecture file has no such field.
 func (a *v1) setMeta(l *lowerer, name string, v *Value) {
@@ -338,22 +338,6 @@ func setField(l *lowerer, n *node, base int, name string, v *Value) {
 	for i, x := range l.resize([]*Value{v}, k.w, false) {
 		l.set(base+k.rel+i, x)
 	}
-}
-
-// assigned refuses multicast: a group that is set.
-func (a *v1) assigned(l *lowerer, s *ir.Assign) {
-	m, ok := s.L.(*ir.Member)
-	if !ok || m.Field != "mcast_grp" {
-		return
-	}
-	st, ok := m.X.Type().(*ir.Struct)
-	if !ok || st.Name != "standard_metadata_t" {
-		return
-	}
-	if c, ok := s.R.(*ir.Const); ok && c.Val.Sign() == 0 {
-		return
-	}
-	l.refuse(s.P, "multicast (assignment to standard_metadata.mcast_grp)", "packets are not replicated")
 }
 
 func (a *v1) extern(l *lowerer, s *ir.ExternCall) bool {
@@ -394,9 +378,11 @@ func (a *v1) extern(l *lowerer, s *ir.ExternCall) bool {
 	case "direct_counter.count", // counted by the table
 		"log_msg", "assert", "assume":
 	case "clone", "clone3", "clone_preserving_field_list":
-		l.refuse(s.P, "extern "+s.Name, "packets are not replicated")
-	case "resubmit", "resubmit_preserving_field_list", "recirculate", "recirculate_preserving_field_list":
-		l.refuse(s.P, "extern "+s.Name, "a packet passes the pipeline once")
+		a.askClone(l, s)
+	case "resubmit", "resubmit_preserving_field_list":
+		a.askReturn(l, s, a.resubmit)
+	case "recirculate", "recirculate_preserving_field_list":
+		a.askReturn(l, s, a.recirculate)
 	case "verify_checksum_with_payload", "update_checksum_with_payload":
 		l.refuse(s.P, "extern "+s.Name, "the payload is not read")
 	default:

@@ -13,9 +13,6 @@ func TestRefusals(t *testing.T) {
 		construct, reason            string
 		line                         int32
 	}{
-		{name: "clone", body: "#7:1 extern clone(const<bit<8>>(0), 32w1);", construct: "extern clone", reason: "replicated", line: 7},
-		{name: "multicast", body: "#8:1 sm.mcast_grp = 16w1;", construct: "multicast", reason: "replicated", line: 8},
-		{name: "resubmit", body: "#8:1 extern resubmit_preserving_field_list(8w1);", construct: "extern resubmit", reason: "once", line: 8},
 		{name: "digest", meta: "h_t[2] st;", body: "#8:1 extern digest(32w1, {meta});", construct: "extern digest", reason: "cannot be sent", line: 8},
 		{name: "unknown extern", body: "#8:1 extern frobnicate(32w1);", construct: "extern frobnicate", reason: "cannot be lowered", line: 8},
 		{name: "wide multiplication", body: "#9:1 meta.w = (meta.w * meta.w);", construct: "multiplication of 100 bits", reason: "up to 64 bits", line: 9},

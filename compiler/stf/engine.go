@@ -123,17 +123,27 @@ type ssaEngine struct {
 	p  *ir.Program
 }
 
-const portDrop = 511
-
 func (s *ssaEngine) Program() *ir.Program { return s.p }
 
 func (s *ssaEngine) Process(port uint32, data []byte) ([]Packet, error) {
 	r, err := s.in.Process(ssa.Packet{Port: port, Data: data})
-	if err != nil || r.Dropped || r.Port == portDrop {
-		return nil, err
+	var out []Packet
+	for _, o := range r.Outputs {
+		out = append(out, Packet{o.Port, o.Data})
 	}
-	return []Packet{{r.Port, r.Data}}, nil
+	return out, err
 }
+
+var _ Replicator = (*ssaEngine)(nil)
+
+func (s *ssaEngine) SetMulticastGroup(id uint32, rs []ir.Replica) error {
+	return s.in.SetMulticastGroup(id, rs)
+}
+func (s *ssaEngine) DeleteMulticastGroup(id uint32) error { return s.in.DeleteMulticastGroup(id) }
+func (s *ssaEngine) SetCloneSession(id uint32, c ir.CloneSession) error {
+	return s.in.SetCloneSession(id, c)
+}
+func (s *ssaEngine) DeleteCloneSession(id uint32) error { return s.in.DeleteCloneSession(id) }
 
 func (s *ssaEngine) Insert(t int, e ir.Entry) error     { return s.in.Insert(t, e) }
 func (s *ssaEngine) Delete(t int, h uint32) error       { return s.in.Delete(t, h) }

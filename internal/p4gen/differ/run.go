@@ -130,31 +130,42 @@ func stateDiffers(want, got bmv2tests.State) string {
 // configure gives the engines that copy packets and measure them the same
 // sessions, groups and rates for every program.
 func configure(e bmv2tests.Engine) error {
+	if x, ok := e.(bmv2tests.Replicator); ok {
+		if err := replicas(x); err != nil {
+			return err
+		}
+	}
 	m := bmv2tests.Machine(e)
 	if m == nil {
 		return nil
-	}
-	for id, ports := range [][]uint32{{1}, {2, 3}, {4, 4, 5}} {
-		var rs []ir.Replica
-		for i, p := range ports {
-			rs = append(rs, ir.Replica{Port: p, Instance: uint16(i)})
-		}
-		if err := m.SetMulticastGroup(uint32(id+1), rs); err != nil {
-			return err
-		}
-		s := ir.CloneSession{Replicas: rs[:1]}
-		if id == 2 {
-			s.Truncate = 10
-		}
-		if err := m.SetCloneSession(uint32(id+1), s); err != nil {
-			return err
-		}
 	}
 	for _, in := range m.Program().Instances {
 		if in.Type.Name != "meter" {
 			continue
 		}
 		if err := m.SetMeter(in.Name, 0, &ir.MeterRates{CIR: 1, CBurst: 4, PIR: 2, PBurst: 9}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replicas makes groups and sessions 1 to 3; the last session has the replicas of a
+// group too and cuts them.
+func replicas(e bmv2tests.Replicator) error {
+	for id, ports := range [][]uint32{{1}, {2, 3}, {4, 4, 5}} {
+		var rs []ir.Replica
+		for i, p := range ports {
+			rs = append(rs, ir.Replica{Port: p, Instance: uint16(i)})
+		}
+		if err := e.SetMulticastGroup(uint32(id+1), rs); err != nil {
+			return err
+		}
+		s := ir.CloneSession{Replicas: rs[:1]}
+		if id == 2 {
+			s.Truncate, s.Group, s.ClassOfService = 10, 2, 5
+		}
+		if err := e.SetCloneSession(uint32(id+1), s); err != nil {
 			return err
 		}
 	}
