@@ -96,6 +96,11 @@ func (l *lowerer) local(v *ir.Var) *variable {
 }
 
 func (l *lowerer) checkTable(t *ir.Table) {
+	for _, k := range t.Keys {
+		if i := t.Implementation; k.Kind == ir.MatchSelector && (i == nil || i.Kind() != "action_selector") {
+			l.refuse(k.Pos, "key "+k.Name+" of table "+t.Name, "match kind selector needs an action selector as the table's implementation")
+		}
+	}
 	if len(t.Actions) > 255 {
 		l.refuse(t.Pos, "table "+t.Name, fmt.Sprintf("it has %d actions, the limit is 255", len(t.Actions)))
 	}

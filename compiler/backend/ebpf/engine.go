@@ -71,6 +71,13 @@ func (l *Layout) chooseEngine(t *Table) (Engine, error) {
 	var lpms, others, bits int
 	for _, k := range t.IR.Keys {
 		w := ir.Width(k.Expr.Type())
+		if k.Kind == ir.MatchSelector {
+			if im := t.IR.Implementation; im == nil || im.Kind() != "action_selector" {
+				return nil, bad(k.Pos, "key "+k.Name+": match kind selector needs an action selector as the table's implementation", "")
+			}
+			kl.width = append(kl.width, 0) // input of a hash, no match
+			continue
+		}
 		if w < 0 {
 			return nil, bad(k.Pos, fmt.Sprintf("key %s has type %s, which is no scalar", k.Name, k.Expr.Type()), "")
 		}
@@ -90,8 +97,11 @@ func (l *Layout) chooseEngine(t *Table) (Engine, error) {
 	}
 	name := "match:" + t.IR.Name
 	switch {
-	case bits == 0:
+	case bits == 0 && len(kl.width) == 0:
 		return noEngine{}, nil
+	case bits == 0: // every key is the same
+		return &arrayEngine{keyLayout: kl, spec: &MapSpec{Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: 4,
+			MaxEntries: 1, Flags: fMmapable, Role: Content}}, nil
 	case others > 0:
 		return newLinear(l, t, kl)
 	case lpms == 1:

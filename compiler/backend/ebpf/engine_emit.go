@@ -14,7 +14,11 @@ func (g *gen) handleOf(p vreg, handle vreg) {
 func (noEngine) emit(g *gen, _ []vreg, handle vreg) { g.opaque(handle, 0) }
 
 func (e *arrayEngine) emit(g *gen, keys []vreg, handle vreg) {
-	g.store(fp, 0, keys[0], asm.Word)
+	if len(keys) == 0 {
+		g.storeImm(fp, 0, 0, asm.Word)
+	} else {
+		g.store(fp, 0, keys[0], asm.Word)
+	}
 	g.handleOf(g.lookupKey(e.spec.Name), handle)
 }
 

@@ -30,6 +30,7 @@ const (
 	resVerdict = 4
 	resIngress = 8
 	resReason  = 12
+	resNow     = 16
 )
 
 // prologue sets up what the function reads of its surroundings. What changes the
@@ -92,8 +93,10 @@ func (g *gen) prologue() {
 		g.addTo(g.stats, 8, g.bytes)
 	}
 	if g.need.now {
-		g.now = g.scalar()
-		g.call(g.now, asm.FnKtimeGetNs)
+		g.readNow()
+	}
+	if g.need.coarse {
+		g.readCoarse()
 	}
 	if g.need.cpu {
 		g.cpu = g.scalar()
@@ -107,6 +110,18 @@ func (g *gen) prologue() {
 	}
 	g.load(g.data, g.ctx, data, asm.Word)
 	g.load(g.end, g.ctx, end, asm.Word)
+}
+
+// readNow reads the time once a packet. A harness gives it.
+func (g *gen) readNow() {
+	g.now = g.scalar()
+	if !g.o.Harness {
+		g.call(g.now, asm.FnKtimeGetNs)
+		return
+	}
+	p := g.ptr()
+	g.emit(minst{op: mValue, dst: p, name: g.useMap(MapResult)})
+	g.load(g.now, p, resNow, asm.DWord)
 }
 
 // ingressPort finds the port of a netdev. One that is no port (any more): its

@@ -47,6 +47,7 @@ type gen struct {
 	wireLen           vreg // bytes that programs see as packet_length
 	segs, bytes       vreg // what counters add (D9); segs noReg: 1
 	now, cpu          vreg
+	coarse            vreg // time of hits, rounded
 	stats             vreg // the ingress port's PortStats
 	outPort, reason   vreg
 	outBlock, dropBlk *mblock
@@ -68,10 +69,10 @@ type ptrForm struct {
 
 // needs tells what of the surroundings the function reads.
 type needs struct {
-	ingress, pktLen, wireLen, counts, now, cpu, scratch bool
-	headBytes                                           int // bytes of the packet that checks can reach
-	maxScratchAux                                       int
-	bigKey                                              int // bytes of the largest key that does not go on the stack
+	ingress, pktLen, wireLen, counts, now, coarse, cpu, scratch bool
+	headBytes                                                   int // bytes of the packet that checks can reach
+	maxScratchAux                                               int
+	bigKey                                                      int // bytes of the largest key that does not go on the stack
 }
 
 func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, error) {
@@ -231,6 +232,8 @@ func (g *gen) scan() {
 				n.now = true
 			case ssa.OpCountHit, ssa.OpCounterInc:
 				n.counts, n.cpu = true, true
+			case ssa.OpMeter, ssa.OpDigest, ssa.OpTouch:
+				g.scanState(v)
 			case ssa.OpLookup:
 				if t := g.tableOf(v); t != nil {
 					if size := keyBytes(t.Engine); size > maxStackKey {
@@ -528,6 +531,8 @@ func (g *gen) value(v *ssa.Value) {
 		g.regWrite(v)
 	case ssa.OpCRC16, ssa.OpCRC32:
 		g.crc(v)
+	case ssa.OpMember, ssa.OpBucket, ssa.OpMeter, ssa.OpDigest, ssa.OpTouch:
+		g.stateOp(v)
 	case ssa.OpScratch:
 		g.scratchStore(v)
 	case ssa.OpSplice:

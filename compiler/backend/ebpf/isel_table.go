@@ -7,8 +7,12 @@ import (
 	"github.com/p4nic/p4nic/compiler/ssa"
 )
 
-// tableOf finds the layout of the table that v refers to.
+// tableOf finds the layout of the table that v refers to, or of the members of an
+// action profile.
 func (g *gen) tableOf(v *ssa.Value) *Table {
+	if p := g.profileOf(v); p != nil {
+		return p.Members
+	}
 	it, _ := v.Sym.(*ir.Table)
 	for _, t := range g.l.Tables {
 		if t.IR == it {
@@ -31,6 +35,9 @@ func (g *gen) lookup(v *ssa.Value) {
 	r := g.result(v)
 	want := 0
 	for _, k := range t.IR.Keys {
+		if k.Kind == ir.MatchSelector {
+			continue
+		}
 		want += len(limbsOf(ir.Width(k.Expr.Type())))
 	}
 	if len(keys) != want {
@@ -170,6 +177,9 @@ func (g *gen) regRead(v *ssa.Value) {
 	g.vals[v] = r
 	done := g.newBlock()
 	g.opaque(r, 0)
+	if in.Cells == 0 {
+		return
+	}
 	p := g.element(in.Register.Name, i, done)
 	g.load(r, p, 8*v.Limb, asm.DWord)
 	g.place(done)
@@ -184,6 +194,9 @@ func (g *gen) regWrite(v *ssa.Value) {
 	limbs := make([]vreg, 0, 2)
 	for _, a := range v.Args[1:] {
 		limbs = append(limbs, g.use(a))
+	}
+	if in.Cells == 0 || len(limbs) == 0 {
+		return
 	}
 	if len(limbs)*8 != int(in.Register.ValueSize) {
 		g.fail(v.Pos, "register "+in.IR.Name, "a write of %d limbs, a cell has %d", len(limbs), in.Register.ValueSize/8)

@@ -61,8 +61,9 @@ func unsupported(p *ir.Program, pos ir.Pos, construct, reason, remedy string) *U
 type Layout struct {
 	Prog      *ir.Program
 	NCPU      int
-	Tables    []*Table    // one for each Program.Tables
-	Instances []*Instance // one for each Program.Instances; nil where it has no map
+	Tables    []*Table      // one for each Program.Tables
+	Instances []*Instance   // one for each Program.Instances; nil where it has no map
+	Digests   *DigestLayout // nil where the program sends none
 }
 
 // Table is the layout of one table: a match structure that gives handles, and
@@ -76,6 +77,8 @@ type Table struct {
 	Data    *MapSpec // ARRAY of action data, mmapable, index = slot; nil when every action packs
 	Slots   uint32   // number of action-data slots; 0 without Data
 	Counter *CounterLayout
+	Meter   *MeterLayout // direct meter; nil without
+	Hits    *MapSpec     // ARRAY of u64, mmapable, by handle: when the entry was hit, in nanoseconds since boot; nil without idle timeouts
 	Actions []Action
 }
 
@@ -122,9 +125,14 @@ func (c *CounterLayout) Copies(ncpu int) int {
 type Instance struct {
 	IR       *ir.Instance
 	Counter  *CounterLayout // counter
-	Register *MapSpec       // register: ARRAY, mmapable; the limbs of a cell as u64, most significant first
+	Base     *MapSpec       // counter: ARRAY of two u64, mmapable, which no program reads: what a cell counted when it was last set, less what it was set to (D12)
+	Register *MapSpec       // register: ARRAY, mmapable; the limbs of a cell's leaves as u64, most significant first
 	Cells    uint32
-	Width    int // register: bits of a cell
+	Width    int       // register: bits of a cell that is a scalar, else 0
+	Leaves   []ir.Leaf // register: the scalars of a cell
+	Initial  []uint64  // register: what cells begin with; nil for zeros
+	Meter    *MeterLayout
+	Profile  *ProfileLayout
 }
 
 // PlanLayout plans the maps of a core program for a machine with ncpu possible
@@ -145,6 +153,7 @@ func PlanLayout(p *ir.Program, ncpu int) (*Layout, error) {
 		}
 		l.Instances = append(l.Instances, il)
 	}
+	l.Digests = planDigests(p)
 	return l, nil
 }
 
@@ -172,6 +181,7 @@ func (l *Layout) Maps() []*MapSpec {
 			ms = append(ms, in.Register)
 		}
 	}
+	ms = append(ms, l.stateMaps()...)
 	return append(ms, constMap())
 }
 
@@ -216,39 +226,19 @@ func (l *Layout) planTable(i int, t *ir.Table) (*Table, error) {
 	if len(t.Actions) > maxActions {
 		return nil, bad(t.Pos, fmt.Sprintf("%d actions, an entry word has room for %d", len(t.Actions), maxActions), "")
 	}
-	if t.Implementation != nil {
-		return nil, bad(t.Pos, "implementation "+t.Implementation.Name+": action profiles and selectors are not supported on eBPF yet", "write the members into tables of their own")
-	}
-	if t.Meters != nil {
-		return nil, bad(t.Pos, "direct meter "+t.Meters.Name+": meters are not supported on eBPF yet", "")
-	}
-	if t.SupportTimeout {
-		return nil, bad(t.Pos, "idle timeouts are not supported on eBPF yet", "remove support_timeout")
-	}
 	tl := &Table{Index: i, IR: t, Size: uint32(size)}
 	var err error
 	if tl.Engine, err = l.chooseEngine(tl); err != nil {
 		return nil, err
 	}
-	dataSize := 0
-	for _, ar := range t.Actions {
-		a, n, err := l.planAction(ar.Action)
-		if err != nil {
-			return nil, err
-		}
-		tl.Actions = append(tl.Actions, a)
-		dataSize = max(dataSize, n)
-	}
-	tl.Entry = &MapSpec{Name: "entry:" + t.Name, Type: ebpf.Array, KeySize: 4, ValueSize: 8,
-		MaxEntries: tl.Size + 1, Flags: fMmapable, Role: Content}
-	if dataSize > 0 {
-		// Spare slots: a changed entry holds its old slot until grace is over.
-		tl.Slots = tl.Size + 1 + tl.Size/8 + 64
-		tl.Data = &MapSpec{Name: "data:" + t.Name, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(dataSize),
-			MaxEntries: tl.Slots, Flags: fMmapable, Role: Content}
+	if err := l.planWords(tl, "entry:"+t.Name, "data:"+t.Name); err != nil {
+		return nil, err
 	}
 	if t.Counters != nil {
 		tl.Counter = l.planCounter("count:"+t.Name, tl.Size+1)
+	}
+	if err := l.planTableState(tl); err != nil {
+		return nil, err
 	}
 	return tl, nil
 }
@@ -330,7 +320,7 @@ func (l *Layout) planCounter(name string, cells uint32) *CounterLayout {
 	if cells <= maxSharedCounter {
 		// Whole cache lines a CPU, so that none is written by two.
 		c.Stride = (cells + 3) &^ 3
-		n = c.Stride * uint32(l.NCPU)
+		n = max(c.Stride, 4) * uint32(l.NCPU)
 	}
 	c.Map = &MapSpec{Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: n, Flags: fMmapable, Role: State}
 	return c
@@ -340,27 +330,28 @@ func (l *Layout) planInstance(in *ir.Instance) (*Instance, error) {
 	bad := func(reason string) error {
 		return unsupported(l.Prog, in.Pos, in.Type.Name+" "+in.Name, reason, "")
 	}
-	switch in.Type.Name {
+	switch in.Kind() {
 	case "counter":
 		n, err := cellsOf(in, maxTableSize)
 		if err != nil {
 			return nil, bad(err.Error())
 		}
-		return &Instance{IR: in, Cells: n, Counter: l.planCounter("counter:"+in.Name, n)}, nil
+		return &Instance{IR: in, Cells: n, Counter: l.planCounter("counter:"+in.Name, n),
+			Base: &MapSpec{Name: "base:" + in.Name, Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: max(n, 1), Flags: fMmapable, Role: State}}, nil
 	case "register":
-		n, err := cellsOf(in, 1<<24)
+		return l.planRegister(in, bad)
+	case "meter":
+		n, err := cellsOf(in, maxTableSize)
 		if err != nil {
 			return nil, bad(err.Error())
 		}
-		if len(in.Type.Args) == 0 {
-			return nil, bad("the type of its cells is unknown")
+		return &Instance{IR: in, Cells: n, Meter: planMeter(in.Name, n, in)}, nil
+	case "action_profile", "action_selector":
+		p, err := l.planProfile(in)
+		if p == nil {
+			return nil, err
 		}
-		w := ir.Width(in.Type.Args[0])
-		if w < 1 {
-			return nil, bad(fmt.Sprintf("cells of type %s: only scalars are supported", in.Type.Args[0]))
-		}
-		return &Instance{IR: in, Cells: n, Width: w, Register: &MapSpec{Name: "register:" + in.Name, Type: ebpf.Array, KeySize: 4,
-			ValueSize: uint32(8 * len(limbsOf(w))), MaxEntries: n, Flags: fMmapable, Role: State}}, nil
+		return &Instance{IR: in, Profile: p}, nil
 	}
 	return nil, nil
 }
@@ -374,8 +365,8 @@ func cellsOf(in *ir.Instance, limit int64) (uint32, error) {
 	if !ok || c.Val == nil {
 		return 0, fmt.Errorf("its size is not constant")
 	}
-	if c.Val.Sign() <= 0 || c.Val.Cmp(big.NewInt(limit)) > 0 {
-		return 0, fmt.Errorf("size %s is not in 1..%d", c.Val, limit)
+	if c.Val.Sign() < 0 || c.Val.Cmp(big.NewInt(limit)) > 0 {
+		return 0, fmt.Errorf("size %s is not in 0..%d", c.Val, limit)
 	}
 	return uint32(c.Val.Int64()), nil
 }

@@ -205,9 +205,9 @@ func TestRefusals(t *testing.T) {
 		{"two lpm", &ir.Table{Name: "T", Keys: []ir.Key{key("a", 8, ir.MatchLPM), {Name: "b", Kind: ir.MatchLPM, Expr: key("b", 8, 0).Expr, Pos: ir.Pos{Line: 4}}}},
 			"a.p4:4: table T: key b is its second of kind lpm: which of two entries is longer is not defined (make all but one ternary)"},
 		{"selector", &ir.Table{Name: "T", Keys: []ir.Key{{Name: "s", Kind: ir.MatchSelector, Expr: key("s", 8, 0).Expr, Pos: ir.Pos{Line: 3}}}},
-			"a.p4:3: table T: key s: match kind selector is not supported on eBPF"},
-		{"profile", &ir.Table{Name: "T", Implementation: &ir.Instance{Name: "ap"}},
-			"table T: implementation ap: action profiles and selectors are not supported on eBPF yet (write the members into tables of their own)"},
+			"a.p4:3: table T: key s: match kind selector needs an action selector as the table's implementation"},
+		{"implementation", &ir.Table{Name: "T", Implementation: &ir.Instance{Name: "x", Type: &ir.ExternType{Name: "Hash"}}},
+			"table T: its implementation x is no action profile or selector"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p.Tables = []*ir.Table{c.t}
@@ -240,7 +240,26 @@ func TestInstances(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	p.Instances = append(p.Instances, &ir.Instance{Name: "z", Type: &ir.ExternType{Name: "counter"}, Args: size(0)})
-	if _, err := PlanLayout(p, 4); err == nil {
-		t.Error("size 0 must be refused")
+	if l, err = PlanLayout(p, 4); err != nil {
+		t.Fatal(err)
+	}
+	if z := l.Instances[3]; z.Cells != 0 || z.Counter.Map.MaxEntries == 0 {
+		t.Errorf("a counter without cells: %+v", z)
+	}
+	for name, c := range map[string]struct {
+		in   *ir.Instance
+		want string
+	}{
+		"too many": {&ir.Instance{Name: "m", Type: &ir.ExternType{Name: "meter"}, Args: size(1 << 23)}, "meter m: size 8388608 is not in 0..4194304"},
+		"no size":  {&ir.Instance{Name: "m", Type: &ir.ExternType{Name: "Counter"}}, "Counter m: its size is missing"},
+		"varbit":   {&ir.Instance{Name: "r", Type: &ir.ExternType{Name: "register", Args: []ir.Type{&ir.Varbit{Max: 8}}}, Args: size(1)}, "register r: cells of type varbit<8> have no fixed size"},
+		"wide":     {&ir.Instance{Name: "r", Type: &ir.ExternType{Name: "register", Args: []ir.Type{&ir.Bit{W: 128}}}, Args: size(1 << 24)}, "register r: its cells take more than 134217728 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := PlanLayout(&ir.Program{Instances: []*ir.Instance{c.in}}, 1)
+			if err == nil || err.Error() != c.want {
+				t.Errorf("got %v\nwant %s", err, c.want)
+			}
+		})
 	}
 }

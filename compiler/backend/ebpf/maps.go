@@ -41,6 +41,9 @@ type MapSpec struct {
 	Flags      uint32 // BPF_F_*
 	Role       Role
 	Contents   []byte // Const: the value of key 0
+	// Locked values begin with a bpf_spin_lock: the kernel wants to be told so by
+	// BTF, and does not map them into user space.
+	Locked bool
 }
 
 // Flags of bpf(2) that layouts use.
@@ -59,10 +62,14 @@ func (m *MapSpec) Stride() uint32 { return (m.ValueSize + 7) &^ 7 }
 // Spec gives the map in the form that creates it. Const contents are not part
 // of it: write them to key 0 and freeze the map.
 func (m *MapSpec) Spec() *ebpf.MapSpec {
-	return &ebpf.MapSpec{
+	s := &ebpf.MapSpec{
 		Name: m.KernelName(), Type: m.Type, KeySize: m.KeySize, ValueSize: m.ValueSize,
 		MaxEntries: m.MaxEntries, Flags: m.Flags,
 	}
+	if m.Locked {
+		s.Key, s.Value = lockedTypes(m)
+	}
+	return s
 }
 
 // KernelName is a name of at most 15 bytes for bpftool: the kind's first letter
@@ -123,7 +130,7 @@ const (
 	FastNetdevs    = 1 << 15 // ifindexes whose port is found without hashing
 	portStatsSize  = 5 * 8
 	dropStatSize   = 2 * 8
-	resultSize     = 16
+	resultSize     = 24
 	crcTables      = 8 // tables of each CRC: bytes that are looked up at once
 	crc32TableOff  = 0
 	crc16TableOff  = crcTables * 256 * 4
@@ -141,13 +148,14 @@ type DropStats struct {
 	Packets, Bytes uint64
 }
 
-// Result is the value of MapResult. The harness writes Ingress, the program the
-// rest.
+// Result is the value of MapResult. The harness writes Ingress and Now, the program
+// the rest.
 type Result struct {
 	Port    uint32 // VerdictOutput: the output port
 	Verdict uint32 // one of the Verdict constants
 	Ingress uint32
 	Reason  uint32 // VerdictDrop: a ssa.DropReason or one of the constants below
+	Now     uint64 // nanoseconds: the time of the packet
 }
 
 // Verdicts of a harness program.
