@@ -134,6 +134,11 @@ func (k *kernelEngine) fill(i int) error {
 			}
 		}
 	}
+	if packed, ok := t.Engine.(backend.Packed); ok {
+		return backend.Pack(packed, c.Entries, func(m *backend.MapSpec, key, value []byte) error {
+			return k.maps[m.Name].Put(key, value)
+		})
+	}
 	lin, ok := t.Engine.(*backend.Linear)
 	if !ok {
 		return nil

@@ -236,6 +236,8 @@ func (x *Program) fill(t *backend.Table, c packetcase.Content) error {
 		}
 	}
 	switch e := t.Engine.(type) {
+	case backend.Packed:
+		return backend.Pack(e, c.Entries, func(m *backend.MapSpec, key, value []byte) error { return x.Maps[m.Name].Put(key, value) })
 	case backend.Keyed:
 		for i := range c.Entries {
 			k, err := e.EncodeKey(&c.Entries[i])

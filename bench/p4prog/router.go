@@ -128,7 +128,10 @@ func addRouter(s *ref.Scenario, path string, net *ref.Network, off [][]string, p
 		add("router.p4, "+strings.Join(names, "+")+" off", y, "")
 	}
 	s.Base = "router.p4"
-	given, strides := handMaps(x)
+	given, strides, err := handMaps(x, content)
+	if err != nil {
+		return err
+	}
 	switch err := s.AddRouter(net, given, strides); {
 	case err == ref.ErrNoClang:
 		return nil
@@ -148,15 +151,24 @@ func addRouter(s *ref.Scenario, path string, net *ref.Network, off [][]string, p
 
 // handMaps names the maps as router.bpf.c does: the kind's letter and the end of
 // the table's name.
-func handMaps(x *Program) (map[string]*ebpf.Map, map[string]uint32) {
+// Tables whose match structure only our code reads come as the kernel's own.
+func handMaps(x *Program, content []packetcase.Content) (map[string]*ebpf.Map, map[string]uint32, error) {
 	given, strides := map[string]*ebpf.Map{}, map[string]uint32{}
-	for _, t := range x.Layout.Tables {
+	plain, err := backend.PlanLayoutFor(x.Layout.Prog, x.Layout.NCPU, backend.LayoutOptions{Plain: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, t := range x.Layout.Tables {
 		name := t.IR.Name[strings.LastIndexByte(t.IR.Name, '.')+1:]
 		given["e_"+name] = x.Maps[t.Entry.Name]
 		if t.Data != nil {
 			given["d_"+name] = x.Maps[t.Data.Name]
 		}
 		switch e := t.Engine.(type) {
+		case backend.Packed:
+			if given["m_"+name], err = x.keyed(plain.Tables[i], content[i].Entries); err != nil {
+				return nil, nil, err
+			}
 		case backend.Keyed:
 			given["m_"+name] = x.Maps[e.Map().Name]
 		case *backend.Linear:
@@ -176,5 +188,28 @@ func handMaps(x *Program) (map[string]*ebpf.Map, map[string]uint32) {
 		backend.MapConst: "consts", backend.MapDevmap: "devmap", backend.MapPorts: "ports"} {
 		given[theirs] = x.Maps[ours]
 	}
-	return given, strides
+	return given, strides, nil
+}
+
+// keyed makes and fills the kernel table of a plain layout.
+func (x *Program) keyed(t *backend.Table, entries []ir.Entry) (*ebpf.Map, error) {
+	e, ok := t.Engine.(backend.Keyed)
+	if !ok {
+		return nil, fmt.Errorf("table %s has no plain form by key", t.IR.Name)
+	}
+	m, err := ebpf.NewMap(e.Map().Spec())
+	if err != nil {
+		return nil, err
+	}
+	x.own = append(x.own, m)
+	for i := range entries {
+		k, err := e.EncodeKey(&entries[i])
+		if err != nil {
+			return nil, err
+		}
+		if err := m.Put(k, entries[i].Handle); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }

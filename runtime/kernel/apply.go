@@ -112,6 +112,12 @@ func (b *batch) settle() error {
 				return err
 			}
 		}
+		if t != nil && t.touched {
+			t.touched = false
+			if err := t.writer.Flush(); err != nil {
+				return err
+			}
+		}
 	}
 	return b.flushDeletes()
 }
@@ -158,6 +164,8 @@ func (b *batch) insert(i int, t *table, e *ir.Entry) error {
 	var key []byte
 	var err error
 	switch {
+	case t.writer != nil:
+		return t.insertPacked(e)
 	case t.engine != nil:
 		if len(t.entries) >= t.engine.Capacity {
 			return fmt.Errorf("%d entries: %w", len(t.entries), dataplane.ErrFull)
@@ -188,6 +196,13 @@ func (b *batch) insert(i int, t *table, e *ir.Entry) error {
 }
 
 func (b *batch) delete(i int, t *table, e *ir.Entry) error {
+	if t.writer != nil {
+		if err := t.deletePacked(e); err != nil {
+			return err
+		}
+		b.bury(t, e.Handle)
+		return nil
+	}
 	if t.engine != nil {
 		n := slices.IndexFunc(t.entries, func(x ir.Entry) bool { return x.Handle == e.Handle })
 		t.entries = slices.Delete(t.entries, n, n+1)

@@ -29,6 +29,7 @@ type table struct {
 	keyed backend.Keyed
 	match *ebpf.Map
 	array *mapped
+	packed
 	linear
 }
 
@@ -61,6 +62,10 @@ func (g *generation) openTable(l *backend.Table) (*table, error) {
 		list = append(list, want{l.Counter.Map, &t.counter})
 	}
 	switch e := l.Engine.(type) {
+	case backend.Packed:
+		if err := t.openPacked(e); err != nil {
+			return nil, errors.Join(err, t.close())
+		}
 	case *backend.Linear:
 		t.engine = e
 		list = append(list, want{e.Rows, &t.rows}, want{e.Control, &t.control})
@@ -89,7 +94,7 @@ func (t *table) close() error {
 	for _, m := range []*mapped{t.entry, t.data, t.counter, t.array, t.rows, t.control} {
 		errs = append(errs, m.close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, t.packed.close())...)
 }
 
 func (t *table) isLive(h uint32) bool { return t.live[h/64]>>(h%64)&1 != 0 }
@@ -232,7 +237,13 @@ func (t *table) fill(c dataplane.Content) error {
 			}
 		}
 	}
-	return flush()
+	if err := flush(); err != nil {
+		return err
+	}
+	if t.writer != nil {
+		t.writer.Live()
+	}
+	return nil
 }
 
 // fillPart is how many entries are written at a time when a table is filled.

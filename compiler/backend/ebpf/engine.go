@@ -24,9 +24,13 @@ const (
 	KindLPM
 	// KindLinear: everything else; rows in order of priority, scanned.
 	KindLinear
+	// KindTrie: one lpm key of up to 128 bits and exact keys; see Trie.
+	KindTrie
 )
 
-func (k Kind) String() string { return [...]string{"none", "array", "hash", "lpm", "linear"}[k] }
+func (k Kind) String() string {
+	return [...]string{"none", "array", "hash", "lpm", "linear", "trie"}[k]
+}
 
 // Engine is a match structure: which maps it has, how a match is written into
 // them, and (by emit) the code that turns a key into a handle.
@@ -68,7 +72,7 @@ func (l *Layout) chooseEngine(t *Table) (Engine, error) {
 		return unsupported(l.Prog, pos, "table "+t.IR.Name, reason, remedy)
 	}
 	kl := keyLayout{table: t.IR}
-	var lpms, others, bits int
+	var lpms, lpmBits, others, bits int
 	for _, k := range t.IR.Keys {
 		w := ir.Width(k.Expr.Type())
 		if k.Kind == ir.MatchSelector {
@@ -86,6 +90,7 @@ func (l *Layout) chooseEngine(t *Table) (Engine, error) {
 		switch k.Kind {
 		case ir.MatchExact:
 		case ir.MatchLPM:
+			lpmBits = w
 			if lpms++; lpms > 1 {
 				return nil, bad(k.Pos, fmt.Sprintf("key %s is its second of kind lpm: which of two entries is longer is not defined", k.Name), "make all but one ternary")
 			}
@@ -104,6 +109,8 @@ func (l *Layout) chooseEngine(t *Table) (Engine, error) {
 			MaxEntries: 1, Flags: fMmapable, Role: Content}}, nil
 	case others > 0:
 		return newLinear(l, t, kl)
+	case lpms == 1 && lpmBits <= maxTrieKey && !l.opt.Plain:
+		return newTrie(l, t, kl, l.opt.hint(t.Index))
 	case lpms == 1:
 		e := &lpmEngine{keyLayout: kl}
 		e.place()

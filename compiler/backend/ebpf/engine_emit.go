@@ -78,6 +78,10 @@ func keyBytes(e Engine) int {
 		return e.size
 	case *Linear:
 		return 8 * e.words
+	case *Trie:
+		if e.exact != nil {
+			return e.exact.size
+		}
 	}
 	return 0
 }

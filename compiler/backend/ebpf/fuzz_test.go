@@ -10,7 +10,7 @@ import (
 // Whatever lies in the maps, decoding it gives an entry or an error, and what a
 // key decodes to encodes to the same key.
 func FuzzDecode(f *testing.F) {
-	l := plan(f,
+	l := planPlain(f,
 		table("h", 8, []ir.Key{key("a", 9, ir.MatchExact), key("c", 70, ir.MatchExact)}, action("NoAction"), action("wide", 9, 128), action("small", 40)),
 		table("l", 8, []ir.Key{key("d", 48, ir.MatchLPM), key("v", 12, ir.MatchExact)}, action("NoAction")),
 		table("a", 8, []ir.Key{key("d", 9, ir.MatchExact)}, action("NoAction")),

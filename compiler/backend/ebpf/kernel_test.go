@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ssa"
@@ -19,6 +20,44 @@ type kernel struct {
 	maps map[string]*ebpf.Map
 	prog *ebpf.Program
 	off  int
+	// writers of the tables with one, by table
+	writers map[int]Writer
+}
+
+// writer is table i's, on the memory of its maps.
+func (k *kernel) writer(i int) Writer {
+	k.t.Helper()
+	if k.writers == nil {
+		k.writers = map[int]Writer{}
+	}
+	if w := k.writers[i]; w != nil {
+		return w
+	}
+	epoch := uint64(1)
+	w := k.l.Tables[i].Engine.(Packed).NewWriter(WriterEnv{
+		Value: func(m *MapSpec) []byte {
+			size := (int(m.ValueSize) + 8 + unix.Getpagesize() - 1) &^ (unix.Getpagesize() - 1)
+			mem, err := unix.Mmap(k.maps[m.Name].FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+			if err != nil {
+				k.t.Fatal(err)
+			}
+			k.t.Cleanup(func() { _ = unix.Munmap(mem) })
+			return mem[:m.ValueSize]
+		},
+		Put:    func(m *MapSpec, key []byte, v uint32) error { return k.maps[m.Name].Put(key, v) },
+		Delete: func(m *MapSpec, key []byte) error { return k.maps[m.Name].Delete(key) },
+		Epoch:  func() uint64 { return epoch },
+		Grace: func() error {
+			epoch++
+			if _, _, e := unix.Syscall(unix.SYS_MEMBARRIER, 1, 0, 0); e != 0 {
+				return e
+			}
+			return nil
+		},
+	})
+	w.Live()
+	k.writers[i] = w
+	return w
 }
 
 func makeMaps(t testing.TB, specs []*MapSpec, maps map[string]*ebpf.Map) {
@@ -111,6 +150,11 @@ func (k *kernel) insert(table int, e ir.Entry) {
 		k.put(tl.Data.Name, e.Handle, tl.EncodeData(&e))
 	}
 	k.put(tl.Entry.Name, e.Handle, w)
+	if _, ok := tl.Engine.(Packed); ok && e.Handle != 0 {
+		if err := errors.Join(k.writer(table).Insert(&e), k.writer(table).Flush()); err != nil {
+			k.t.Fatal(err)
+		}
+	}
 	if eng, ok := tl.Engine.(Keyed); ok && e.Handle != 0 {
 		key, err := eng.EncodeKey(&e)
 		if err != nil {

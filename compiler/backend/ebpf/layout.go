@@ -64,6 +64,8 @@ type Layout struct {
 	Tables    []*Table      // one for each Program.Tables
 	Instances []*Instance   // one for each Program.Instances; nil where it has no map
 	Digests   *DigestLayout // nil where the program sends none
+
+	opt LayoutOptions
 }
 
 // Table is the layout of one table: a match structure that gives handles, and
@@ -138,7 +140,24 @@ type Instance struct {
 // PlanLayout plans the maps of a core program for a machine with ncpu possible
 // CPUs. Errors are *Unsupported.
 func PlanLayout(p *ir.Program, ncpu int) (*Layout, error) {
-	l := &Layout{Prog: p, NCPU: max(ncpu, 1)}
+	return PlanLayoutFor(p, ncpu, LayoutOptions{})
+}
+
+// LayoutOptions are what a layout may depend on besides the program.
+type LayoutOptions struct {
+	// Plain: the kernel's own tables (hash, LPM_TRIE) and rows that are scanned,
+	// whose content needs no Writer.
+	Plain bool
+	// Units, by table index, is how much memory a match structure gets that has
+	// outgrown what is planned for it (Unit of the engine); 0 or missing: as planned.
+	Units map[int]uint32
+}
+
+func (o *LayoutOptions) hint(table int) uint32 { return o.Units[table] }
+
+// PlanLayoutFor is PlanLayout with options.
+func PlanLayoutFor(p *ir.Program, ncpu int, o LayoutOptions) (*Layout, error) {
+	l := &Layout{Prog: p, NCPU: max(ncpu, 1), opt: o}
 	for i, t := range p.Tables {
 		tl, err := l.planTable(i, t)
 		if err != nil {

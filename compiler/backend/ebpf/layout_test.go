@@ -34,6 +34,16 @@ func plan(t testing.TB, ts ...*ir.Table) *Layout {
 	return l
 }
 
+// planPlain plans with the kernel's own tables.
+func planPlain(t testing.TB, ts ...*ir.Table) *Layout {
+	t.Helper()
+	l, err := PlanLayoutFor(&ir.Program{Level: ir.Core, Tables: ts}, 2, LayoutOptions{Plain: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func TestEngineChoice(t *testing.T) {
 	ex, lpm, ter, rng, opt := ir.MatchExact, ir.MatchLPM, ir.MatchTernary, ir.MatchRange, ir.MatchOptional
 	for _, c := range []struct {
@@ -45,8 +55,9 @@ func TestEngineChoice(t *testing.T) {
 		{"exact16", []ir.Key{key("a", 16, ex)}, KindArray},
 		{"exact17", []ir.Key{key("a", 17, ex)}, KindHash},
 		{"two exact", []ir.Key{key("a", 8, ex), key("b", 8, ex)}, KindHash},
-		{"lpm", []ir.Key{key("a", 32, lpm)}, KindLPM},
-		{"lpm and exact", []ir.Key{key("a", 128, lpm), key("b", 12, ex)}, KindLPM},
+		{"lpm", []ir.Key{key("a", 32, lpm)}, KindTrie},
+		{"lpm and exact", []ir.Key{key("a", 128, lpm), key("b", 12, ex)}, KindTrie},
+		{"wide lpm", []ir.Key{key("a", 129, lpm)}, KindLPM},
 		{"ternary", []ir.Key{key("a", 9, ter)}, KindLinear},
 		{"range", []ir.Key{key("a", 9, rng)}, KindLinear},
 		{"optional", []ir.Key{key("a", 9, opt)}, KindLinear},
@@ -64,7 +75,7 @@ func TestEngineChoice(t *testing.T) {
 }
 
 func TestEncodeKey(t *testing.T) {
-	l := plan(t,
+	l := planPlain(t,
 		table("h", 8, []ir.Key{key("a", 9, ir.MatchExact), key("m", 48, ir.MatchExact), key("c", 70, ir.MatchExact)}, action("NoAction")),
 		table("l", 8, []ir.Key{key("d", 32, ir.MatchLPM), key("v", 12, ir.MatchExact)}, action("NoAction")),
 		table("m", 8, []ir.Key{key("d", 48, ir.MatchLPM)}, action("NoAction")),

@@ -1,11 +1,6 @@
 package ebpf
 
-import (
-	"fmt"
-
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/btf"
-)
+import "github.com/cilium/ebpf/asm"
 
 // emit stores the words to compare and calls the table's function. The scan is a
 // global function of its own because the verifier walks the rows once for each
@@ -58,26 +53,10 @@ func (e *Linear) emit(g *gen, keys []vreg, handle vreg) {
 	}
 	g.useMap(e.Rows.Name)
 	g.useMap(e.Control.Name)
-	g.emit(minst{op: mCall, dst: handle, name: g.subprogram(e), args: []marg{arg}})
+	g.emit(minst{op: mCall, dst: handle, name: g.functionOf(e, e.table, e.words, e.scan), args: []marg{arg}})
 	g.mask(handle, 32)
 	g.jump(done)
 	g.place(done)
-}
-
-// subprogram notes that the table's function is needed and gives its name.
-func (g *gen) subprogram(e *Linear) string {
-	for _, s := range g.subs {
-		if s.of == e {
-			return s.name
-		}
-	}
-	// The number keeps names apart that differ in characters BTF does not take.
-	name := fmt.Sprintf("%s_%d", identifier(e.table.Name), len(g.subs))
-	s := newSubprog(name, &btf.Pointer{Target: e.keyType(name)})
-	s.of, s.pos, s.what = e, e.table.Pos, "table "+e.table.Name
-	e.scan(s)
-	g.subs = append(g.subs, s)
-	return name
 }
 
 // scan generates the function: in, the address of the words; out, the handle.
@@ -146,14 +125,6 @@ func (e *Linear) scan(s *subprog) {
 	b.jump(done)
 	b.place(done)
 	b.exit(result)
-}
-
-// keyType describes the words to the verifier.
-func (e *Linear) keyType(name string) btf.Type {
-	u64 := &btf.Int{Name: "unsigned long long", Size: 8}
-	return &btf.Struct{Name: name + "_key", Size: uint32(8 * e.words), Members: []btf.Member{{
-		Name: "word", Type: &btf.Array{Index: &btf.Int{Name: "unsigned int", Size: 4}, Type: u64, Nelems: uint32(e.words)},
-	}}}
 }
 
 // outOfRange gives 1 when the key is below lo or above hi, else 0.

@@ -223,6 +223,10 @@ func TestEngines(t *testing.T) {
 				}
 				eng := l.Tables[0].Engine
 				for i := range es {
+					if _, ok := eng.(Packed); ok {
+						netnstest.Check(t, k.writer(0).Insert(&es[i]))
+						netnstest.Check(t, k.writer(0).Flush())
+					}
 					if kd, ok := eng.(Keyed); ok {
 						b, err := kd.EncodeKey(&es[i])
 						netnstest.Check(t, err)

@@ -1,0 +1,84 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	backend "github.com/p4nic/p4nic/compiler/backend/ebpf"
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/runtime/dataplane"
+)
+
+// packed is the state of a table whose match structure a backend.Writer keeps.
+type packed struct {
+	writer  backend.Writer
+	memory  []*mapped
+	touched bool // changed since the last Flush
+}
+
+func (p *packed) close() error {
+	var errs []error
+	for _, m := range p.memory {
+		errs = append(errs, m.close())
+	}
+	p.memory = nil
+	return errors.Join(errs...)
+}
+
+// openPacked makes the writer of a table's maps.
+func (t *table) openPacked(e backend.Packed) error {
+	values := map[*backend.MapSpec][]byte{}
+	for _, m := range e.Maps() {
+		if !m.Mmapable() {
+			continue
+		}
+		mem, err := mapArray(t.g.mapOf(m))
+		if err != nil {
+			return err
+		}
+		t.memory = append(t.memory, mem)
+		values[m] = mem.raw[:m.ValueSize]
+	}
+	t.writer = e.NewWriter(backend.WriterEnv{
+		Value: func(m *backend.MapSpec) []byte { return values[m] },
+		Put: func(m *backend.MapSpec, key []byte, value uint32) error {
+			err := t.g.mapOf(m).Update(key, value, ebpf.UpdateAny)
+			if isFull(err) {
+				err = fmt.Errorf("map %s: %w", m.Name, dataplane.ErrFull)
+			}
+			return err
+		},
+		Delete: func(m *backend.MapSpec, key []byte) error { return t.g.mapOf(m).Delete(key) },
+		Epoch:  func() uint64 { return t.g.p.epoch },
+		Grace:  t.g.p.waitGrace,
+	})
+	return nil
+}
+
+// insertPacked writes an entry, then gives it its match.
+func (t *table) insertPacked(e *ir.Entry) error {
+	if err := t.write(e); err != nil {
+		return err
+	}
+	t.touched = true
+	if err := t.writer.Insert(e); err != nil {
+		t.release(e.Handle) // no packet has seen the handle
+		if errors.Is(err, backend.ErrNoRoom) {
+			err = fmt.Errorf("%w: %w", err, dataplane.ErrFull)
+		}
+		return err
+	}
+	t.setLive(e.Handle)
+	return nil
+}
+
+func (t *table) deletePacked(e *ir.Entry) error {
+	t.touched = true
+	err := t.writer.Delete(e)
+	if errors.Is(err, backend.ErrNoMatch) {
+		return fmt.Errorf("handle %d is not at the key given: %w", e.Handle, dataplane.ErrNoEntry)
+	}
+	return err
+}
