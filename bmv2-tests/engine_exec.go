@@ -101,6 +101,14 @@ func (e *execEngine) State() (State, error) {
 	}
 	for _, in := range p.Instances {
 		for i := range cells(in) {
+			if in.Type.Name == "CounterArray" {
+				n, err := e.m.CounterArray(in.Name, i)
+				if err != nil {
+					return nil, err
+				}
+				s.count(in.Name, i, uint64(n), 0)
+				continue
+			}
 			if in.Type.Name == "counter" {
 				c, err := e.m.InstanceCounter(in.Name, i)
 				if err != nil {

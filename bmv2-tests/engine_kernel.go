@@ -203,6 +203,16 @@ func (k *kernelEngine) State() (State, error) {
 		if in == nil {
 			continue
 		}
+		if in.CounterArray != nil {
+			for c := range in.Cells {
+				var n uint32
+				if err := k.maps[in.CounterArray.Name].Lookup(c, &n); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+					return nil, err
+				}
+				s.count(in.IR.Name, c, uint64(n), 0)
+			}
+			continue
+		}
 		for c := range in.Cells {
 			if in.Counter != nil {
 				if err := k.counter(s, in.IR.Name, in.Counter, c); err != nil {

@@ -70,7 +70,7 @@ func (e *ssaEngine) Process(port uint32, data []byte) ([]packetcase.Packet, erro
 // programDrop tells the drops that a program asks for from those that an engine
 // decides on.
 func programDrop(r ssa.DropReason) error {
-	if r != ssa.DropProgram {
+	if r != ssa.DropProgram && r != ssa.DropParser {
 		return fmt.Errorf("dropped for reason %d, which is none of the program's", r)
 	}
 	return nil
@@ -97,6 +97,11 @@ func (e *ssaEngine) State() (State, error) {
 	}
 	for _, in := range e.p.Instances {
 		for i := range cells(in) {
+			if in.Type.Name == "CounterArray" {
+				n, _ := e.in.CounterArray(in, i)
+				s.count(in.Name, i, uint64(n), 0)
+				continue
+			}
 			if in.Type.Name == "counter" {
 				c, ok := e.in.InstanceCounter(in, uint64(i))
 				if !ok {

@@ -53,6 +53,7 @@ func (g *gen) table(e *env, d *ast.TableDecl) {
 		g.errorf(codeUnsupported, d.Name.Span, "table %s has %d actions; at most 255 are supported", t.Name, len(t.Actions))
 	}
 	g.properties(e, t, d)
+	g.stored(t)
 	if !t.HasDefault {
 		g.insertNoAction(t, d)
 	}
@@ -159,6 +160,25 @@ func (g *gen) properties(e *env, t *ir.Table, d *ast.TableDecl) {
 		default:
 			g.otherProp(e, t, p)
 		}
+	}
+}
+
+// stored: hash_table and array_table of ebpf_model are no objects but say how a table
+// is stored. The table has their size, unless it gives one itself, and the name of
+// the type as its property implementation; nothing else is left of them.
+func (g *gen) stored(t *ir.Table) {
+	i := t.Implementation
+	if i == nil || i.Type.Name != "hash_table" && i.Type.Name != "array_table" {
+		return
+	}
+	t.Implementation = nil
+	g.out.Instances = slices.DeleteFunc(g.out.Instances, func(in *ir.Instance) bool { return in == i })
+	t.Props = append(t.Props, ir.Prop{Name: "implementation", Expr: &ir.StringLit{Meta: ir.Meta{T: &ir.String{}, P: i.Pos}, Val: i.Type.Name}})
+	if t.Size != 0 || len(i.Args) == 0 {
+		return
+	}
+	if c, ok := i.Args[0].(*ir.Const); ok && c.Val.IsInt64() && c.Val.Int64() <= math.MaxInt32 {
+		t.Size = int(c.Val.Int64())
 	}
 }
 

@@ -52,7 +52,7 @@ func (u *Unsupported) Error() string {
 // effects lists the ops that change something besides their result.
 func (op Op) effects() bool {
 	switch op {
-	case OpRand, OpCountHit, OpCounterInc, OpRegRead, OpRegWrite,
+	case OpRand, OpCountHit, OpCounterInc, OpRegRead, OpRegWrite, OpCellAdd,
 		OpMeter, OpDigest, OpTouch,
 		OpStore, OpScratch, OpSplice, OpTrim,
 		OpJob, OpJobStore, OpReplicate:
@@ -69,7 +69,7 @@ func (v *Value) HasEffect() bool { return v.Op.effects() }
 // HasResult tells whether v defines a value that others may use.
 func (v *Value) HasResult() bool {
 	switch v.Op {
-	case OpCountHit, OpCounterInc, OpRegWrite, OpStore, OpScratch, OpJobStore, OpDigest, OpTouch:
+	case OpCountHit, OpCounterInc, OpRegWrite, OpCellAdd, OpStore, OpScratch, OpJobStore, OpDigest, OpTouch:
 		return false
 	}
 	return true

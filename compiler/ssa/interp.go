@@ -56,6 +56,7 @@ type Interp struct {
 	opt       InterpOptions
 	tables    map[*ir.Table]*tableState
 	counters  map[*ir.Instance][]Count
+	arrays    map[*ir.Instance]*cellArray // CounterArray
 	registers map[*ir.Instance][][]uint64 // cell -> limbs
 	groups    map[uint32][]ir.Replica
 	sessions  map[uint32]ir.CloneSession
@@ -70,6 +71,7 @@ func NewInterp(f *Func, opt InterpOptions) (*Interp, error) {
 		f: f, opt: opt,
 		tables:    map[*ir.Table]*tableState{},
 		counters:  map[*ir.Instance][]Count{},
+		arrays:    map[*ir.Instance]*cellArray{},
 		registers: map[*ir.Instance][][]uint64{},
 		groups:    map[uint32][]ir.Replica{},
 		sessions:  map[uint32]ir.CloneSession{},
@@ -89,6 +91,8 @@ func NewInterp(f *Func, opt InterpOptions) (*Interp, error) {
 			return nil, err
 		}
 		switch i.Kind() {
+		case "CounterArray":
+			in.arrays[i] = newCellArray(i, size)
 		case "counter":
 			in.counters[i] = make([]Count, size)
 		case "register":
@@ -110,7 +114,7 @@ const maxArray = 1 << 24
 // constructor argument; 0 for other objects.
 func arraySize(i *ir.Instance) (uint64, error) {
 	switch i.Kind() {
-	case "counter", "meter", "register":
+	case "counter", "meter", "register", "CounterArray":
 	default:
 		return 0, nil
 	}
@@ -303,6 +307,8 @@ func (r *run) eval(v *Value) error {
 			cells[i].Packets += r.p.Segments
 			cells[i].Bytes += r.p.Bytes
 		}
+	case OpCellAdd:
+		r.in.arrays[v.Sym.(*ir.Instance)].add(uint32(a(0)), uint32(a(1)))
 	case OpRegRead:
 		cells := r.in.registers[v.Sym.(*ir.Instance)]
 		if i := a(0); i < uint64(len(cells)) && v.Limb < len(cells[i]) {
@@ -392,6 +398,10 @@ func limbsOf(b []byte, w int) []uint64 {
 
 // InstanceCounter reads a cell of an indirect counter.
 func (in *Interp) InstanceCounter(i *ir.Instance, index uint64) (Count, bool) {
+	if in.arrays[i] != nil && index <= 1<<32-1 {
+		n, ok := in.CounterArray(i, uint32(index))
+		return Count{Packets: uint64(n)}, ok
+	}
 	c := in.counters[i]
 	if index >= uint64(len(c)) {
 		return Count{}, false

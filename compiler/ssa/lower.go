@@ -148,6 +148,10 @@ func (l *lowerer) program() {
 	switch l.p.Arch {
 	case "v1model":
 		l.v1model()
+	case "ebpf":
+		l.ebpfFilter()
+	case "xdp":
+		l.xdpSwitch()
 	default:
 		l.refuse(ir.Pos{}, "architecture "+l.p.Arch, "there is no lowering for it")
 	}

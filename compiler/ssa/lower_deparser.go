@@ -16,12 +16,13 @@ type emission struct {
 }
 
 // planEmits notes the order in which the deparser emits the parser's headers,
-// where that can be seen without lowering it.
-func (l *lowerer) planEmits(dep *ir.Block, hdr *variable) {
+// where that can be seen without lowering it. param is the deparser's parameter for
+// them.
+func (l *lowerer) planEmits(dep *ir.Block, param int, hdr *variable) {
 	ps := l.parser
 	ps.emitOrder = map[int]int{}
 	ps.packed = true
-	out := l.declare(dep.Params[1])
+	out := l.declare(dep.Params[param])
 	n := 0
 	for _, s := range dep.Body {
 		e, ok := s.(*ir.Emit)

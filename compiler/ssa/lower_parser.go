@@ -16,6 +16,9 @@ type parserState struct {
 	order  int // leaf: 1 + place among the emitted headers of the last one extracted
 	stacks []int
 	done   []exit // accept and reject
+	// apart: what the parser rejects goes to rejected, not to done.
+	apart    bool
+	rejected []exit
 	// emitOrder gives the leaf of a header's valid bit its place among the
 	// headers that the deparser emits, where that is known beforehand.
 	emitOrder map[int]int
@@ -34,6 +37,15 @@ type parserState struct {
 // loadTag says that a value is what extract slot put into leaf rel.
 type loadTag struct {
 	slot, rel int
+}
+
+// end notes exits on which the parser ends.
+func (ps *parserState) end(accepted bool, e []exit) {
+	if ps.apart && !accepted {
+		ps.rejected = append(ps.rejected, e...)
+	} else {
+		ps.done = append(ps.done, e...)
+	}
 }
 
 // errorIndex is the index of a predefined error.
@@ -128,7 +140,7 @@ func (l *lowerer) parserBlock(b *ir.Block) {
 		l.setPos(in.state.Trans.Pos)
 		l.transition(&in.state.Trans, func(next string, e []exit) {
 			if next == "accept" || next == "reject" {
-				ps.done = append(ps.done, e...)
+				ps.end(next == "accept", e)
 				return
 			}
 			to := g.states[next]
@@ -350,7 +362,7 @@ func (l *lowerer) rejectWith(err *Value, exits []exit) {
 		}
 		env[l.parser.err] = err
 		x.env = env
-		l.parser.done = append(l.parser.done, x)
+		l.parser.end(false, []exit{x})
 	}
 }
 

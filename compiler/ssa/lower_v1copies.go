@@ -269,7 +269,7 @@ func (l *lowerer) v1clone() {
 		l.set(a.sm.base+k.rel, l.frame(cellAt(a.cells.port), l.leafType[a.sm.base+k.rel], "ingress_port"))
 	}
 	a.prepareEgress(l, l.op(OpDiv, 64, l.op(OpNow, 64), l.constant(64, 1000)))
-	l.planEmits(a.blocks[5], a.hdr)
+	l.planEmits(a.blocks[5], 1, a.hdr)
 	l.parserBlock(a.blocks[0])
 	if l.cur == nil {
 		return

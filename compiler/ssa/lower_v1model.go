@@ -63,7 +63,7 @@ func newV1(l *lowerer) *v1 {
 func (a *v1) fromStart(l *lowerer, first bool) {
 	blocks := a.blocks
 	a.begin(l, first)
-	l.planEmits(blocks[5], a.hdr)
+	l.planEmits(blocks[5], 1, a.hdr)
 	l.parserBlock(blocks[0])
 	if l.cur == nil {
 		return // no way through the parser ends

@@ -84,6 +84,7 @@ const (
 	// Indices have Type 32.
 	OpRegRead  // Args: index; Limb; result Type = limb width. Out of range: 0
 	OpRegWrite // Args: index, limbs. Out of range: dropped
+	OpCellAdd  // Args: index, value (Type 32): adds to a cell of a CounterArray
 
 	// State; see lower_state.go.
 	//

@@ -18,7 +18,7 @@ var opNames = [...]string{
 	OpLoad: "load", OpPktLen: "pktlen",
 	OpIngressPort: "ingressport", OpWireLen: "wirelen", OpNow: "now", OpRand: "rand",
 	OpLookup: "lookup", OpEntry: "entry", OpActionID: "actionid", OpActionArg: "actionarg", OpCountHit: "counthit",
-	OpCounterInc: "counterinc", OpRegRead: "regread", OpRegWrite: "regwrite",
+	OpCounterInc: "counterinc", OpRegRead: "regread", OpRegWrite: "regwrite", OpCellAdd: "celladd",
 	OpMember: "member", OpBucket: "bucket", OpMeter: "meter", OpDigest: "digest", OpTouch: "touch",
 	OpCRC16: "crc16", OpCRC32: "crc32",
 	OpStore: "store", OpScratch: "scratch", OpSplice: "splice", OpTrim: "trim",

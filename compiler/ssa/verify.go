@@ -307,6 +307,8 @@ func (c *checker) value(v *Value) error {
 		return errors.Join(c.one(v, 32, 0), needTable(table))
 	case OpCounterInc:
 		return errors.Join(c.one(v, 32, 0), needObject(object))
+	case OpCellAdd:
+		return errors.Join(count(2), want(is(0, 32) && is(1, 32)), needObject(object))
 	case OpRegRead:
 		return errors.Join(c.one(v, 32, v.Type), needObject(object))
 	case OpRegWrite:

@@ -42,6 +42,9 @@ func find(what string, names []string, want string) (int, error) {
 			found = append(found, i)
 		}
 	}
+	if len(found) == 0 {
+		found = flattened(names, want)
+	}
 	switch len(found) {
 	case 1:
 		return found[0], nil
@@ -49,6 +52,42 @@ func find(what string, names []string, want string) (int, error) {
 		return -1, fmt.Errorf("there is no %s %s; there are %s", what, want, strings.Join(names, ", "))
 	}
 	return -1, fmt.Errorf("%s %s is ambiguous: %s, %s", what, want, names[found[0]], names[found[1]])
+}
+
+// flattened are the names that want means as a C identifier, the way p4c's eBPF
+// back ends write names: with _ for every dot, perhaps with one before it.
+func flattened(names []string, want string) (found []int) {
+	for i, n := range names {
+		flat := strings.ReplaceAll(n, ".", "_")
+		if flat == want || "_"+flat == want || strings.HasSuffix(want, "."+flat) {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// cField is the N of key.fieldN, the N-th member of the C structure that p4c's eBPF
+// back end makes of a table's key; -1 for other names.
+func cField(name string) int {
+	digits, is := strings.CutPrefix(name, "key.field")
+	n, err := strconv.Atoi(digits)
+	if !is || err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+// withZeros adds the arguments that are not given, as zeros: members of a C structure
+// that its initialiser leaves out.
+func withZeros(a *ir.Action, fields []Field) []Field {
+	out := slices.Clone(fields)
+	for i, p := range a.DataParams() {
+		given := slices.ContainsFunc(fields, func(f Field) bool { return f.Name == p.Name })
+		if !given && (i >= len(fields) || fields[i].Name != "") {
+			out = append(out, Field{p.Name, "0"})
+		}
+	}
+	return out
 }
 
 // wild is a number of which some bits are any.
@@ -150,6 +189,20 @@ func parseNumber(s string, w int) (*big.Int, error) {
 	return v, nil
 }
 
+// memoryOrder turns value/len of w bits around: in the C structure of a key an lpm
+// field lies in network byte order, and p4c's tests write the number that a
+// little-endian machine reads there.
+func memoryOrder(s string, w int) string {
+	v, l, is := strings.Cut(s, "/")
+	n, err := parseNumber(v, w)
+	if !is || err != nil || w%8 != 0 {
+		return s
+	}
+	b := ir.MachineBytes(n, w)
+	slices.Reverse(b)
+	return fmt.Sprintf("0x%x/%s", b, l)
+}
+
 // match makes the match of a key from its value; "" leaves it open.
 func match(k ir.Key, s string) (ir.Match, error) {
 	w := ir.Width(k.Expr.Type())
@@ -245,7 +298,12 @@ func entryAction(e *ir.Entry, t *ir.Table, c *Command) error {
 	if e.Action, err = find("action", names, c.Action); err != nil {
 		return err
 	}
-	e.Args, err = arguments(t.Actions[e.Action].Action, c.Args)
+	a := t.Actions[e.Action].Action
+	args := c.Args
+	if slices.ContainsFunc(c.Keys, func(f Field) bool { return cField(f.Name) >= 0 }) {
+		args = withZeros(a, args)
+	}
+	e.Args, err = arguments(a, args)
 	return err
 }
 
@@ -257,6 +315,12 @@ func entryKeys(e *ir.Entry, t *ir.Table, c *Command) error {
 	values := make([]string, len(t.Keys))
 	for _, f := range c.Keys {
 		i, err := find("key", keys, normal(f.Name))
+		if n := cField(f.Name); err != nil && n >= 0 && n < len(keys) {
+			i, err = n, nil
+			if t.Keys[n].Kind == ir.MatchLPM {
+				f.Value = memoryOrder(f.Value, ir.Width(t.Keys[n].Expr.Type()))
+			}
+		}
 		if err != nil {
 			return err
 		}

@@ -100,6 +100,7 @@ func (p *player) do(c *Command) error {
 		}
 		p.trace(c)
 		for _, o := range out {
+			o.Port = hostOf(p.e.Program(), o.Port, c.Port)
 			p.port(o.Port)
 			p.got[o.Port] = append(p.got[o.Port], Packet{o.Port, slices.Clone(o.Data)})
 			p.total++
@@ -131,6 +132,22 @@ func (p *player) do(c *Command) error {
 		return p.replication(c)
 	}
 	return nil
+}
+
+// portHost is the port of D8 that leads to the stack of the ingress port.
+const portHost = 509
+
+// hostOf: the packet filters of ebpf_model, xdp_model and ubpf_model pass packets on
+// to the stack behind the port they came in, and their tests expect them at that
+// port.
+func hostOf(p *ir.Program, port, in uint32) uint32 {
+	switch p.Arch {
+	case "ebpf", "xdp", "ubpf":
+		if port == portHost {
+			return in
+		}
+	}
+	return port
 }
 
 // trace prints what became of a packet, where the engine tells.
@@ -186,7 +203,7 @@ func (p *player) array(kind, name string) (*ir.Instance, error) {
 	var is []*ir.Instance
 	var names []string
 	for _, i := range p.e.Program().Instances {
-		if strings.EqualFold(i.Type.Name, kind) {
+		if strings.EqualFold(i.Type.Name, kind) || kind == "counter" && i.Type.Name == "CounterArray" {
 			is, names = append(is, i), append(names, i.Name)
 		}
 	}

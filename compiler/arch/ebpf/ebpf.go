@@ -3,8 +3,8 @@
 // xdp_model.p4 has it too (lang:E17).
 //
 // The IR has Program.Arch "ebpf" and the slots prs (packet_in, out H) and filt
-// (inout H, out bool accept). The property implementation is an ir.Instance of
-// type array_table or hash_table, Args[0] its size (lang:E5, E6).
+// (inout H, out bool accept). The property implementation becomes
+// Table.Size and a string in Table.Props, array_table or hash_table (lang:E5, E6).
 //
 // In: nothing. Out: a desc.Arch. It imports compiler/arch/desc and compiler/ir
 // only.

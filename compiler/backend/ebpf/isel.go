@@ -525,6 +525,8 @@ func (g *gen) value(v *ssa.Value) {
 		g.countHit(v)
 	case ssa.OpCounterInc:
 		g.counterInc(v)
+	case ssa.OpCellAdd:
+		g.cellAdd(v)
 	case ssa.OpRegRead:
 		g.regRead(v)
 	case ssa.OpRegWrite:

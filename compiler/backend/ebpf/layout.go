@@ -135,6 +135,8 @@ type Instance struct {
 	Initial  []uint64  // register: what cells begin with; nil for zeros
 	Meter    *MeterLayout
 	Profile  *ProfileLayout
+	// CounterArray of ebpf_model: ARRAY or HASH, u32 index -> u32.
+	CounterArray *MapSpec
 }
 
 // PlanLayout plans the maps of a core program for a machine with ncpu possible
@@ -198,6 +200,8 @@ func (l *Layout) Maps() []*MapSpec {
 			ms = append(ms, in.Counter.Map)
 		case in.Register != nil:
 			ms = append(ms, in.Register)
+		case in.CounterArray != nil:
+			ms = append(ms, in.CounterArray)
 		}
 	}
 	ms = append(ms, l.stateMaps()...)
@@ -350,6 +354,8 @@ func (l *Layout) planInstance(in *ir.Instance) (*Instance, error) {
 		return unsupported(l.Prog, in.Pos, in.Type.Name+" "+in.Name, reason, "")
 	}
 	switch in.Kind() {
+	case "CounterArray":
+		return l.planCells(in)
 	case "counter":
 		n, err := cellsOf(in, maxTableSize)
 		if err != nil {

@@ -38,7 +38,7 @@ func (m *Machine) AdoptState(old *Machine) {
 	}
 	for _, i := range m.insts {
 		o, err := old.instanceByName(i.name, i.kind)
-		if err == nil && o.size == i.size && slices.Equal(o.leaves, i.leaves) {
+		if err == nil && o.size == i.size && slices.Equal(o.leaves, i.leaves) && (o.sparse == nil) == (i.sparse == nil) {
 			i.instanceState = o.instanceState
 			i.adoptObjects(o)
 		}

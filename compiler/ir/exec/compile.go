@@ -88,8 +88,14 @@ func compile(m *Machine) (err error) {
 		m.arch = k.pna()
 	case "p4nic":
 		m.arch = k.nic()
+	case "ebpf":
+		m.arch = k.ebpfFilter()
+	case "xdp":
+		m.arch = k.xdp()
+	case "ubpf":
+		m.arch = k.ubpf()
 	default:
-		k.fail(ir.Pos{}, "architecture "+p.Arch, "only v1model, psa, pna and p4nic run here")
+		k.fail(ir.Pos{}, "architecture "+p.Arch, "only v1model, psa, pna, p4nic, ebpf_model, xdp_model and ubpf_model run here")
 	}
 	for _, t := range p.Tables { // also those that nothing applies: they can be written
 		k.table(t)

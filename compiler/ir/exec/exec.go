@@ -20,9 +20,10 @@
 //   - Entries of higher priority win; among equals the lower handle.
 //
 // What lies between the pipeline's blocks is in one file per architecture:
-// v1model.go, psa.go, pna.go. Copies of a packet, and packets sent back, are jobs
-// that run after it in the order in which they were made (copies.go). A control
-// plane programs a machine by its methods: tables (table.go), members and groups
+// v1model.go, psa.go, pna.go, p4nic.go, filter.go (ebpf_model and xdp_model),
+// ubpf.go. Copies of a packet, and packets sent back, are jobs that run after it in
+// the order in which they were made (copies.go). A control plane programs a machine
+// by its methods: tables (table.go), members and groups
 // (profile.go), replication (replication.go), meters (meter.go), value sets,
 // counters and registers (instance.go), idle and expire times (idle.go, learn.go).
 package exec
@@ -242,6 +243,7 @@ type ctx struct {
 	fresh    bool      // no step yet
 	sum      bitWriter // what a hash or checksum is computed over
 	truncate int       // -1 or the length set by truncate
+	marked   bool      // ubpf: mark_to_drop
 	length   uint64    // packet_length for egress
 	bytes    uint64    // of a recirculated frame, 0 for the one that came in
 

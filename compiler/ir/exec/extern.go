@@ -67,7 +67,9 @@ func (k *compiler) externCall(s externSite) stmt {
 	case "register.write":
 		return k.registerWrite(&s)
 	case "mark_to_drop":
-		return k.markToDrop(&s)
+		if k.p.Arch != "ubpf" {
+			return k.markToDrop(&s)
+		}
 	case "verify_checksum", "update_checksum", "verify_checksum_with_payload", "update_checksum_with_payload":
 		return k.checksum(&s)
 	case "hash":
@@ -112,6 +114,9 @@ func (k *compiler) externCall(s externSite) stmt {
 		return st
 	}
 	if st := k.pnaFunction(&s); st != nil {
+		return st
+	}
+	if st := k.filterFunction(&s); st != nil {
 		return st
 	}
 	if f := k.m.opts.Externs[s.name]; f != nil && s.object == nil && s.dst == nil {

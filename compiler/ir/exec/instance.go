@@ -34,6 +34,8 @@ type instanceState struct {
 
 	mu   sync.Mutex // register
 	regs []uint64
+	// sparse are the cells of a CounterArray that is; nil for others.
+	sparse map[uint32]uint32
 }
 
 type cell struct{ packets, bytes atomic.Uint64 }
@@ -68,6 +70,8 @@ func (k *compiler) instance(i *ir.Instance) *instance {
 		k.learnTable(r, i)
 	case "PortPool":
 		k.portPool(r, i)
+	case "CounterArray":
+		k.counterArray(r, i)
 	case "Hash", "Random", "Checksum", "InternetChecksum", "Digest", "PacketReplicationEngine", "BufferingQueueingEngine":
 	default:
 		k.fail(i.Pos, what, "this extern is not supported")
@@ -161,7 +165,12 @@ func (m *Machine) instanceByName(name, kind string) (*instance, error) {
 }
 
 // InstanceCounter reads element index of the counter with that control-plane name.
+// A CounterArray has no bytes.
 func (m *Machine) InstanceCounter(name string, index uint32) (Counter, error) {
+	if _, err := m.instanceByName(name, "CounterArray"); err == nil {
+		n, err := m.CounterArray(name, index)
+		return Counter{Packets: uint64(n)}, err
+	}
 	i, err := m.instanceByName(name, "counter")
 	if err != nil {
 		return Counter{}, err
