@@ -196,6 +196,12 @@ func dropName(i int) string {
 		return "internal"
 	case backend.DropCPUSize:
 		return "cpu-size"
+	case backend.DropCopies:
+		return "copies"
+	case backend.DropCopy:
+		return "copy"
+	case backend.DropHandover:
+		return "handover"
 	}
 	if i <= int(ssa.DropPort) {
 		return ssa.DropReason(i).String()

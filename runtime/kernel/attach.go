@@ -114,6 +114,9 @@ func (p *Plane) attach(want dataplane.Port) error {
 	if t.at, err = p.install(dev, t); err != nil {
 		return errors.Join(err, p.forget(t.number, index))
 	}
+	if err := p.needHandover(t); err != nil {
+		return errors.Join(err, p.detach(t.at), p.forget(t.number, index))
+	}
 	return p.setPort(t)
 }
 
@@ -134,7 +137,7 @@ func (p *Plane) install(dev netlink.Link, t *port) (*attachment, error) {
 	if t.hook == hookXDP {
 		return wrapDev(t.netdev, hookXDP)(p.attachXDP(index))
 	}
-	return wrapDev(t.netdev, hookTC)(p.attachTC(dev, revision))
+	return wrapDev(t.netdev, hookTC)(p.attachTC(dev, hookTC, revision))
 }
 
 func wrapDev(dev string, k hookKind) func(*attachment, error) (*attachment, error) {
@@ -163,21 +166,21 @@ func chooseHook(wanted string, dev netlink.Link) hookKind {
 // attached tells whether our dispatcher still runs on the device.
 func (p *Plane) attached(dev netlink.Link, a *attachment) bool {
 	if a.link == nil {
-		return p.ourFilter(dev)
+		return p.ourFilter(dev, hookTC)
 	}
 	live, err := p.refresh(a)
 	return err == nil && live
 }
 
 // ourFilter looks for our clsact filter; it brings it to our dispatcher.
-func (p *Plane) ourFilter(dev netlink.Link) bool {
+func (p *Plane) ourFilter(dev netlink.Link, k hookKind) bool {
 	fs, err := p.clsactFilters(dev, netlink.HANDLE_MIN_INGRESS)
 	if err != nil {
 		return false
 	}
 	for _, f := range fs {
 		if f.Name == p.filterName() {
-			return ebpf.ProgramID(f.Id) == p.hooks[hookTC].id || p.attachClsact(dev) == nil
+			return ebpf.ProgramID(f.Id) == p.hooks[k].id || p.attachClsact(dev, k) == nil
 		}
 	}
 	return false
@@ -312,7 +315,7 @@ func (p *Plane) adoptPorts() error {
 		at := links[int(index)]
 		delete(links, int(index))
 		dev, err := p.ns.Netlink().LinkByIndex(int(index))
-		if err == nil && at == nil && p.ourFilter(dev) {
+		if err == nil && at == nil && p.ourFilter(dev, hookTC) {
 			at = &attachment{hook: hookTC, ifindex: int(index)}
 		}
 		if err != nil || at == nil {
@@ -340,6 +343,9 @@ func (p *Plane) adoptPorts() error {
 		if err := p.detach(links[i]); err != nil {
 			return err
 		}
+	}
+	if err := p.adoptHandover(); err != nil {
+		return err
 	}
 	return p.dropOldDispatchers()
 }

@@ -156,7 +156,7 @@ func (p *Plane) connectTap(c *cpuPort, t *tap) error {
 		}
 	}
 	index := dev.Attrs().Index
-	if t.at, err = wrapDev(c.netdev, hookTC)(p.attachTC(dev, 0)); err != nil {
+	if t.at, err = wrapDev(c.netdev, hookTC)(p.attachTC(dev, hookTC, 0)); err != nil {
 		return err
 	}
 	if err := p.publish(p.cpuPort, index); err != nil {

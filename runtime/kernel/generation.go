@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ type generation struct {
 	tables   []*table
 	states   map[string]*mapped // memory of instances, by map name
 	programs [2]*ebpf.Program   // nil: the hook is not in use
+	machine  *ebpf.Program      // where packets with copies go on; nil: the program makes none
+	pre      *replication
 	ended    bool
 }
 
@@ -165,6 +168,10 @@ func (g *generation) build(c dataplane.Config) error {
 			}
 		}
 	}
+	copies := slices.ContainsFunc(comp.objects[:], func(o *backend.Object) bool { return o != nil && o.Machine != nil })
+	if g.pre, err = g.openReplication(dir, copies); err != nil {
+		return err
+	}
 	for k, wanted := range want {
 		if wanted {
 			if err := g.load(hookKind(k), comp.objects[k], dir); err != nil {
@@ -239,6 +246,9 @@ func (g *generation) Commit() error {
 				return err
 			}
 		}
+	}
+	if err := p.ns.DoHere(func() error { return p.completeHandover(g) }); err != nil {
+		return err
 	}
 	// All that was written above is seen by every program run that starts after
 	// the store of the cell.
@@ -361,7 +371,8 @@ func (g *generation) close() error {
 		return nil
 	}
 	var errs []error
-	for _, prog := range g.programs {
+	errs = append(errs, g.pre.close())
+	for _, prog := range []*ebpf.Program{g.programs[0], g.programs[1], g.machine} {
 		if prog != nil {
 			errs = append(errs, prog.Close())
 		}

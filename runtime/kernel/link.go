@@ -22,9 +22,18 @@ type hookKind int
 const (
 	hookXDP hookKind = iota
 	hookTC
+	hookHandover // tc of a netdev whose packets XDP sees; see handover.go
 )
 
-func (k hookKind) String() string { return [...]string{"xdp", "tc"}[k] }
+func (k hookKind) String() string { return [...]string{"xdp", "tc", "handover"}[k] }
+
+// dispatcher is the program that netdevs run there.
+func (k hookKind) dispatcher() *backend.Object {
+	if k == hookHandover {
+		return backend.HandoverDispatcher()
+	}
+	return backend.Dispatcher(backend.Hook(k))
+}
 
 func (k hookKind) progs() string { return [...]string{backend.MapProgsXDP, backend.MapProgsTC}[k] }
 
@@ -46,7 +55,7 @@ func (h *hook) close() error {
 // openHook adopts the pinned dispatcher, or loads it. One of another version
 // stays pinned until adoptPorts has replaced it in every link.
 func (p *Plane) openHook(k hookKind) (*hook, error) {
-	obj := backend.Dispatcher(backend.Hook(k))
+	obj := k.dispatcher()
 	pin := p.dir("device", dispatchPin(k))
 	prog, err := ebpf.LoadPinnedProgram(pin, nil)
 	if errors.Is(err, os.ErrNotExist) {
@@ -74,7 +83,7 @@ func (p *Plane) openHook(k hookKind) (*hook, error) {
 }
 
 func dispatchPin(k hookKind) string {
-	return "dispatch_" + k.String() + "-" + digest(backend.Dispatcher(backend.Hook(k)))
+	return "dispatch_" + k.String() + "-" + digest(k.dispatcher())
 }
 
 // attachment is a dispatcher on a netdev.
@@ -117,12 +126,12 @@ func (p *Plane) attachXDP(ifindex int) (*attachment, error) {
 	return a, p.pinLink(a)
 }
 
-// attachTC attaches with tcx, or with a filter of a clsact qdisc before Linux 6.6.
-func (p *Plane) attachTC(dev netlink.Link, revision uint64) (*attachment, error) {
+// attachTC attaches a dispatcher of tc with tcx, or with a filter of a clsact qdisc before Linux 6.6.
+func (p *Plane) attachTC(dev netlink.Link, k hookKind, revision uint64) (*attachment, error) {
 	index := dev.Attrs().Index
-	a := &attachment{hook: hookTC, ifindex: index, pin: p.linkPin(hookTC, index)}
+	a := &attachment{hook: k, ifindex: index, pin: p.linkPin(k, index)}
 	if !p.noTCX {
-		l, err := link.AttachTCX(link.TCXOptions{Interface: index, Program: p.hooks[hookTC].dispatch,
+		l, err := link.AttachTCX(link.TCXOptions{Interface: index, Program: p.hooks[k].dispatch,
 			Attach: ebpf.AttachTCXIngress, ExpectedRevision: revision})
 		switch {
 		case err == nil:
@@ -132,7 +141,7 @@ func (p *Plane) attachTC(dev netlink.Link, revision uint64) (*attachment, error)
 			return nil, err
 		}
 	}
-	return a, p.attachClsact(dev)
+	return a, p.attachClsact(dev, k)
 }
 
 func (p *Plane) pinLink(a *attachment) error {
@@ -150,7 +159,7 @@ func (p *Plane) pinLink(a *attachment) error {
 // that could be pinned.
 func (p *Plane) filterName() string { return "p4nic:" + p.instance }
 
-func (p *Plane) attachClsact(dev netlink.Link) error {
+func (p *Plane) attachClsact(dev netlink.Link, k hookKind) error {
 	nl := p.ns.Netlink()
 	q := &netlink.GenericQdisc{QdiscType: "clsact", QdiscAttrs: netlink.QdiscAttrs{
 		LinkIndex: dev.Attrs().Index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT}}
@@ -160,7 +169,7 @@ func (p *Plane) attachClsact(dev netlink.Link) error {
 	f := &netlink.BpfFilter{
 		FilterAttrs: netlink.FilterAttrs{LinkIndex: dev.Attrs().Index, Parent: netlink.HANDLE_MIN_INGRESS,
 			Handle: 1, Protocol: unix.ETH_P_ALL, Priority: 1},
-		Fd: p.hooks[hookTC].dispatch.FD(), Name: p.filterName(), DirectAction: true,
+		Fd: p.hooks[k].dispatch.FD(), Name: p.filterName(), DirectAction: true,
 	}
 	if err := nl.FilterReplace(f); err != nil {
 		return fmt.Errorf("clsact filter: %w", err)
@@ -189,6 +198,10 @@ func (p *Plane) clsactFilters(dev netlink.Link, parent uint32) ([]*netlink.BpfFi
 
 // detach removes the dispatcher from its device.
 func (p *Plane) detach(a *attachment) error {
+	return errors.Join(p.detachOne(a), p.dropHandover(a))
+}
+
+func (p *Plane) detachOne(a *attachment) error {
 	if a.link != nil {
 		var errs []error
 		if err := a.link.Detach(); err != nil && !errors.Is(err, ebpf.ErrNotSupported) && !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.ENOLINK) {
@@ -246,8 +259,11 @@ func (p *Plane) adoptLinks() (map[int]*attachment, error) {
 		name, num, _ := strings.Cut(pin.Name(), "_")
 		index, err := strconv.Atoi(num)
 		k := hookXDP
-		if name == hookTC.String() {
+		switch name {
+		case hookTC.String():
 			k = hookTC
+		case hookHandover.String():
+			k = hookHandover
 		}
 		if err != nil || name != k.String() {
 			return found, fmt.Errorf("%s is no link of p4nic", filepath.Join(p.dir("links"), pin.Name()))
@@ -259,6 +275,10 @@ func (p *Plane) adoptLinks() (map[int]*attachment, error) {
 		live, err := p.refresh(a)
 		if err != nil {
 			return found, errors.Join(fmt.Errorf("link %s: %w", a.pin, err), a.link.Close())
+		}
+		if live && k == hookHandover {
+			p.handover[index] = a
+			continue
 		}
 		if !live || found[index] != nil {
 			if err := p.detach(a); err != nil {

@@ -118,18 +118,10 @@ func (g *generation) ensure(k hookKind) error {
 
 // load gives a program to the kernel and puts it into the generation's slot.
 func (g *generation) load(k hookKind, o *backend.Object, dir string) error {
-	maps := make(map[string]*ebpf.Map, len(o.Maps))
-	for _, m := range o.Maps {
-		km := g.p.maps[m.Name]
-		if m.Role != backend.Device {
-			var err error
-			if km, err = g.addMap(m, dir, ""); err != nil {
-				return err
-			}
-		}
-		maps[m.Name] = km
+	if err := g.loadMachine(o, dir); err != nil {
+		return err
 	}
-	prog, err := loadProgram(o, "p4_"+g.prog.Name, maps)
+	prog, err := g.loadObject(o, dir)
 	if err != nil {
 		return fmt.Errorf("program %s for %s: %w", g.prog.Name, k, err)
 	}
@@ -139,6 +131,23 @@ func (g *generation) load(k hookKind, o *backend.Object, dir string) error {
 	}
 	g.programs[k] = prog
 	return nil
+}
+
+// loadObject gives an object to the kernel, with the generation's maps.
+func (g *generation) loadObject(o *backend.Object, dir string) (*ebpf.Program, error) {
+	o.ForGeneration(uint8(g.index))
+	maps := make(map[string]*ebpf.Map, len(o.Maps))
+	for _, m := range o.Maps {
+		km := g.p.maps[m.Name]
+		if m.Role != backend.Device {
+			var err error
+			if km, err = g.addMap(m, dir, ""); err != nil {
+				return nil, err
+			}
+		}
+		maps[m.Name] = km
+	}
+	return loadProgram(o, "p4_"+g.prog.Name, maps)
 }
 
 // loadProgram loads a program that names its maps. The kernel keeps 15 letters

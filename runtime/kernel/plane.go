@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,7 +43,8 @@ type Plane struct {
 	maps     map[string]*ebpf.Map // device maps by name
 	cell     *mapped
 	applied  *mapped
-	hooks    [2]*hook
+	hooks    [3]*hook
+	handover map[int]*attachment // by netdev; guarded by ops
 	watch    *watcher
 	codegen  codegen
 	cpuPort  uint32
@@ -97,7 +100,7 @@ func Open(o Options) (*Plane, error) {
 	p := &Plane{
 		log: o.Logger, instance: o.Instance, bpffs: o.BPFFS,
 		root: filepath.Join(o.BPFFS, namespaceDir, o.Instance),
-		maps: map[string]*ebpf.Map{}, ports: map[uint32]*port{},
+		maps: map[string]*ebpf.Map{}, ports: map[uint32]*port{}, handover: map[int]*attachment{},
 		cpuPort: o.CPUPort, codegen: compileFor(o.CPUPort), linger: freeAfter, epoch: 1, noTCX: !haveTCX(),
 	}
 	if err := p.open(); err != nil {
@@ -250,6 +253,10 @@ func (p *Plane) release() error {
 		errs = append(errs, p.ports[n].close())
 	}
 	clear(p.ports)
+	for _, i := range slices.Sorted(maps.Keys(p.handover)) {
+		errs = append(errs, p.handover[i].close())
+	}
+	clear(p.handover)
 	for k := range p.hooks {
 		errs = append(errs, p.hooks[k].close())
 	}

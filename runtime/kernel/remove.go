@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
@@ -41,7 +42,7 @@ func Remove(o Options) (netdevs []string, err error) {
 			continue
 		}
 		a := &attachment{link: l, pin: path}
-		if dev, err := ns.Netlink().LinkByIndex(a.index()); err == nil {
+		if dev, err := ns.Netlink().LinkByIndex(a.index()); err == nil && !slices.Contains(netdevs, dev.Attrs().Name) {
 			netdevs = append(netdevs, dev.Attrs().Name)
 		}
 		errs = append(errs, p.detach(a))
@@ -51,7 +52,9 @@ func Remove(o Options) (netdevs []string, err error) {
 	for _, dev := range devs {
 		ours, err := p.hasFilter(dev)
 		if err == nil && ours {
-			netdevs = append(netdevs, dev.Attrs().Name)
+			if !slices.Contains(netdevs, dev.Attrs().Name) {
+				netdevs = append(netdevs, dev.Attrs().Name)
+			}
 			err = p.detachClsact(dev)
 		}
 		errs = append(errs, err)

@@ -41,6 +41,16 @@ func Dispatcher(h Hook) *Object {
 	b.place(b.newBlock())
 	b.emit(minst{op: mEntry, dst: ctx})
 	b.emit(minst{op: mValue, dst: cell, name: MapCell})
+	if h == TC {
+		// Copies for the host that the machine sent to its ingress again.
+		own, mark := b.newBlock(), b.scalar()
+		b.load(mark, ctx, skbTCIndex, asm.Word)
+		b.branchImm(asm.JNE, mark, hostMark, own)
+		b.storeImm(ctx, skbTCIndex, 0, asm.Word)
+		b.movImm(mark, tcUnspec)
+		b.exit(mark)
+		b.place(own)
+	}
 	b.load(gen, cell, 0, asm.Byte) // the low 8 bits: both machines are little endian
 	miss := b.newBlock()
 	slots := make([]*mblock, Generations)
@@ -58,13 +68,19 @@ func Dispatcher(h Hook) *Object {
 	r := b.scalar()
 	b.movImm(r, pass)
 	b.exit(r)
+	obj.Insns = fixedProgram(b, "p4nic_dispatch", h)
+	return obj
+}
+
+// fixedProgram gives the instructions of a program that is the same for all.
+func fixedProgram(b *builder, name string, h Hook) asm.Instructions {
 	blocks := reachable(b.blocks)
-	as, _ := allocate(b, blocks, stackBytes/8, noReg, true)
-	e := &emitter{as: as}
+	keyArea := (b.keyMax + 7) &^ 7
+	as, _ := allocate(b, blocks, (stackBytes-keyArea)/8, noReg, true)
+	e := &emitter{as: as, keyBase: -keyArea}
 	if err := e.program(blocks); err != nil {
 		// Some thirty instructions: no jump is too long.
 		panic(err)
 	}
-	obj.Insns = function(e.out, "p4nic_dispatch", h)
-	return obj
+	return function(e.out, name, h)
 }

@@ -12,6 +12,7 @@
 // The files: layout.go, maps.go and engine*.go say what lies in the maps;
 // isel*.go turns SSA into eBPF instructions over virtual registers, regalloc.go
 // gives them machine registers and stack slots, object.go the final form;
-// hook_*.go holds what differs between XDP and tc; dispatch.go the fixed
-// program in front of the generations (D3); lineinfo.go the P4 lines.
+// hook_*.go holds what differs between XDP and tc; dispatch.go and handover.go the
+// fixed programs in front of the generations (D3); machine*.go the program in
+// which packets with copies go on; lineinfo.go the P4 lines.
 package ebpf

@@ -287,6 +287,9 @@ func (e *emitter) move(m *minst) {
 			return
 		}
 		e.imm(d, m.imm)
+		if m.site != nil {
+			e.out[len(e.out)-1].Metadata.Set(siteKey{}, m.site)
+		}
 		e.flush(d, m.dst)
 		return
 	}

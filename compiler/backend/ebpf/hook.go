@@ -38,9 +38,10 @@ const (
 func (g *gen) prologue() {
 	g.ctx = g.ptr()
 	g.emit(minst{op: mEntry, dst: g.ctx})
-	live := !g.o.Harness
+	live := !g.o.Harness && g.stage == 0
 	g.need.ingress = g.need.ingress || live
-	g.need.counts = g.need.counts || live
+	g.need.counts = g.need.counts || live || forks(g.f)
+	g.need.ingress = g.need.ingress || forks(g.f)
 	if g.need.scratch {
 		g.scratch = g.ptr()
 		zero := g.scalar()
@@ -53,12 +54,18 @@ func (g *gen) prologue() {
 		g.zero = g.scalar()
 		g.load(g.zero, p, 0, asm.DWord)
 	}
-	if g.o.Hook == TC {
+	switch {
+	case g.stage > 0:
+		g.enterStage()
+		g.pullHead(g.abortBlk)
+	case g.o.Hook == TC:
 		g.tcLinear()
 	}
-	if g.need.ingress {
+	if g.need.ingress || g.stage > 0 {
 		g.ingress = g.scalar()
-		if g.o.Harness {
+		if g.stage > 0 {
+			g.load(g.ingress, g.ctl, ctlIngress, asm.Word)
+		} else if g.o.Harness {
 			p := g.ptr()
 			g.emit(minst{op: mValue, dst: p, name: g.useMap(MapResult)})
 			g.load(g.ingress, p, resIngress, asm.Word)
@@ -72,10 +79,12 @@ func (g *gen) prologue() {
 			g.ingressPort(ifindex)
 		}
 	}
-	switch g.o.Hook {
-	case XDP:
+	switch {
+	case g.stage > 0:
+		g.stageLengths()
+	case g.o.Hook == XDP:
 		g.xdpLengths()
-	case TC:
+	default:
 		g.tcLengths()
 	}
 	if g.resized {
@@ -115,6 +124,10 @@ func (g *gen) prologue() {
 // readNow reads the time once a packet. A harness gives it.
 func (g *gen) readNow() {
 	g.now = g.scalar()
+	if g.stage > 0 {
+		g.load(g.now, g.ctl, ctlNow, asm.DWord)
+		return
+	}
 	if !g.o.Harness {
 		g.call(g.now, asm.FnKtimeGetNs)
 		return
@@ -145,6 +158,13 @@ func (g *gen) ingressPort(ifindex vreg) {
 // epilogue generates the endings: output, drop, and the two that leave the
 // program to its fault (abort) or to others (pass).
 func (g *gen) epilogue() {
+	if g.stage > 0 {
+		g.stageEnd()
+		return
+	}
+	if forks(g.f) {
+		g.fork()
+	}
 	g.place(g.outBlock)
 	if g.o.Harness {
 		g.harnessResult(VerdictOutput)
@@ -176,6 +196,9 @@ func (g *gen) epilogue() {
 	}
 	g.place(g.abortBlk)
 	g.movImm(g.reason, DropInternal)
+	if forks(g.f) {
+		g.forgetJobs()
+	}
 	g.jump(g.dropBlk)
 	g.place(g.dropBlk)
 	if g.o.Harness {
@@ -243,6 +266,11 @@ func (g *gen) harnessResult(verdict int64) {
 // are looked up again rather than kept through the whole program, but for the
 // ingress port's.
 func (g *gen) dropped() {
+	g.countDropped()
+	g.shot()
+}
+
+func (g *gen) countDropped() {
 	absent := g.newBlock()
 	p := g.element(MapDrops, g.reason, absent)
 	g.addTo(p, 0, g.segs)
@@ -252,7 +280,6 @@ func (g *gen) dropped() {
 	p = g.element(MapPortStats, g.ingress, unknown)
 	g.addTo(p, 32, g.segs)
 	g.place(unknown)
-	g.shot()
 }
 
 // shot drops without counting.

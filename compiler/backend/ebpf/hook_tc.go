@@ -46,7 +46,7 @@ const (
 // written in front of the ethertype after change_head, which works for any
 // protocol.
 func (g *gen) tcLinear() {
-	fail, start := g.newBlock(), g.newBlock()
+	fail := g.newBlock()
 	g.todo = append(g.todo, func() {
 		g.place(fail)
 		absent := g.newBlock()
@@ -58,35 +58,44 @@ func (g *gen) tcLinear() {
 		g.place(absent)
 		g.shot()
 	})
+	g.tagsToBytes(g.ctx, fail)
+	g.pullHead(fail)
+}
+
+// tagsToBytes puts the tags that lie beside the packet into it.
+func (g *builder) tagsToBytes(ctx vreg, fail *mblock) {
+	start, insert := g.newBlock(), g.newBlock()
 	present := g.scalar()
-	g.load(present, g.ctx, skbVlanPresent, asm.Word)
-	insert := g.newBlock()
+	g.load(present, ctx, skbVlanPresent, asm.Word)
 	n := g.ptr() // bytes of tags; a constant on each way into insert
 	g.branchImm(asm.JEq, present, 0, start)
 	for i := range maxTags {
 		w := g.scalar()
-		g.load(w, g.ctx, skbVlanProto, asm.Word) // in network order
+		g.load(w, ctx, skbVlanProto, asm.Word) // in network order
 		g.store(fp, macLen+4*i, w, asm.Half)
 		w = g.scalar()
-		g.load(w, g.ctx, skbVlanTCI, asm.Word)
+		g.load(w, ctx, skbVlanTCI, asm.Word)
 		g.swap(w, 16)
 		g.store(fp, macLen+4*i+2, w, asm.Half)
-		g.checked(fail, asm.FnSkbVlanPop, argReg(g.ctx))
+		g.checked(fail, asm.FnSkbVlanPop, argReg(ctx))
 		g.movImm(n, int64(4*(i+1)))
 		w = g.scalar()
-		g.load(w, g.ctx, skbVlanPresent, asm.Word)
+		g.load(w, ctx, skbVlanPresent, asm.Word)
 		g.branchImm(asm.JEq, w, 0, insert)
 	}
 	g.jump(fail)
 	g.place(insert)
-	g.checked(fail, asm.FnSkbChangeHead, argReg(g.ctx), argReg(n), argImm(0))
-	g.checked(fail, asm.FnSkbLoadBytes, argReg(g.ctx), argReg(n), argKey(0), argImm(macLen))
+	g.checked(fail, asm.FnSkbChangeHead, argReg(ctx), argReg(n), argImm(0))
+	g.checked(fail, asm.FnSkbLoadBytes, argReg(ctx), argReg(n), argKey(0), argImm(macLen))
 	g.aluImm(asm.Add, n, macLen)
-	g.checked(fail, asm.FnSkbStoreBytes, argReg(g.ctx), argImm(0), argKey(0), argReg(n), argImm(0))
+	g.checked(fail, asm.FnSkbStoreBytes, argReg(ctx), argImm(0), argKey(0), argReg(n), argImm(0))
 	g.keyMax = max(g.keyMax, macLen+4*maxTags)
 	g.place(start)
 
-	// Pull min(len, what checks can reach) where less is linear.
+}
+
+// pullHead makes min(len, what checks can reach) linear where less is.
+func (g *gen) pullHead(fail *mblock) {
 	linear := g.newBlock()
 	want, have, d := g.scalar(), g.ptr(), g.ptr()
 	most := g.scalar()
@@ -228,7 +237,20 @@ func (g *gen) tcResize(newLen, oldLen vreg, bad *mblock) {
 
 	g.place(shrink)
 	g.movImm(g.grown, 0)
-	if need := ethLen - g.o.StartOffset; need > 0 {
+	name := g.shrinkFunction()
+	g.shrinkHead(g.ctx, d, newLen, g.o.StartOffset, name, func(*mblock) vreg {
+		typ := g.scalar()
+		g.load(typ, g.scratch, ethType, asm.Half)
+		return typ
+	}, bad)
+	g.place(same)
+}
+
+// shrinkHead takes -d bytes from the packet's start, which newLen of headers will
+// replace. typ gives the ethertype that the packet will have, in network order, or
+// goes to plain where it is not known.
+func (g *builder) shrinkHead(ctx, d, newLen vreg, start int, name string, etherType func(plain *mblock) vreg, bad *mblock) {
+	if need := ethLen - start; need > 0 {
 		g.branchImm(asm.JLT, newLen, int64(need), bad)
 	}
 	odd := g.newBlock()
@@ -236,7 +258,7 @@ func (g *gen) tcResize(newLen, oldLen vreg, bad *mblock) {
 	g.mov(pad, d) // minus the bytes to remove; modulo 4 what must be added
 	g.aluImm(asm.And, pad, 3)
 	g.branchImm(asm.JEq, pad, 0, odd)
-	g.checked(bad, asm.FnSkbChangeHead, argReg(g.ctx), argReg(pad), argImm(0))
+	g.checked(bad, asm.FnSkbChangeHead, argReg(ctx), argReg(pad), argImm(0))
 	g.place(odd)
 	rest := g.ptr() // bytes to remove
 	g.mov(rest, pad)
@@ -244,36 +266,36 @@ func (g *gen) tcResize(newLen, oldLen vreg, bad *mblock) {
 	// Behind the last dressed tag comes the new ethertype; were it a tag's, the
 	// last pop would take that too, so 0x0800 stands in for it.
 	typ, plain, dressed := g.scalar(), g.newBlock(), g.newBlock()
-	if g.o.StartOffset == 0 {
-		g.load(typ, g.scratch, ethType, asm.Half)
+	if start == 0 {
+		g.mov(typ, etherType(plain))
 		g.branchImm(asm.JEq, typ, etVLAN>>8|etVLAN&0xff<<8, plain)
 		g.branchImm(asm.JNE, typ, etQinQ>>8|etQinQ&0xff<<8, dressed)
 	}
 	g.place(plain)
 	g.movImm(typ, etIPv4>>8)
 	g.place(dressed)
-	g.store(g.ctx, skbCB, rest, asm.Word)
-	g.store(g.ctx, skbCB+4, typ, asm.Word)
-	r := g.scalar()
-	g.emit(minst{op: mCall, dst: r, name: g.shrinkFunction(), args: []marg{argReg(g.ctx)}})
+	g.store(ctx, skbCB, rest, asm.Word)
+	g.store(ctx, skbCB+4, typ, asm.Word)
+	r := g.callFunc(name, ctx)
 	g.branchImm(asm.JNE, r, 0, bad)
-	g.place(same)
 }
 
 // shrinkFunction is the function that pops; its parameters are in skb->cb, which
 // belongs to tc programs: the bytes to remove, and the ethertype in network order.
 func (g *gen) shrinkFunction() string {
-	const name = "p4nic_shrink"
-	for _, s := range g.subs {
-		if s.name == name {
-			return name
-		}
+	if !hasSub(g.subs, shrinkName) {
+		g.subs = append(g.subs, shrinkSubprog())
 	}
-	s := newSubprog(name, contextType(TC))
+	return shrinkName
+}
+
+const shrinkName = "p4nic_shrink"
+
+func shrinkSubprog() *subprog {
+	s := newSubprog(shrinkName, contextType(TC))
 	s.what = "deparser"
 	shrink(s)
-	g.subs = append(g.subs, s)
-	return name
+	return s
 }
 
 func shrink(b *subprog) {

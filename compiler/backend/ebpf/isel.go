@@ -34,7 +34,10 @@ type gen struct {
 	slots   map[*ssa.Value]vreg // entry word -> address of its action data, in this block
 	maps    []*MapSpec
 	byName  map[string]*MapSpec
-	subs    []*subprog // functions of tables, in order of first use
+	subs    []*subprog          // functions of tables, in order of first use
+	mach    *machine            // nil: no copies
+	stage   int                 // 0: of packets that came in, else of jobs
+	jobs    map[*ssa.Value]vreg // records of jobs
 	need    needs
 	err     error
 
@@ -57,6 +60,8 @@ type gen struct {
 	imageMask         int
 	resized           bool     // the program contains OpSplice or OpTrim
 	curLen            vreg     // pktLen as it is now, where resized
+	ctl, frame        vreg     // of a stage: the machine's control block, the running job's record
+	nextBlk           *mblock  // without an output
 	grown             vreg     // tc: not 0 when bytes were added in front
 	todo              []func() // endings generated later
 }
@@ -75,11 +80,12 @@ type needs struct {
 	bigKey                                                      int // bytes of the largest key that does not go on the stack
 }
 
-func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, error) {
+// newGen prepares a function; spillMap gives it the scratch map.
+func newGen(f *ssa.Func, l *Layout, o Options, spillMap bool) *gen {
 	g := &gen{builder: newBuilder(), f: f, l: l, o: o,
 		vals: map[*ssa.Value]vreg{}, joined: map[*ssa.Value]bool{}, ptrs: map[*ssa.Value]ptrForm{}, nuses: map[*ssa.Value]int{},
 		sunk: map[*ssa.Value]bool{}, fused: map[*ssa.Value]bool{}, offsets: map[*ssa.Value]bool{}, blocks: map[*ssa.Block]*mblock{},
-		byName: map[string]*MapSpec{}}
+		byName: map[string]*MapSpec{}, jobs: map[*ssa.Value]vreg{}}
 	for _, m := range l.Maps() {
 		g.byName[m.Name] = m
 	}
@@ -87,10 +93,21 @@ func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, err
 		g.byName[m.Name] = m
 	}
 	g.byName[MapResult] = resultMap()
+	g.need.scratch = spillMap
+	return g
+}
+
+// selectCode generates the function over virtual registers.
+func (g *gen) selectCode() error {
+	f, l := g.f, g.l
+	if g.mach != nil {
+		for _, m := range g.mach.specs() {
+			g.byName[m.Name] = m
+		}
+	}
 	g.scan()
-	g.need.scratch = g.need.scratch || spillMap
 	if f.HeaderImage > maxHeaderImage {
-		return nil, unsupported(l.Prog, ir.Pos{}, "deparser", fmt.Sprintf("the new headers can take %d bytes, the limit is %d", f.HeaderImage, maxHeaderImage), "")
+		return unsupported(l.Prog, ir.Pos{}, "deparser", fmt.Sprintf("the new headers can take %d bytes, the limit is %d", f.HeaderImage, maxHeaderImage), "")
 	}
 	g.imageMask = 15
 	for g.imageMask < f.HeaderImage {
@@ -99,32 +116,53 @@ func compileOnce(f *ssa.Func, l *Layout, o Options, spillMap bool) (*Object, err
 	g.imageArea = (g.imageMask + 1 + g.need.maxScratchAux + 8 + 7) &^ 7
 	g.spillOff = (g.imageArea + g.need.bigKey + 7) &^ 7
 	g.function()
-	if g.err != nil {
-		return nil, g.err
-	}
+	return g.err
+}
+
+// registers allocates registers where callers have taken some of the stack;
+// errStackFull asks for the scratch map.
+func (g *gen) registers(taken int) (*assignment, []*mblock, error) {
+	f, l, o := g.f, g.l, &g.o
 	blocks := reachable(g.builder.blocks)
 	for _, b := range blocks {
 		if b.next == nil && (len(b.ins) == 0 || b.ins[len(b.ins)-1].op != mJa && b.ins[len(b.ins)-1].op != mExit) {
-			return nil, fmt.Errorf("internal fault in backend/ebpf: a block of %s has no end", f.Name)
+			return nil, nil, fmt.Errorf("internal fault in backend/ebpf: a block of %s has no end", f.Name)
 		}
 	}
 	removeDead(blocks, len(g.vregs), g.scratch)
 	// The frames of a function and of what it calls share the stack.
-	room := stackBytes
+	room := stackBytes - taken
 	for _, s := range g.subs {
-		if !s.allocate(!o.Off["coalesce"]) {
-			return nil, unsupported(l.Prog, s.pos, s.what, "its key does not fit the 512 bytes of eBPF stack", "use fewer or narrower keys")
+		if s.as == nil && !s.allocate(!o.Off["coalesce"]) {
+			return nil, nil, unsupported(l.Prog, s.pos, s.what, "its key does not fit the 512 bytes of eBPF stack", "use fewer or narrower keys")
 		}
-		room = min(room, stackBytes-s.frame())
+		room = min(room, stackBytes-taken-s.frame())
 	}
-	keyArea := (g.keyMax + 7) &^ 7
-	as, ok := allocate(g.builder, blocks, (room-keyArea)/8, g.scratch, !o.Off["coalesce"])
+	if g.stage > 0 {
+		// p4nic_job and p4nic_save.
+		room = min(room, stackBytes-taken-jobStack)
+	}
+	as, ok := allocate(g.builder, blocks, (room-(g.keyMax+7)&^7)/8, g.scratch, !o.Off["coalesce"])
 	if !ok {
 		if g.scratch == noReg {
-			return nil, errStackFull
+			return nil, nil, errStackFull
 		}
-		return nil, unsupported(l.Prog, ir.Pos{}, "program "+f.Name, "its pointers alone do not fit the 512 bytes of eBPF stack", "use fewer headers at a time")
+		return nil, nil, unsupported(l.Prog, ir.Pos{}, "program "+f.Name, "its pointers alone do not fit the 512 bytes of eBPF stack", "use fewer headers at a time")
 	}
+	return as, blocks, nil
+}
+
+func compileOnce(f *ssa.Func, m *machine, l *Layout, o Options, spillMap bool) (*Object, error) {
+	g := newGen(f, l, o, spillMap)
+	g.mach = m
+	if err := g.selectCode(); err != nil {
+		return nil, err
+	}
+	as, blocks, err := g.registers(0)
+	if err != nil {
+		return nil, err
+	}
+	keyArea := (g.keyMax + 7) &^ 7
 	e := &emitter{as: as, keyBase: -keyArea, spillOff: g.spillOff, slots: !o.Off["slots"]}
 	lines, err := newLineTable(l.Prog, blocks, g.subs)
 	if err != nil {
@@ -255,7 +293,7 @@ func (g *gen) scan() {
 			}
 		}
 		if b.Term.Kind == ssa.TermCheck {
-			reach := 512
+			reach := variableReach
 			if b.Term.Cond.Op == ssa.OpConst {
 				reach = int(min(b.Term.Cond.Aux, 4096)) + b.Term.N
 			}
@@ -354,7 +392,7 @@ func writesPacket(op ssa.Op) bool {
 
 // function generates prologue, blocks and endings.
 func (g *gen) function() {
-	g.passBlk, g.abortBlk = g.newBlock(), g.newBlock()
+	g.passBlk, g.abortBlk, g.nextBlk = g.newBlock(), g.newBlock(), g.newBlock()
 	g.outBlock, g.dropBlk = g.newBlock(), g.newBlock()
 	g.outPort, g.reason = g.scalar(), g.scalar()
 	order := postOrder(g.f)
@@ -540,7 +578,19 @@ func (g *gen) value(v *ssa.Value) {
 	case ssa.OpSplice:
 		g.splice(v)
 	case ssa.OpTrim:
-		g.trim(v)
+		if g.stage > 0 {
+			g.stageTrim(v)
+		} else {
+			g.trim(v)
+		}
+	case ssa.OpJob:
+		g.job(v)
+	case ssa.OpJobStore:
+		g.jobStore(v)
+	case ssa.OpReplicate:
+		g.replicate(v)
+	case ssa.OpFrame:
+		g.frameCell(v)
 	default:
 		g.fail(v.Pos, "operation "+v.Name, "SSA operation %d is not known to the eBPF back end", v.Op)
 	}

@@ -117,7 +117,7 @@ func (g *gen) count(c *CounterLayout, cell vreg) {
 }
 
 // addTo adds n (noReg: 1) to the u64 at p + off.
-func (g *gen) addTo(p vreg, off int, n vreg) {
+func (g *builder) addTo(p vreg, off int, n vreg) {
 	t := g.scalar()
 	g.load(t, p, off, asm.DWord)
 	if n == noReg {

@@ -32,6 +32,8 @@ func (g *gen) term(b *ssa.Block) {
 	case ssa.TermDrop:
 		g.movImm(g.reason, int64(t.Reason))
 		g.jump(g.dropBlk)
+	case ssa.TermNext:
+		g.jump(g.nextBlk)
 	default:
 		g.fail(t.Pos, "block "+b.Name, "it has no end")
 		g.movImm(g.reason, int64(ssa.DropProgram))
@@ -251,7 +253,11 @@ func (g *gen) checkTerm(t *ssa.Term) {
 		}
 	} else {
 		o := g.use(t.Cond)
-		g.branchImm(asm.JGT, g.forget(t.Cond), maxPacketOff, fail)
+		limit := int64(maxPacketOff)
+		if g.stage > 0 {
+			limit = int64(g.mach.head - t.N) // what lies behind is not saved
+		}
+		g.branchImm(asm.JGT, g.forget(t.Cond), limit, fail)
 		// The mask changes nothing; it tells the verifier the bound, which the
 		// comparison does not.
 		b := g.ptr()

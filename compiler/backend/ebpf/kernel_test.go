@@ -14,12 +14,13 @@ import (
 
 // kernel is one compiled and loaded program with its maps.
 type kernel struct {
-	t    testing.TB
-	l    *Layout
-	obj  *Object
-	maps map[string]*ebpf.Map
-	prog *ebpf.Program
-	off  int
+	t       testing.TB
+	l       *Layout
+	obj     *Object
+	maps    map[string]*ebpf.Map
+	prog    *ebpf.Program
+	machine *ebpf.Program // nil: no copies
+	off     int
 	// writers of the tables with one, by table
 	writers map[int]Writer
 }
@@ -112,8 +113,15 @@ func compileLoad(t testing.TB, f *ssa.Func, l *Layout, o Options) *kernel {
 	makeMaps(t, l.Maps(), k.maps)
 	makeMaps(t, obj.Maps, k.maps)
 	k.prog = loadProg(t, obj, k.maps)
+	k.loadMachine()
 	return k
 }
+
+// What run gives for packets that were copied.
+const (
+	runCopies = 1 << 20
+	runFork   = 1 << 21
+)
 
 // run plays a packet and gives the output port, or -1-reason for a drop.
 func (k *kernel) run(ingress uint32, pkt []byte) (int, []byte) {
@@ -136,6 +144,10 @@ func (k *kernel) run(ingress uint32, pkt []byte) (int, []byte) {
 		return -1 - int(r.Reason), nil
 	case VerdictOutput:
 		return int(r.Port), o.DataOut[k.off:]
+	case VerdictCopies:
+		return runCopies, nil
+	case VerdictFork:
+		return runFork, nil
 	}
 	k.t.Fatalf("no verdict for packet % x", pkt)
 	return 0, nil

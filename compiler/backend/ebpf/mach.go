@@ -52,6 +52,7 @@ type minst struct {
 	args   []marg
 	target *mblock
 	pos    ir.Pos
+	site   generationSite // mMov: imm is one for generation 0
 }
 
 // marg is an argument of a call: a register, a constant, a map or the address

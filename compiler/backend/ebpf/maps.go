@@ -163,6 +163,8 @@ const (
 	VerdictNone   = 0 // the program did not reach an end
 	VerdictOutput = 1
 	VerdictDrop   = 2
+	VerdictCopies = 3 // Port packets are in MapOutputs; Reason is 0, or why one of the others was dropped
+	VerdictFork   = 4 // XDP: the machine goes on, with {handMagic, Port, sequence} in skb->cb (HandoverCB)
 )
 
 // Drop reasons of MapDrops besides those of ssa.DropReason.
@@ -172,6 +174,9 @@ const (
 	DropHostShape = 18 // tc: sent to the host with more bytes in front than the stack can be told of
 	DropInternal  = 19 // an index in a map is out of range
 	DropCPUSize   = 20 // XDP: sent to the CPU port, in several buffers
+	DropCopies    = 24 // more copies of one packet than there is room for
+	DropCopy      = 25 // the kernel refused to make a copy, or to make the packet what a copy begins with
+	DropHandover  = 26 // XDP: the driver has no room for metadata, or jobs were overwritten before tc took them
 	DropReasons   = 32
 )
 

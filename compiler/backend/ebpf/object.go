@@ -6,7 +6,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
-	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ssa"
 )
 
@@ -48,6 +47,9 @@ type Object struct {
 	Type       ebpf.ProgramType
 	AttachType ebpf.AttachType
 	Flags      uint32 // of BPF_PROG_LOAD
+	// Machine is the program that a packet with copies goes on in, always for tc, at
+	// StageMachine of its generation; nil when no packet has copies.
+	Machine *Object
 	// StackSlots and MapSlots say how much the register allocator could not keep in registers,
 	// for reports: stack slots and slots of the scratch map.
 	StackSlots, MapSlots int
@@ -91,27 +93,20 @@ func (o *Object) Spec(name string, maps map[string]*ebpf.Map) (*ebpf.ProgramSpec
 		License: o.License, Instructions: insns}, nil
 }
 
-// jobPos is where f makes its first job.
-func jobPos(f *ssa.Func) ir.Pos {
-	for _, b := range f.Blocks {
-		for _, v := range b.Instrs {
-			if v.Op == ssa.OpJob {
-				return v.Pos
-			}
-		}
-	}
-	return ir.Pos{}
-}
-
 // Compile translates f, lowered from l.Prog, for one hook. Errors are
 // *Unsupported where a construct of the program is the reason.
 func Compile(f *ssa.Func, l *Layout, o Options) (*Object, error) {
-	if len(f.Stages) > 0 {
-		return nil, unsupported(l.Prog, jobPos(f), "copies of packets", "clones, multicast and packets that are sent back have no machine in the kernel yet", "")
+	m, err := newMachine(f, l)
+	if err != nil {
+		return nil, err
 	}
-	obj, err := compileOnce(f, l, o, false)
+	obj, err := compileOnce(f, m, l, o, false)
 	if err == errStackFull {
-		obj, err = compileOnce(f, l, o, true)
+		obj, err = compileOnce(f, m, l, o, true)
 	}
+	if err != nil || m == nil {
+		return obj, err
+	}
+	obj.Machine, err = machineObject(m, o)
 	return obj, err
 }
