@@ -11,9 +11,11 @@
 
 // Why a packet came to an egress control.
 enum NicPath_t {
-    UNICAST,   // send_to_port, send_to_host, send_to_controller
+    UNICAST,   // send_to_port
     MULTICAST, // a replica of a group
-    MIRROR     // a copy of mirror_packet
+    MIRROR,    // a copy of mirror_packet
+    HOST,      // send_to_host
+    CONTROLLER // send_to_controller
 }
 
 struct nic_main_input_metadata_t {

@@ -12,7 +12,7 @@ header seen_t {
     bit<8>  pass;
     bit<8>  direction; // 1 from the network, 2 from the host
     bit<8>  input;
-    bit<8>  path;      // 1 unicast, 2 multicast, 3 mirror
+    bit<8>  path;      // 1 unicast, 2 multicast, 3 mirror, 4 host, 5 controller
     bit<8>  egress;
     bit<16> instance;
     bit<8>  length;
@@ -80,7 +80,8 @@ control E(inout headers_t hdr, inout meta_t meta, in nic_egress_input_metadata_t
         hdr.seen.pass = (bit<8>)(PassNumberUint_t) istd.pass;
         hdr.seen.direction = meta.direction;
         hdr.seen.input = (bit<8>)(PortIdUint_t) istd.input_port;
-        hdr.seen.path = istd.path == NicPath_t.MULTICAST ? 8w2 : istd.path == NicPath_t.MIRROR ? 8w3 : 8w1;
+        hdr.seen.path = istd.path == NicPath_t.MULTICAST ? 8w2 : istd.path == NicPath_t.MIRROR ? 8w3
+            : istd.path == NicPath_t.HOST ? 8w4 : istd.path == NicPath_t.CONTROLLER ? 8w5 : 8w1;
         hdr.seen.egress = (bit<8>)(PortIdUint_t) istd.egress_port;
         hdr.seen.instance = (MulticastInstanceUint_t) istd.instance;
         hdr.seen.length = meta.length;

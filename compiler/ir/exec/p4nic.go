@@ -30,14 +30,20 @@ var nicSlots = [...]struct {
 	{"main_deparser", ir.Control, []string{"", "mh", "mm"}},
 }
 
-// nicMulticast is a fate of a packet besides PNA's.
-const nicMulticast = pnaAgain + 1
+// Fates of a packet besides PNA's.
+const (
+	nicMulticast = pnaAgain + 1 + iota
+	nicToHost
+	nicToController
+)
 
 // Values of NicPath_t.
 const (
 	nicUnicast = iota
 	nicReplica
 	nicMirror
+	nicHost
+	nicController
 )
 
 // nic is the compiled pipeline.
@@ -163,11 +169,11 @@ func (a *nic) fromPort(c *ctx, r *Result, port uint32, passes int) {
 	}
 	switch fate.fate {
 	case pnaSend:
-		if !c.waiting() {
-			a.toEgress(c, r, fate.port, nicUnicast, 0)
-		} else if j := c.newJob(r); j != nil {
-			a.park(c, j, fate.port, nicUnicast, 0)
-		}
+		a.single(c, r, fate.port, nicUnicast)
+	case nicToHost:
+		a.single(c, r, hostPort, nicHost)
+	case nicToController:
+		a.single(c, r, controllerPort, nicController)
 	case nicMulticast:
 		if !a.replicate(c, r, c.m.pre.group(fate.group), nicReplica, -1, "multicast") {
 			c.drop(r, fmt.Sprintf("multicast group %d has no replicas", fate.group))
@@ -186,6 +192,15 @@ func (a *nic) fromPort(c *ctx, r *Result, port uint32, passes int) {
 		}
 	default:
 		c.dropBecause(r, fate.reason, "the program sends the packet nowhere")
+	}
+}
+
+// single sends the packet itself to one port, behind the copies that were made.
+func (a *nic) single(c *ctx, r *Result, port uint32, path int) {
+	if !c.waiting() {
+		a.toEgress(c, r, port, path, 0)
+	} else if j := c.newJob(r); j != nil {
+		a.park(c, j, port, path, 0)
 	}
 }
 
@@ -292,12 +307,12 @@ func (k *compiler) nicFunction(s *externSite) stmt {
 		return after(func(c *ctx) { c.pna.fate, c.pna.group = nicMulticast, uint32(x.u(c)) })
 	case "send_to_host", "send_to_controller":
 		main()
-		port := uint32(hostPort)
+		fate := nicToHost
 		if s.name == "send_to_controller" {
-			port = controllerPort
+			fate = nicToController
 		}
 		return func(c *ctx) status {
-			c.pna.fate, c.pna.port = pnaSend, port
+			c.pna.fate = fate
 			return next
 		}
 	case "drop_because":
@@ -320,7 +335,7 @@ func (k *compiler) dropWithReason(s *externSite) stmt {
 		all[i].code = uint8(i)
 	}
 	if len(s.types) == 1 {
-		if e, ok := ir.Underlying(s.types[0]).(*ir.Enum); ok {
+		if e, ok := s.types[0].(*ir.Enum); ok {
 			for _, m := range e.Members {
 				if m.Value.IsUint64() && m.Value.Uint64() < 256 {
 					all[m.Value.Uint64()].name = m.Name
