@@ -17,6 +17,7 @@ type lowerer struct {
 	f   *Func
 
 	stages *stageSet
+	sums   map[*ir.Instance]*sumState
 
 	nextID     int
 	consts     map[constKey]*Value

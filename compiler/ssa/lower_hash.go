@@ -182,31 +182,9 @@ func (l *lowerer) words16(pieces []*Value, f func(v *Value, bound uint64)) {
 }
 
 // csum16 is the Internet checksum (RFC 1071): the complement of the one's
-// complement sum of 16-bit words. 2^16 is 1 modulo 2^16 - 1, so words need not
-// be cut out: whatever stands at a multiple of 16 bits is added as it is and
-// the sum folded at the end.
+// complement sum of 16-bit words.
 func (l *lowerer) csum16(pieces []*Value) *Value {
-	sum, bound := l.constant(64, 0), uint64(0)
-	fold16 := func(n uint) {
-		m := l.constant(64, 1<<n-1)
-		sum = l.op(OpAdd, 64, l.op(OpShr, 64, sum, l.constant(8, uint64(n))), l.op(OpAnd, 64, sum, m))
-		hi := bound >> n
-		bound = max(hi-1+1<<n-1, hi+bound&(1<<n-1))
-	}
-	l.words16(pieces, func(v *Value, b uint64) {
-		if bound > ^uint64(0)-b {
-			fold16(32)
-		}
-		sum = l.op(OpAdd, 64, sum, v)
-		bound += b
-	})
-	for bound > 1<<33 {
-		fold16(32)
-	}
-	for bound > 0xffff {
-		fold16(16)
-	}
-	return l.op(OpNot, 16, l.op(OpTrunc, 16, sum))
+	return l.op(OpNot, 16, l.op(OpTrunc, 16, l.onesSum(l.constant(64, 0), pieces, false)))
 }
 
 // xor16 is the exclusive or of 16-bit words.

@@ -68,7 +68,7 @@ func (l *lowerer) simple(s ir.Stmt) {
 	case *ir.Assign:
 		l.assign(s)
 	case *ir.ExternCall:
-		if !l.arch.extern(l, s) && !l.objectExtern(s) {
+		if !l.arch.extern(l, s) && !l.objectExtern(s) && !l.valueExtern(s) {
 			l.refuse(s.P, "extern "+s.Name, "it cannot be lowered")
 		}
 	case *ir.SetValid:
