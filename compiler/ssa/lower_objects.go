@@ -44,9 +44,9 @@ func (l *lowerer) valueExtern(s *ir.ExternCall) bool {
 		l.args(s, 1)
 		l.addSum(s)
 	case "InternetChecksum.get":
-		l.result(s, l.op(OpNot, 16, l.sum16(s)))
+		l.setResult(s, l.op(OpNot, 16, l.sum16(s)))
 	case "InternetChecksum.get_state":
-		l.result(s, l.sum16(s))
+		l.setResult(s, l.sum16(s))
 	case "InternetChecksum.set_state":
 		l.args(s, 1)
 		v := l.resize(l.resize(l.eval(s.Args[0]), 16, false), 64, false)[0]
@@ -57,8 +57,8 @@ func (l *lowerer) valueExtern(s *ir.ExternCall) bool {
 	return true
 }
 
-// result stores what a method returns, where it goes anywhere.
-func (l *lowerer) result(s *ir.ExternCall, v *Value) {
+// setResult stores what a method returns, where it goes anywhere.
+func (l *lowerer) setResult(s *ir.ExternCall, v *Value) {
 	if s.Dst == nil {
 		return
 	}
@@ -110,7 +110,7 @@ func (l *lowerer) getHash(s *ir.ExternCall) {
 		base, limit := l.op(OpZext, 64, l.scalar(s.Args[0])), l.op(OpZext, 64, l.scalar(s.Args[2]))
 		h = l.op(OpAdd, 64, base, l.op(OpMod, 64, l.op(OpZext, 64, h), limit))
 	}
-	l.result(s, h)
+	l.setResult(s, h)
 }
 
 // sumOf are the leaves of the object of a call.
@@ -261,7 +261,7 @@ func (l *lowerer) getSum(s *ir.ExternCall) {
 	if l.objectAlgorithm(s) == "csum16" {
 		v = l.op(OpNot, 16, l.op(OpTrunc, 16, v))
 	}
-	l.result(s, v)
+	l.setResult(s, v)
 }
 
 // onesSum adds the pieces, or with minus their complements, to a sum of at most 16
