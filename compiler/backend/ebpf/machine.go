@@ -357,7 +357,7 @@ func (f *mfunc) release(rec vreg, done *mblock) {
 	f.aluImm(asm.Sub, refs, 1)
 	f.store(ver, verRefs, refs, asm.Word)
 	f.branchImm(asm.JNE, refs, 0, done)
-	n := f.masked(f.word(f.ctl, ctlFree), maxVersions)
+	n := f.masked(f.word(f.ctl, ctlFree), f.m.versions)
 	p := f.plus(n, 0)
 	f.aluImm(asm.LSh, p, 1)
 	f.alu(asm.Add, p, f.ctl)

@@ -77,6 +77,8 @@ func (m *machine) emitter(o *Options) *subprog {
 	left := f.ptr()
 	f.movImm(left, 0)
 	f.branch(asm.JGT, length, prefix, inRest)
+	f.alu(asm.Sub, prefix, length)
+	f.store(ctl, ctlLack, prefix, asm.Word)
 	f.jump(cutDone)
 	f.place(inRest)
 	f.mov(left, length)

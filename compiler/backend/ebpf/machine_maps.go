@@ -28,12 +28,13 @@ const (
 const (
 	MaxGroups   = 1 << 16 // ids of groups, and of sessions, are below
 	MaxRows     = 1 << 16 // replicas of all groups and sessions
-	maxVersions = 256     // of one packet at a time
+	maxVersions = 1024    // of one packet at a time
+	minVersions = 256
 	maxOriginal = 4096    // bytes of the packet that parsers may reach, in all rounds
 	maxTail     = 1 << 14 // bytes behind those that are kept when a copy is cut
 	maxJobs     = 1024    // that wait at a time
 	minJobs     = 256
-	jobsMemory  = 512 << 10 // a CPU, unless minJobs take more
+	jobsMemory  = 512 << 10 // a CPU, for jobs, and for versions, unless the least number takes more
 	handSlots   = 256       // packets of one CPU that are on their way from XDP to tc
 	maxFrame    = 8192
 	maxVersion  = 8192
@@ -95,6 +96,7 @@ const (
 	ctlArgStage = 100 // u32: arguments of p4nic_job: the stage, and N of ssa.OpJob
 	ctlArgFrom  = 104 // u32
 	ctlOutputs  = 108 // u32: outputs of a harness
+	ctlLack     = 32  // u32: bytes that a cut took from the prefix
 	ctlList     = 112 // u16 each: free versions
 	ctlSize     = ctlList + 2*maxVersions
 )
@@ -159,13 +161,14 @@ const (
 
 // machine is what the two programs of a Func with stages agree on.
 type machine struct {
-	f       *ssa.Func
-	head    int // bytes of a packet that stages may reach
-	record  int // bytes of a job record
-	jobs    int // that wait at a time, a power of 2
-	version int // bytes that a version has room for, a power of 2
-	made    int // jobs that stage 0 makes at most
-	l       *Layout
+	f        *ssa.Func
+	head     int // bytes of a packet that stages may reach
+	record   int // bytes of a job record
+	jobs     int // that wait at a time, a power of 2
+	version  int // bytes that a version has room for, a power of 2
+	versions int // that are kept at a time, a power of 2
+	made     int // jobs that stage 0 makes at most
+	l        *Layout
 }
 
 // newMachine plans, or gives nil when the Func makes no copies.
@@ -194,6 +197,10 @@ func newMachine(f *ssa.Func, l *Layout) (*machine, error) {
 	m.version = 512
 	for m.version < m.head+image+256 && m.version < maxVersion {
 		m.version *= 2
+	}
+	m.versions = maxVersions
+	for m.versions > minVersions && m.versions*m.version > jobsMemory {
+		m.versions /= 2
 	}
 	for _, b := range f.Blocks {
 		for _, v := range b.Instrs {
@@ -236,7 +243,7 @@ func (m *machine) specs() []*MapSpec {
 	return append([]*MapSpec{
 		percpu(MapMachine, ctlSize, 1),
 		percpu(MapJobs, m.record, m.jobs+1),
-		percpu(MapVersions, verBytes+m.version, maxVersions),
+		percpu(MapVersions, verBytes+m.version, m.versions),
 		percpu(MapOriginal, 2*maxOriginal, 1),
 		percpu(MapTail, maxOriginal+maxTail, 1),
 		array(MapHandRecs, m.record, m.handRecs()+1),

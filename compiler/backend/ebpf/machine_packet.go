@@ -60,7 +60,7 @@ func (m *machine) setup(o *Options) *subprog {
 	f.alu(asm.Sub, rest, saved)
 	f.store(ctl, ctlRest, rest, asm.Word)
 	f.store(ctl, ctlHave, rest, asm.Word)
-	for _, off := range []int{ctlRuns, ctlVersion, ctlDirty, ctlFree, ctlFinal, ctlOutputs} {
+	for _, off := range []int{ctlRuns, ctlVersion, ctlDirty, ctlFree, ctlFinal, ctlOutputs, ctlLack} {
 		f.storeImm(ctl, off, 0, asm.Word)
 	}
 	f.storeImm(ctl, ctlNext, 1, asm.Word)
@@ -98,7 +98,15 @@ func (m *machine) restore(o *Options) *subprog {
 	f.storeImm(ctl, ctlDirty, 1, asm.Word)
 	ver := f.elem(MapVersions, v, bad)
 
-	// The end first: shorter, or longer again.
+	// The end first: shorter, or longer again. What a cut took from the prefix comes
+	// back at its end too: more bytes in front would be headers to the kernel, into
+	// which it cuts no packet.
+	lack, intact := f.word(ctl, ctlLack), f.newBlock()
+	f.branchImm(asm.JEq, lack, 0, intact)
+	_, length := f.prefixLen()
+	f.changeTail(f.at(length, lack), bad)
+	f.storeImm(ctl, ctlLack, 0, asm.Word)
+	f.place(intact)
 	want, e, saved := f.ptr(), f.word(ver, verE), f.word(ctl, ctlSaved)
 	none, ended, longer := f.newBlock(), f.newBlock(), f.newBlock()
 	f.movImm(want, 0)
@@ -253,14 +261,14 @@ func (m *machine) save(o *Options) *subprog {
 	f.branchImm(asm.JEq, free, 0, fresh)
 	f.aluImm(asm.Sub, free, 1)
 	f.store(ctl, ctlFree, free, asm.Word)
-	p := f.masked(free, maxVersions)
+	p := f.masked(free, m.versions)
 	f.aluImm(asm.LSh, p, 1)
 	f.alu(asm.Add, p, ctl)
 	f.load(v, p, ctlList, asm.Half)
 	f.jump(got)
 	f.place(fresh)
 	f.load(v, ctl, ctlNext, asm.Word)
-	f.branchImm(asm.JGE, v, maxVersions, f.no)
+	f.branchImm(asm.JGE, v, int64(m.versions), f.no)
 	f.store(ctl, ctlNext, f.plus(v, 1), asm.Word)
 	f.place(got)
 	ver = f.elem(MapVersions, v, f.no)
@@ -287,7 +295,7 @@ func (m *machine) save(o *Options) *subprog {
 	f.exit(v)
 	// Back to the list: nobody has it.
 	f.place(full)
-	free = f.masked(f.word(ctl, ctlFree), maxVersions)
+	free = f.masked(f.word(ctl, ctlFree), m.versions)
 	p = f.plus(free, 0)
 	f.aluImm(asm.LSh, p, 1)
 	f.alu(asm.Add, p, ctl)

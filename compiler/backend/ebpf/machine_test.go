@@ -251,3 +251,125 @@ func checkCopies(t testing.TB, k *kernel, in *ssa.Interp, port uint32, pkt []byt
 		}
 	}
 }
+
+// Packets that go round: their first byte counts down, each round adds or takes
+// bytes in front, and the last sends it. Every round also sends a copy of the
+// packet as the round found it, and one of what came in is not there any more.
+const rounds = `stage "again" image=128 frame=40
+b0:
+  v1 = const.32 aux=0
+  check v1 n=14 -> b1, b2
+b2:
+  v3 = frame.32 aux=24
+  output v3
+b1(v4:ptr):
+  v5 = load.32 v4 aux=8 n=4
+  v6 = frame.32 aux=24
+  v7 = frame.32 aux=32
+  v8 = wirelen.32
+  v9 = pktlen.32
+  v10 = const.32 aux=0
+  v11 = eq.1 v6, v10
+  branch v11 -> b3, b4
+b3:
+  store v4, v8 aux=0 n=4
+  store v4, v9 aux=4 n=4
+  output v7
+b4:
+  v12 = const.32 aux=1
+  v13 = sub.32 v6, v12
+  v14 = and.32 v7, v12
+  v15 = eq.1 v14, v12
+  v16 = job.32 aux=1
+  jobstore v16, v6 aux=24
+  scratch v10, v6 aux=0 n=4
+  scratch v10, v8 aux=4 n=4
+  scratch v10, v9 aux=8 n=4
+  scratch v10, v5 aux=12 n=4
+  scratch v10, v5 aux=16 n=4
+  scratch v10, v5 aux=20 n=4
+  branch v15 -> b5, b6
+b5:
+  v20 = const.32 aux=19
+  v21 = const.32 aux=14
+  v22 = splice.1 v20, v21
+  branch v22 -> b7, b8
+b6:
+  v23 = const.32 aux=32
+  check v10 n=32 -> b9, b5
+b9(v24:ptr):
+  v25 = const.32 aux=15
+  v26 = splice.1 v25, v23
+  branch v26 -> b7, b8
+b7:
+  v30 = job.32 aux=0 n=2
+  jobstore v30, v13 aux=24
+  jobstore v30, v7 aux=32
+  v31 = job.32 aux=1 n=1
+  jobstore v31, v13 aux=24
+  next
+b8:
+  drop resize
+stage "copy" image=64 frame=32
+b0:
+  v1 = const.32 aux=0
+  check v1 n=14 -> b1, b2
+b1(v4:ptr):
+  v3 = frame.32 aux=24
+  v5 = wirelen.32
+  store v4, v5 aux=0 n=4
+  output v3
+b2:
+  drop parser
+`
+
+func TestCopiesGoRound(t *testing.T) {
+	text := forkAll("  v8 = job.32 aux=0\n  jobstore v8, v4 aux=24\n  v9 = ingressport.32\n  jobstore v8, v9 aux=32\n", rounds, 40)
+	eachHook(t, func(t *testing.T, o Options) {
+		l := plan(t)
+		f, err := ssa.Parse(text, l.Prog)
+		netnstest.Check(t, err)
+		in, err := ssa.NewInterp(f, ssa.InterpOptions{})
+		netnstest.Check(t, err)
+		k := compileLoad(t, f, l, o)
+		for _, first := range []byte{0, 1, 2, 3, 7, 20, 40} {
+			for _, n := range []int{60, 64, 65, 100, 600, 1400} {
+				for port := range uint32(2) {
+					pkt := make([]byte, n)
+					for i := range pkt {
+						pkt[i] = byte(i * 7)
+					}
+					pkt[0], pkt[12], pkt[13] = first, 8, 0
+					checkCopies(t, k, in, port, pkt)
+				}
+			}
+		}
+	})
+}
+
+// A packet makes ir.MaxCopies copies; what is more is lost.
+func TestCopiesLimit(t *testing.T) {
+	text := forkAll("  v8 = job.32 aux=0\n  jobstore v8, v4 aux=24\n  v9 = replicate.1 v8, v4\n  v10 = job.32 aux=0\n  jobstore v10, v4 aux=24\n  jobstore v10, v4\n", rewrite, 32)
+	eachHook(t, func(t *testing.T, o Options) {
+		l := plan(t)
+		f, err := ssa.Parse(text, l.Prog)
+		netnstest.Check(t, err)
+		in, err := ssa.NewInterp(f, ssa.InterpOptions{})
+		netnstest.Check(t, err)
+		k := compileLoad(t, f, l, o)
+		groups := map[uint32][]ir.Replica{}
+		for i, n := range []int{ir.MaxCopies - 1, ir.MaxCopies, ir.MaxCopies + 1} {
+			rs := make([]ir.Replica, n)
+			for j := range rs {
+				rs[j] = ir.Replica{Port: uint32(j) % 500, Instance: uint16(j)}
+			}
+			groups[uint32(i+1)] = rs
+		}
+		replicate(t, k, in, groups, nil)
+		for i := range len(groups) {
+			pkt := make([]byte, 64)
+			pkt[0], pkt[12] = byte(i+1), 8
+			checkCopies(t, k, in, 1, pkt)
+		}
+	})
+}
