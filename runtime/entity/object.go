@@ -159,6 +159,8 @@ type ObjectUpdate struct {
 // members nobody else sees.
 type ActionSet struct {
 	Actions []SetAction
+	// Mode and Semantics are what the control plane said of them, to be read back.
+	Mode, Semantics uint8
 	// Group and Member of each action are ids that the store chooses.
 	Group uint32
 }

@@ -25,7 +25,7 @@ type Cells struct {
 	Name  string
 	Size  uint32
 	Type  ir.Type // of a register's elements; nil for a meter
-	Bytes int     // of a register's elements in machine form, see Leaves
+	Bytes int     // of a register's elements in machine form, see LeafWidths
 	shape string
 }
 
@@ -41,39 +41,19 @@ type ValueSetInfo struct {
 // maxCells bounds what one meter or register can have, so that counts fit.
 const maxCells = math.MaxInt32
 
-// Leaves are the scalars of a type, in order. The machine form of a value of
-// several fields is that of its leaves, one behind the other.
-func Leaves(t ir.Type) ([]ir.Type, error) {
-	if ir.Width(t) >= 0 {
-		return []ir.Type{t}, nil
+// LeafWidths are the bits of the scalars that a value of type t has in machine
+// form (ir.Leaves).
+func LeafWidths(t ir.Type) ([]int, error) {
+	leaves, ok := ir.Leaves(t)
+	if !ok {
+		return nil, fmt.Errorf("type %s has no fixed machine form", t)
 	}
-	var out []ir.Type
-	add := func(t ir.Type) error {
-		more, err := Leaves(t)
-		out = append(out, more...)
-		return err
+	out := make([]int, len(leaves))
+	for i, l := range leaves {
+		out[i] = l.Width
 	}
-	switch u := ir.Underlying(t).(type) {
-	case *ir.Tuple:
-		for _, e := range u.Elems {
-			if err := add(e); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	case *ir.Struct, *ir.Header:
-		for _, f := range ir.Fields(u) {
-			if err := add(f.Type); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	}
-	return nil, fmt.Errorf("type %s has no fixed machine form", t)
+	return out, nil
 }
-
-// Arguments of constructors, by the names that v1model, PSA and PNA have.
-const noArg = -1
 
 // objects compiles what the program declares besides tables.
 func (s *Schema) objects() error {
@@ -81,10 +61,10 @@ func (s *Schema) objects() error {
 	s.profiles, s.meters, s.registers, s.valueSets = map[string]*Profile{}, map[string]*Cells{}, map[string]*Cells{}, map[string]*ValueSetInfo{}
 	for _, in := range p.Instances {
 		var err error
-		switch in.Type.Name {
-		case "meter", "Meter":
+		switch in.Kind() {
+		case "meter":
 			err = addCells(s.meters, in, nil)
-		case "register", "Register":
+		case "register":
 			if len(in.Type.Args) > 0 {
 				err = addCells(s.registers, in, in.Type.Args[0])
 			}
@@ -126,8 +106,7 @@ func (s *Schema) objects() error {
 func newProfile(p *ir.Program, in *ir.Instance) (*Profile, error) {
 	pr := &Profile{Name: in.Name}
 	size := 0
-	switch in.Type.Name {
-	case "action_selector", "ActionSelector":
+	if in.Kind() == "action_selector" {
 		pr.Selector, size = true, 1
 	}
 	if n, ok := constArg(in, size); ok && n <= maxCells {
@@ -144,7 +123,7 @@ func newProfile(p *ir.Program, in *ir.Instance) (*Profile, error) {
 }
 
 func constArg(in *ir.Instance, i int) (uint64, bool) {
-	if i == noArg || i >= len(in.Args) {
+	if i >= len(in.Args) {
 		return 0, false
 	}
 	c, ok := in.Args[i].(*ir.Const)
@@ -169,12 +148,12 @@ func addCells(to map[string]*Cells, in *ir.Instance, elem ir.Type) error {
 	}
 	c.shape = shape.String()
 	if elem != nil {
-		leaves, err := Leaves(elem)
+		widths, err := LeafWidths(elem)
 		if err != nil {
 			return Errorf(Unsupported, "%s %s: %w", in.Type.Name, in.Name, err)
 		}
-		for _, l := range leaves {
-			c.Bytes += ir.ByteWidth(ir.Width(l))
+		for _, w := range widths {
+			c.Bytes += ir.ByteWidth(w)
 		}
 	}
 	to[in.Name] = c

@@ -95,6 +95,6 @@ func BenchmarkEncode(b *testing.B) {
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = t.appendEntry(buf[:0], e, nil)
+		buf = t.appendEntry(buf[:0], e, asked{})
 	}
 }

@@ -21,8 +21,19 @@ type binding struct {
 	byIndex  []*tableInfo // as in Program.Tables; nil where P4Info hides the table
 	inOrder  []*tableInfo // as in P4Info
 	counters map[uint32]*counterInfo
-	cells    []*counterInfo    // indirect counters as in P4Info
-	names    map[uint32]string // of every object with an id
+	cells    []*counterInfo // indirect counters as in P4Info
+	// What else the P4Info declares, by id and in its order.
+	profiles     map[uint32]*profileInfo
+	allProfiles  []*profileInfo
+	meters       map[uint32]*meterInfo
+	allMeters    []*meterInfo
+	registers    map[uint32]*registerInfo
+	allRegisters []*registerInfo
+	valueSets    map[uint32]*valueSetInfo
+	allValueSets []*valueSetInfo
+	digests      map[uint32]*digestInfo
+	allDigests   []*digestInfo
+	names        map[uint32]string // of every object with an id
 	// The headers between controllers and the pipeline.
 	packetIn, packetOut packetLayout
 }
@@ -30,11 +41,12 @@ type binding struct {
 type tableInfo struct {
 	*entity.Table
 	id      uint32
-	fields  []uint32      // id of each of Table.Fields
-	actions []*actionInfo // as Table.Actions
-	meter   bool          // it has a direct meter
-	anyKey  []byte        // a packed key with every field don't care
-	exact   uint64        // set of the exact fields, where there are at most 64 fields
+	fields  []uint32              // id of each of Table.Fields
+	actions []*actionInfo         // as Table.Actions
+	meter   *p4configv1.MeterSpec // of the direct meter, nil without one
+	profile *profileInfo
+	anyKey  []byte // a packed key with every field don't care
+	exact   uint64 // set of the exact fields, where there are at most 64 fields
 }
 
 type actionInfo struct {
@@ -88,16 +100,32 @@ func bind(info *p4configv1.P4Info, p *store.Pipeline) (*binding, error) {
 	for _, a := range info.GetActions() {
 		actions[a.GetPreamble().GetId()] = a
 	}
-	meters := map[uint32]bool{}
+	if err := b.objects(actions); err != nil {
+		return nil, err
+	}
+	meters := map[uint32]*p4configv1.MeterSpec{}
 	for _, m := range info.GetDirectMeters() {
-		meters[m.GetDirectTableId()] = true
+		meters[m.GetDirectTableId()] = m.GetSpec()
+		if m.GetSpec() == nil {
+			meters[m.GetDirectTableId()] = &p4configv1.MeterSpec{}
+		}
 	}
 	for _, t := range info.GetTables() {
 		ti, err := b.table(t, actions)
 		if err != nil {
 			return nil, within(err, "table %s", t.GetPreamble().GetName())
 		}
-		ti.meter = meters[ti.id]
+		if ti.meter = meters[ti.id]; ti.meter != nil && ti.Meter == "" {
+			return nil, invalid("table %s: P4Info has a direct meter for it, the program none", ti.Name)
+		}
+		for _, p := range b.allProfiles {
+			if p.Name == ti.Profile {
+				ti.profile = p
+			}
+		}
+		if id := t.GetImplementationId(); id != 0 && (ti.profile == nil || ti.profile.id != id) {
+			return nil, invalid("table %s: implementation_id 0x%08x is not that of its action profile", ti.Name, id)
+		}
 		b.tables[ti.id] = ti
 		b.byIndex[ti.Index] = ti
 		b.inOrder = append(b.inOrder, ti)
@@ -225,20 +253,9 @@ func (b *binding) table(t *p4configv1.Table, actions map[uint32]*p4configv1.Acti
 		if ea == nil {
 			return nil, invalid("action %s is not in the program's table", name)
 		}
-		if len(a.GetParams()) != len(ea.Params) {
-			return nil, invalid("action %s has %d parameters, in the program %d", name, len(a.GetParams()), len(ea.Params))
-		}
-		ai := &actionInfo{Action: ea, id: ref.GetId()}
-		seen := map[uint32]bool{}
-		for i, q := range a.GetParams() {
-			if q.GetId() == 0 || seen[q.GetId()] {
-				return nil, invalid("action %s: parameter %s: id %d is zero or used twice", name, q.GetName(), q.GetId())
-			}
-			seen[q.GetId()] = true
-			if err := b.width(q.GetBitwidth(), q.GetTypeName(), ea.Params[i].Width, true); err != nil {
-				return nil, within(err, "action %s: parameter %s", name, q.GetName())
-			}
-			ai.params = append(ai.params, q.GetId())
+		ai, err := b.actionParams(a, ea, ref.GetId())
+		if err != nil {
+			return nil, err
 		}
 		ti.actions[ea.Index] = ai
 	}
@@ -248,6 +265,27 @@ func (b *binding) table(t *p4configv1.Table, actions map[uint32]*p4configv1.Acti
 		}
 	}
 	return ti, nil
+}
+
+// actionParams relates the parameters of an action of the P4Info to the program's.
+func (b *binding) actionParams(a *p4configv1.Action, ea *entity.Action, id uint32) (*actionInfo, error) {
+	name := a.GetPreamble().GetName()
+	if len(a.GetParams()) != len(ea.Params) {
+		return nil, invalid("action %s has %d parameters, in the program %d", name, len(a.GetParams()), len(ea.Params))
+	}
+	ai := &actionInfo{Action: ea, id: id}
+	seen := map[uint32]bool{}
+	for i, q := range a.GetParams() {
+		if q.GetId() == 0 || seen[q.GetId()] {
+			return nil, invalid("action %s: parameter %s: id %d is zero or used twice", name, q.GetName(), q.GetId())
+		}
+		seen[q.GetId()] = true
+		if err := b.width(q.GetBitwidth(), q.GetTypeName(), ea.Params[i].Width, true); err != nil {
+			return nil, within(err, "action %s: parameter %s", name, q.GetName())
+		}
+		ai.params = append(ai.params, q.GetId())
+	}
+	return ai, nil
 }
 
 // width compares P4Info's width with the program's. A type translated to an SDN

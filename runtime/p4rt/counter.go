@@ -66,7 +66,7 @@ func (b *binding) counterCells(typ p4v1.Update_Type, c *p4v1.CounterEntry) (u en
 		return u, false, err
 	}
 	u = entity.Update{Kind: entity.SetCells, Instance: ci.name}
-	if u.Index, u.Count, err = ci.cells(c.GetIndex()); err == nil {
+	if u.Index, u.Count, err = cells(c.GetIndex(), ci.size); err == nil {
 		u.Counter, err = counter(c.GetData())
 	}
 	if err != nil {
@@ -89,14 +89,14 @@ func (b *binding) findCounter(id uint32) (*counterInfo, error) {
 }
 
 // cells gives the cells that an index names, all for an unset one (C2, C3).
-func (ci *counterInfo) cells(i *p4v1.Index) (first, count uint32, err error) {
+func cells(i *p4v1.Index, size int64) (first, count uint32, err error) {
 	switch {
 	case i == nil:
-		return 0, uint32(ci.size), nil
+		return 0, uint32(size), nil
 	case i.GetIndex() < 0:
 		return 0, 0, invalid("index %d is negative", i.GetIndex())
-	case i.GetIndex() >= ci.size || i.GetIndex() > math.MaxUint32:
-		return 0, 0, entity.Errorf(entity.OutOfRange, "index %d is not below its size %d", i.GetIndex(), ci.size)
+	case i.GetIndex() >= size || i.GetIndex() > math.MaxUint32:
+		return 0, 0, entity.Errorf(entity.OutOfRange, "index %d is not below its size %d", i.GetIndex(), size)
 	}
 	return uint32(i.GetIndex()), 1, nil
 }

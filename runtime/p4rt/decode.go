@@ -51,10 +51,10 @@ func (t *tableInfo) entry(u *entity.Update, typ p4v1.Update_Type, te *p4v1.Table
 			return nil // nothing but the key counts (T6)
 		}
 	}
+	u.Extra = entity.Extra{Metadata: te.GetMetadata(), ControllerMetadata: controllerMetadata(te), IdleTimeout: te.GetIdleTimeoutNs()}
 	if err := t.direct(u, te); err != nil {
 		return err
 	}
-	u.Extra = entity.Extra{Metadata: te.GetMetadata(), ControllerMetadata: controllerMetadata(te)}
 	switch {
 	case te.GetAction() != nil:
 		return t.setAction(u, te.GetAction())
@@ -104,16 +104,20 @@ func (t *tableInfo) direct(u *entity.Update, te *p4v1.TableEntry) error {
 		return invalid("idle_timeout_ns %d, but the table has no idle timeout", te.GetIdleTimeoutNs())
 	case te.GetIdleTimeoutNs() < 0:
 		return invalid("idle_timeout_ns %d is negative", te.GetIdleTimeoutNs())
-	case te.GetIdleTimeoutNs() != 0:
-		return unsupported("idle_timeout_ns %d: idle timeouts are not supported", te.GetIdleTimeoutNs())
-	case (te.GetMeterConfig() != nil || te.GetMeterCounterData() != nil) && !t.meter:
+	case (te.GetMeterConfig() != nil || te.GetMeterCounterData() != nil) && t.meter == nil:
 		return invalid("meter_config or meter_counter_data, but the table has no direct meter")
-	case te.GetMeterConfig() != nil || te.GetMeterCounterData() != nil:
-		return unsupported("direct meters are not supported")
+	case te.GetMeterConfig() != nil && te.GetIsDefaultAction():
+		return t.noDefaultMeter()
 	case te.GetCounterData() != nil && t.Counter == "":
 		return invalid("counter_data, but the table has no direct counter")
 	}
+	if err := noColourCounters(te.GetMeterCounterData()); err != nil {
+		return err
+	}
 	var err error
+	if u.Extra.Meter, err = meterConfig(t.meter, te.GetMeterConfig()); err != nil {
+		return err
+	}
 	u.Counter, err = counter(te.GetCounterData())
 	return err
 }
@@ -132,7 +136,10 @@ func (t *tableInfo) setAction(u *entity.Update, ta *p4v1.TableAction) error {
 		if t.Profile == "" {
 			return invalid("it has no action profile: an action is expected, not a member, group or action set")
 		}
-		return unsupported("action profiles are not supported (%s)", t.Profile)
+		if isDefault(u) {
+			return invalid("the default action is an action, not a member, group or action set")
+		}
+		return t.refer(u, ta)
 	}
 	ai := t.action(a.GetActionId())
 	switch {

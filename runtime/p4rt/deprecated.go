@@ -44,3 +44,65 @@ func replicaOf(r entity.Replica) *p4v1.Replica {
 	}
 	return out
 }
+
+// memberWatch and actionWatch read the port that decides whether a member is
+// chosen, in either form; watchMember and watchAction give it back (p4rt:AP6,
+// AP13, OS6).
+func memberWatch(m *p4v1.ActionProfileGroup_Member) (entity.Port, error) {
+	switch w := m.GetWatchKind().(type) {
+	case *p4v1.ActionProfileGroup_Member_Watch:
+		return watchNumber(w.Watch)
+	case *p4v1.ActionProfileGroup_Member_WatchPort:
+		return watchBytes(w.WatchPort)
+	}
+	return entity.Port{}, nil
+}
+
+func actionWatch(a *p4v1.ActionProfileAction) (entity.Port, error) {
+	switch w := a.GetWatchKind().(type) {
+	case *p4v1.ActionProfileAction_Watch:
+		return watchNumber(w.Watch)
+	case *p4v1.ActionProfileAction_WatchPort:
+		return watchBytes(w.WatchPort)
+	}
+	return entity.Port{}, nil
+}
+
+func watchNumber(n int32) (entity.Port, error) {
+	switch {
+	case n < 0:
+		return entity.Port{}, invalid("watch %d is negative", n)
+	case n == 0: // as not set
+		return entity.Port{}, nil
+	}
+	return entity.Port{Number: uint32(n), Form: entity.PortNumber}, nil
+}
+
+func watchBytes(b []byte) (entity.Port, error) {
+	if len(b) == 0 { // always
+		return entity.Port{}, nil
+	}
+	n, err := portNumber(b)
+	if err != nil {
+		return entity.Port{}, within(err, "watch_port")
+	}
+	return entity.Port{Number: n, Form: entity.PortBytes}, nil
+}
+
+func watchMember(m *p4v1.ActionProfileGroup_Member, p entity.Port) {
+	switch p.Form {
+	case entity.PortNumber:
+		m.WatchKind = &p4v1.ActionProfileGroup_Member_Watch{Watch: int32(p.Number)}
+	case entity.PortBytes:
+		m.WatchKind = &p4v1.ActionProfileGroup_Member_WatchPort{WatchPort: portBytes(p.Number)}
+	}
+}
+
+func watchAction(a *p4v1.ActionProfileAction, p entity.Port) {
+	switch p.Form {
+	case entity.PortNumber:
+		a.WatchKind = &p4v1.ActionProfileAction_Watch{Watch: int32(p.Number)}
+	case entity.PortBytes:
+		a.WatchKind = &p4v1.ActionProfileAction_WatchPort{WatchPort: portBytes(p.Number)}
+	}
+}

@@ -46,11 +46,13 @@ type filter struct {
 }
 
 func (t *tableInfo) query(te *p4v1.TableEntry) (query, error) {
+	if te.GetMeterCounterData() != nil && t.meter != nil {
+		return query{}, unsupported("counters of a meter's colours are not supported")
+	}
 	if te.GetTimeSinceLastHit() != nil {
 		if !t.IdleTimeout {
 			return query{}, invalid("time_since_last_hit, but the table has no idle timeout")
 		}
-		return query{}, unsupported("time_since_last_hit: idle timeouts are not supported")
 	}
 	var f filter
 	if ta := te.GetAction(); ta != nil {
@@ -146,12 +148,22 @@ func (rd *reader) entries(t *tableInfo, te *p4v1.TableEntry, es []entity.Entry) 
 			return err
 		}
 	}
-	for i := range es {
-		var count *entity.Counter
-		if counts != nil {
-			count = &counts[i]
+	var hits []uint64
+	if te.GetTimeSinceLastHit() != nil && t.IdleTimeout && len(es) > 0 && es[0].Handle != 0 {
+		hits = make([]uint64, len(es))
+		if err := rd.snap.LastHits(t.Index, es, hits); err != nil {
+			return err
 		}
-		if err := rd.out.add(func(b []byte) []byte { return t.appendEntry(b, &es[i], count) }); err != nil {
+	}
+	for i := range es {
+		x := asked{meter: te.GetMeterConfig() != nil}
+		if counts != nil {
+			x.count = &counts[i]
+		}
+		if hits != nil && es[i].Handle != 0 {
+			x.hit = &hits[i]
+		}
+		if err := rd.out.add(func(b []byte) []byte { return t.appendEntry(b, &es[i], x) }); err != nil {
 			return err
 		}
 	}
@@ -245,7 +257,7 @@ func (b *binding) cellsQuery(c *p4v1.CounterEntry) (query, error) {
 	if err != nil {
 		return query{}, err
 	}
-	first, count, err := ci.cells(c.GetIndex())
+	first, count, err := cells(c.GetIndex(), ci.size)
 	if err != nil {
 		return query{}, within(err, "counter %s", ci.name)
 	}

@@ -105,8 +105,11 @@ func unsupported(format string, args ...any) error {
 	return entity.Errorf(entity.Unsupported, format, args...)
 }
 
-// within puts the name of what an error is about before its text.
+// within puts the name of what an error is about before its text; nil stays nil.
 func within(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
 	var e *entity.Error
 	what := fmt.Sprintf(format, args...)
 	if errors.As(err, &e) {

@@ -46,6 +46,23 @@ const (
 	idUnknown = 0x02ffffff
 )
 
+// Ids of the program "objects".
+const (
+	idSelected = 0x02000001 + iota
+	idVia
+	idMetered
+)
+
+const (
+	idSelector = 0x11000001
+	idProfile  = 0x11000002
+	idMeter    = 0x14000001
+	idRegister = 0x16000001
+	idPairs    = 0x16000002
+	idValueSet = 0x03000001
+	idDigest   = 0x17000001
+)
+
 // infoOf makes the P4Info of a program of storetest.
 func infoOf(p *ir.Program) *p4configv1.P4Info {
 	info := &p4configv1.P4Info{PkgInfo: &p4configv1.PkgInfo{Arch: "v1model", Name: p.Name}}
@@ -65,6 +82,9 @@ func infoOf(p *ir.Program) *p4configv1.P4Info {
 	for i, t := range p.Tables {
 		m := &p4configv1.Table{Preamble: &p4configv1.Preamble{Id: 0x02000001 + uint32(i), Name: t.Name}, Size: int64(t.Size)}
 		for j, k := range t.Keys {
+			if k.Kind == ir.MatchSelector {
+				continue
+			}
 			m.MatchFields = append(m.MatchFields, &p4configv1.MatchField{Id: uint32(j + 1), Name: k.Name, Bitwidth: int32(ir.Width(k.Expr.Type())),
 				Match: &p4configv1.MatchField_MatchType_{MatchType: kinds[k.Kind]}})
 		}
@@ -83,14 +103,69 @@ func infoOf(p *ir.Program) *p4configv1.P4Info {
 			m.DirectResourceIds = append(m.DirectResourceIds, id)
 			info.DirectCounters = append(info.DirectCounters, &p4configv1.DirectCounter{Preamble: &p4configv1.Preamble{Id: id, Name: t.Counters.Name}, DirectTableId: m.Preamble.Id})
 		}
+		if t.Meters != nil {
+			info.DirectMeters = append(info.DirectMeters, &p4configv1.DirectMeter{Preamble: &p4configv1.Preamble{Id: 0x15000001, Name: t.Meters.Name}, DirectTableId: m.Preamble.Id,
+				Spec: &p4configv1.MeterSpec{Unit: p4configv1.MeterSpec_BYTES}})
+		}
+		if t.SupportTimeout {
+			m.IdleTimeoutBehavior = p4configv1.Table_NOTIFY_CONTROL
+		}
+		if in := t.Implementation; in != nil {
+			id := idProfile
+			if in.Name == "ingress.selector" {
+				id = idSelector
+			}
+			m.ImplementationId = uint32(id)
+			a := &p4configv1.ActionProfile{Preamble: &p4configv1.Preamble{Id: uint32(id), Name: in.Name}, TableIds: []uint32{m.Preamble.Id}, Size: 2}
+			if in.Kind() == "action_selector" {
+				a.WithSelector, a.Size, a.MaxGroupSize = true, 4, 5
+			}
+			info.ActionProfiles = append(info.ActionProfiles, a)
+		}
 		info.Tables = append(info.Tables, m)
 	}
+	objectsInfo(info, p)
 	for _, in := range p.Instances {
-		if len(in.Args) > 0 {
+		if in.Kind() == "counter" {
 			info.Counters = append(info.Counters, &p4configv1.Counter{Preamble: &p4configv1.Preamble{Id: idCells, Name: in.Name}, Size: in.Args[0].(*ir.Const).Val.Int64()})
 		}
 	}
 	return info
+}
+
+// objectsInfo adds what the program "objects" has besides tables.
+func objectsInfo(info *p4configv1.P4Info, p *ir.Program) {
+	bits := func(w int32) *p4configv1.P4DataTypeSpec {
+		return &p4configv1.P4DataTypeSpec{TypeSpec: &p4configv1.P4DataTypeSpec_Bitstring{Bitstring: &p4configv1.P4BitstringLikeTypeSpec{
+			TypeSpec: &p4configv1.P4BitstringLikeTypeSpec_Bit{Bit: &p4configv1.P4BitTypeSpec{Bitwidth: w}}}}}
+	}
+	pair := &p4configv1.P4DataTypeSpec{TypeSpec: &p4configv1.P4DataTypeSpec_Struct{Struct: &p4configv1.P4NamedType{Name: "pair_t"}}}
+	for _, in := range p.Instances {
+		size := int64(0)
+		if len(in.Args) > 0 {
+			size = in.Args[0].(*ir.Const).Val.Int64()
+		}
+		pre := func(id uint32) *p4configv1.Preamble { return &p4configv1.Preamble{Id: id, Name: in.Name} }
+		switch in.Name {
+		case "ingress.meter":
+			info.Meters = append(info.Meters, &p4configv1.Meter{Preamble: pre(idMeter), Size: size, Spec: &p4configv1.MeterSpec{Unit: p4configv1.MeterSpec_PACKETS}})
+		case "ingress.register":
+			info.Registers = append(info.Registers, &p4configv1.Register{Preamble: pre(idRegister), Size: int32(size), TypeSpec: bits(12)})
+		case "ingress.pairs":
+			info.Registers = append(info.Registers, &p4configv1.Register{Preamble: pre(idPairs), Size: int32(size), TypeSpec: pair})
+			four := &p4configv1.P4DataTypeSpec{TypeSpec: &p4configv1.P4DataTypeSpec_Bitstring{Bitstring: &p4configv1.P4BitstringLikeTypeSpec{
+				TypeSpec: &p4configv1.P4BitstringLikeTypeSpec_Int{Int: &p4configv1.P4IntTypeSpec{Bitwidth: 4}}}}}
+			info.TypeInfo = &p4configv1.P4TypeInfo{Structs: map[string]*p4configv1.P4StructTypeSpec{"pair_t": {Members: []*p4configv1.P4StructTypeSpec_Member{
+				{Name: "a", TypeSpec: bits(8)}, {Name: "b", TypeSpec: four}}}}}
+		case "ingress.digest":
+			info.Digests = append(info.Digests, &p4configv1.Digest{Preamble: pre(idDigest), TypeSpec: pair})
+		}
+	}
+	for _, v := range p.ValueSets {
+		info.ValueSets = append(info.ValueSets, &p4configv1.ValueSet{Preamble: &p4configv1.Preamble{Id: idValueSet, Name: v.Name}, Size: int32(v.Size), Match: []*p4configv1.MatchField{
+			{Id: 1, Name: "type", Bitwidth: 16, Match: &p4configv1.MatchField_MatchType_{MatchType: p4configv1.MatchField_EXACT}},
+			{Id: 2, Name: "mask", Bitwidth: 8, Match: &p4configv1.MatchField_MatchType_{MatchType: p4configv1.MatchField_TERNARY}}}})
+	}
 }
 
 // device is the p4_device_config of a variant: a word before it, so that the
@@ -291,11 +366,13 @@ func (r *rig) setConfig(action p4v1.SetForwardingPipelineConfigRequest_Action, v
 }
 
 // ready is a rig with a primary and a pipeline.
-func ready(t testing.TB) *rig {
+func ready(t testing.TB) *rig { return readyWith(t, "") }
+
+func readyWith(t testing.TB, variant string) *rig {
 	t.Helper()
 	r := newRig(t)
 	r.primary()
-	if err := r.setConfig(p4v1.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT, ""); err != nil {
+	if err := r.setConfig(p4v1.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT, variant); err != nil {
 		t.Fatal(err)
 	}
 	return r

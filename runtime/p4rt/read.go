@@ -94,34 +94,25 @@ func (b *binding) query(e *p4v1.Entity) (query, error) {
 		return b.cellsQuery(x.CounterEntry)
 	case *p4v1.Entity_PacketReplicationEngineEntry:
 		return replicationQuery(x.PacketReplicationEngineEntry)
-	}
-	if b.empty(e) {
-		return query{run: func(*reader, *entity.Entry) error { return nil }}, nil
+	case *p4v1.Entity_ActionProfileMember:
+		return b.profileQuery(x.ActionProfileMember.GetActionProfileId(), x.ActionProfileMember.GetMemberId(), false)
+	case *p4v1.Entity_ActionProfileGroup:
+		return b.profileQuery(x.ActionProfileGroup.GetActionProfileId(), x.ActionProfileGroup.GetGroupId(), true)
+	case *p4v1.Entity_MeterEntry:
+		return b.meterQuery(x.MeterEntry)
+	case *p4v1.Entity_DirectMeterEntry:
+		return b.directMeterQuery(x.DirectMeterEntry)
+	case *p4v1.Entity_RegisterEntry:
+		return b.registerQuery(x.RegisterEntry)
+	case *p4v1.Entity_ValueSetEntry:
+		return b.valueSetQuery(x.ValueSetEntry)
+	case *p4v1.Entity_DigestEntry:
+		return b.digestQuery(x.DigestEntry)
+	case *p4v1.Entity_ExternEntry:
+		// There are none to read, so that clients can clean up (Q13, EX4).
+		if x.ExternEntry.GetExternTypeId() == 0 && x.ExternEntry.GetExternId() == 0 && len(b.info.GetExterns()) == 0 {
+			return query{run: func(*reader, *entity.Entry) error { return nil }}, nil
+		}
 	}
 	return query{}, b.notSupported(e)
-}
-
-// empty tells whether a Read asks for all objects of a kind of which there can
-// be none: they cannot be written here, and the program declares none that
-// exists by itself. Clients clean up with such reads (Q13).
-func (b *binding) empty(e *p4v1.Entity) bool {
-	switch x := e.GetEntity().(type) {
-	case *p4v1.Entity_ActionProfileMember:
-		return x.ActionProfileMember.GetMemberId() == 0
-	case *p4v1.Entity_ActionProfileGroup:
-		return x.ActionProfileGroup.GetGroupId() == 0
-	case *p4v1.Entity_DigestEntry:
-		return x.DigestEntry.GetDigestId() == 0
-	case *p4v1.Entity_MeterEntry:
-		return x.MeterEntry.GetMeterId() == 0 && len(b.info.GetMeters()) == 0
-	case *p4v1.Entity_DirectMeterEntry:
-		return x.DirectMeterEntry.GetTableEntry().GetTableId() == 0 && len(b.info.GetDirectMeters()) == 0
-	case *p4v1.Entity_ValueSetEntry:
-		return x.ValueSetEntry.GetValueSetId() == 0 && len(b.info.GetValueSets()) == 0
-	case *p4v1.Entity_RegisterEntry:
-		return x.RegisterEntry.GetRegisterId() == 0 && len(b.info.GetRegisters()) == 0
-	case *p4v1.Entity_ExternEntry:
-		return x.ExternEntry.GetExternTypeId() == 0 && x.ExternEntry.GetExternId() == 0 && len(b.info.GetExterns()) == 0
-	}
-	return false
 }

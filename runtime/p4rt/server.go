@@ -9,14 +9,14 @@
 // packetio.go and packetlayout.go its packets;
 // config.go sets and gets pipelines, binding.go relates P4Info ids to the
 // program, diff.go compares P4Infos; write.go, decode.go, wiredecode.go and counter.go write;
-// replication.go has multicast groups and clone sessions;
+// objects.go binds what is no table: replication.go has multicast groups and
+// clone sessions, profile.go action profiles, meter.go, register.go, valueset.go
+// and digestconfig.go what their names say, p4data.go their values;
 // read.go and encode.go read, wire.go writes entries; errors.go words refusals.
 //
 // What is not supported is refused with UNIMPLEMENTED and named: VERIFY_AND_SAVE
-// and COMMIT, ROLLBACK_ON_ERROR and DATAPLANE_ATOMIC, role configs, idle
-// timeouts, meters, registers, action profiles, value sets,
-// digests, externs. docs/p4runtime.md lists choices where the
-// specification leaves one.
+// and COMMIT, ROLLBACK_ON_ERROR and DATAPLANE_ATOMIC, role configs, externs.
+// docs/p4runtime.md lists choices where the specification leaves one.
 package p4rt
 
 import (

@@ -70,12 +70,72 @@ func appendBoolField(b []byte, field byte, v bool) []byte {
 
 // appendEntry writes an entry as P4Runtime shows it, an Entity with a
 // TableEntry: canonical bytes (p4rt:B5), no field that is don't care (M5).
-func (t *tableInfo) appendEntry(b []byte, e *entity.Entry, count *entity.Counter) []byte {
+func (t *tableInfo) appendEntry(b []byte, e *entity.Entry, x asked) []byte {
 	b, te := openMessage(b, 2) // Entity.table_entry
 	b = t.appendIdentity(b, e)
+	b = t.appendAction(b, e)
+	b = appendUintField(b, 4, uint64(e.Priority))
+	b = t.appendExtra(b, e, x)
+	b = appendBoolField(b, 13, e.Is(entity.Const))
+	return closeMessage(b, te)
+}
+
+// asked is what an answer has of an entry beside what all have.
+type asked struct {
+	meter bool
+	count *entity.Counter
+	hit   *uint64 // nanoseconds ago
+}
+
+// appendExtra writes the fields 5 to 11 of a TableEntry.
+func (t *tableInfo) appendExtra(b []byte, e *entity.Entry, ask asked) []byte {
+	x := e.Extra
+	if x == nil {
+		x = &entity.Extra{}
+	}
+	b = appendUintField(b, 5, x.ControllerMetadata)
+	if ask.meter {
+		b = appendMeterConfig(b, 6, x.Meter)
+	}
+	if ask.count != nil {
+		b = appendCounter(b, 7, *ask.count)
+	}
+	b = appendBoolField(b, 8, e.Handle == 0)
+	b = appendUintField(b, 9, uint64(x.IdleTimeout))
+	if ask.hit != nil {
+		var at int
+		b, at = openMessage(b, 10) // TableEntry.time_since_last_hit
+		b = closeMessage(appendUintField(b, 1, *ask.hit), at)
+	}
+	if len(x.Metadata) > 0 {
+		b = appendBytesField(b, 11, x.Metadata)
+	}
+	return b
+}
+
+// appendAction writes TableEntry.action.
+func (t *tableInfo) appendAction(b []byte, e *entity.Entry) []byte {
+	b, ta := openMessage(b, 3)
+	switch ref, id := t.Ref(e); {
+	case ref == ir.RefNone:
+		return closeMessage(t.appendPlain(b, e), ta)
+	case int(e.Action) == t.SetRef():
+		raw, err := proto.Marshal(t.profile.setMessage(e.Extra.Set))
+		if err == nil { // it always is: the message is ours
+			b = appendBytesField(b, 4, raw)
+		}
+	case ref == ir.RefMember:
+		b = appendUintField(b, 2, uint64(id))
+	default:
+		b = appendUintField(b, 3, uint64(id))
+	}
+	return closeMessage(b, ta)
+}
+
+// appendPlain writes TableAction.action.
+func (t *tableInfo) appendPlain(b []byte, e *entity.Entry) []byte {
 	a := t.actions[e.Action]
 	args := view(e.Args)
-	b, ta := openMessage(b, 3) // TableEntry.action
 	b, act := openMessage(b, 1)
 	b = appendUintField(b, 1, uint64(a.id))
 	for i := range a.Params {
@@ -86,24 +146,7 @@ func (t *tableInfo) appendEntry(b []byte, e *entity.Entry, count *entity.Counter
 		b = appendBytesField(b, 3, q.Canonical(q.Get(args)))
 		b = closeMessage(b, param)
 	}
-	b = closeMessage(closeMessage(b, act), ta)
-	b = appendUintField(b, 4, uint64(e.Priority))
-	x := e.Extra
-	if x != nil {
-		b = appendUintField(b, 5, x.ControllerMetadata)
-	}
-	if count != nil {
-		b = appendCounter(b, 7, *count)
-	}
-	b = appendBoolField(b, 8, e.Handle == 0)
-	if x != nil {
-		b = appendUintField(b, 9, uint64(x.IdleTimeout))
-		if len(x.Metadata) > 0 {
-			b = appendBytesField(b, 11, x.Metadata)
-		}
-	}
-	b = appendBoolField(b, 13, e.Is(entity.Const))
-	return closeMessage(b, te)
+	return closeMessage(b, act)
 }
 
 // appendIdentity writes table id and match.

@@ -211,7 +211,7 @@ func TestWireEntries(t *testing.T) {
 			want := &p4v1.Entity{Entity: &p4v1.Entity_TableEntry{TableEntry: ti.message(e)}}
 			want.GetTableEntry().CounterData = &p4v1.CounterData{PacketCount: 300, ByteCount: 1}
 			got := &p4v1.Entity{}
-			if err := proto.Unmarshal(ti.appendEntry(nil, e, &entity.Counter{Packets: 300, Bytes: 1}), got); err != nil || !proto.Equal(got, want) {
+			if err := proto.Unmarshal(ti.appendEntry(nil, e, asked{count: &entity.Counter{Packets: 300, Bytes: 1}}), got); err != nil || !proto.Equal(got, want) {
 				t.Errorf("%s: got %v, %v\nwant %v", ti.Name, got, err, want)
 			}
 		}

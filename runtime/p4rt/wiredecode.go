@@ -98,6 +98,12 @@ func (d *wireDecoder) tableEntry(raw []byte, u *entity.Update) bool {
 			u.Priority = int32(p)
 		case varintTag(5):
 			u.Extra.ControllerMetadata = c.varint()
+		case varintTag(9):
+			v := c.varint()
+			if v > math.MaxInt64 || v != 0 && (t == nil || !t.IdleTimeout) {
+				return false
+			}
+			u.Extra.IdleTimeout = int64(v)
 		case bytesTag(11):
 			u.Extra.Metadata = c.bytes()
 		default:
@@ -199,7 +205,10 @@ func (d *wireDecoder) match(t *tableInfo, raw, key []byte, seen *uint64) bool {
 // action decodes a TableAction that is a plain action.
 func (d *wireDecoder) action(t *tableInfo, raw []byte, u *entity.Update) bool {
 	c := cursor{b: raw}
-	if t.Profile != "" || c.b[0] != bytesTag(1) {
+	if t.Profile != "" {
+		return d.refer(t, c, u)
+	}
+	if c.b[0] != bytesTag(1) {
 		return false
 	}
 	c.b = c.b[1:]
@@ -236,6 +245,28 @@ func (d *wireDecoder) action(t *tableInfo, raw []byte, u *entity.Update) bool {
 		return false
 	}
 	u.HasAction, u.Action, u.Args = true, a.Index, text(args)
+	return true
+}
+
+// refer decodes a TableAction that is a member or a group.
+func (d *wireDecoder) refer(t *tableInfo, c cursor, u *entity.Update) bool {
+	tag := c.b[0]
+	c.b = c.b[1:]
+	id := c.varint()
+	if c.bad || len(c.b) > 0 || id == 0 || id > math.MaxUint32 || t.profile == nil {
+		return false
+	}
+	switch {
+	case tag == varintTag(2):
+		u.Action = t.MemberRef()
+	case tag == varintTag(3) && t.profile.Selector:
+		u.Action = t.GroupRef()
+	default:
+		return false
+	}
+	args := d.take(4)
+	binary.BigEndian.PutUint32(args, uint32(id))
+	u.HasAction, u.Args = true, text(args)
 	return true
 }
 

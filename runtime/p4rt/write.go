@@ -215,6 +215,25 @@ func (b *binding) update(u *p4v1.Update) (e entity.Update, skip bool, err error)
 		return b.directCounter(u.GetType(), x.DirectCounterEntry)
 	case *p4v1.Entity_CounterEntry:
 		return b.counterCells(u.GetType(), x.CounterEntry)
+	case *p4v1.Entity_ActionProfileMember:
+		e, err = b.member(u.GetType(), x.ActionProfileMember)
+		return e, false, err
+	case *p4v1.Entity_ActionProfileGroup:
+		e, err = b.group(u.GetType(), x.ActionProfileGroup)
+		return e, false, err
+	case *p4v1.Entity_MeterEntry:
+		return b.meterCells(u.GetType(), x.MeterEntry)
+	case *p4v1.Entity_DirectMeterEntry:
+		e, err = b.directMeter(u.GetType(), x.DirectMeterEntry)
+		return e, false, err
+	case *p4v1.Entity_RegisterEntry:
+		return b.registerCells(u.GetType(), x.RegisterEntry)
+	case *p4v1.Entity_ValueSetEntry:
+		e, err = b.valueSetEntry(u.GetType(), x.ValueSetEntry)
+		return e, false, err
+	case *p4v1.Entity_DigestEntry:
+		e, err = b.digestEntry(u.GetType(), x.DigestEntry)
+		return e, false, err
 	case *p4v1.Entity_PacketReplicationEngineEntry:
 		e, err = replicationEntry(u.GetType(), x.PacketReplicationEngineEntry)
 		return e, false, err
@@ -225,31 +244,14 @@ func (b *binding) update(u *p4v1.Update) (e entity.Update, skip bool, err error)
 
 // notSupported refuses the kinds of entities that this server has not, by name.
 func (b *binding) notSupported(e *p4v1.Entity) error {
-	kind, id := "", uint32(0)
-	switch x := e.GetEntity().(type) {
-	case *p4v1.Entity_ExternEntry:
-		kind, id = "extern entry", x.ExternEntry.GetExternId()
-	case *p4v1.Entity_ActionProfileMember:
-		kind, id = "action profile member", x.ActionProfileMember.GetActionProfileId()
-	case *p4v1.Entity_ActionProfileGroup:
-		kind, id = "action profile group", x.ActionProfileGroup.GetActionProfileId()
-	case *p4v1.Entity_MeterEntry:
-		kind, id = "meter entry", x.MeterEntry.GetMeterId()
-	case *p4v1.Entity_DirectMeterEntry:
-		kind, id = "direct meter entry", x.DirectMeterEntry.GetTableEntry().GetTableId()
-	case *p4v1.Entity_ValueSetEntry:
-		kind, id = "value set entry", x.ValueSetEntry.GetValueSetId()
-	case *p4v1.Entity_RegisterEntry:
-		kind, id = "register entry", x.RegisterEntry.GetRegisterId()
-	case *p4v1.Entity_DigestEntry:
-		kind, id = "digest entry", x.DigestEntry.GetDigestId()
-	default:
-		kind = "this entity"
+	x, ok := e.GetEntity().(*p4v1.Entity_ExternEntry)
+	if !ok {
+		return unsupported("this entity is not supported")
 	}
-	if name := b.names[id]; name != "" {
-		return unsupported("%s of %s is not supported", kind, name)
+	if name := b.names[x.ExternEntry.GetExternId()]; name != "" {
+		return unsupported("extern entry of %s is not supported", name)
 	}
-	return unsupported("%s is not supported", kind)
+	return unsupported("extern entry is not supported")
 }
 
 // counter converts a CounterData; its counts are not negative.

@@ -109,7 +109,9 @@ func carrySet(e *entity.Entry, from, to *entity.Profile) error {
 	if !to.Selector {
 		return fmt.Errorf("action profile %s is no selector now", to.Name)
 	}
-	set := &entity.ActionSet{Group: e.Extra.Set.Group, Actions: slices.Clone(e.Extra.Set.Actions)}
+	set := new(entity.ActionSet)
+	*set = *e.Extra.Set
+	set.Actions = slices.Clone(set.Actions)
 	for i := range set.Actions {
 		act, err := carryAction(from, to, set.Actions[i].Action)
 		if err != nil {

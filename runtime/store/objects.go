@@ -276,7 +276,7 @@ func appendMeter(b []byte, m *entity.MeterConfig) []byte {
 }
 
 func appendSet(b []byte, s *entity.ActionSet) []byte {
-	b = binary.AppendUvarint(b, uint64(s.Group))
+	b = append(binary.AppendUvarint(b, uint64(s.Group)), s.Mode, s.Semantics)
 	b = binary.AppendUvarint(b, uint64(len(s.Actions)))
 	for _, a := range s.Actions {
 		b = binary.AppendUvarint(b, uint64(a.Action))
@@ -312,7 +312,7 @@ func (d *decoder) limited(limit uint64) uint64 {
 }
 
 func (d *decoder) set() *entity.ActionSet {
-	s := &entity.ActionSet{Group: d.uint32()}
+	s := &entity.ActionSet{Group: d.uint32(), Mode: d.byte(), Semantics: d.byte()}
 	for range d.count() {
 		a := entity.SetAction{Action: int(d.limited(math.MaxUint16)), Args: d.str(), Weight: d.uint32(), Watch: d.port()}
 		a.Member = d.uint32()

@@ -331,7 +331,7 @@ func (p *plan) newSet(it *item, ts *entity.Table) error {
 			return err
 		}
 	}
-	set := &entity.ActionSet{Actions: append([]entity.SetAction(nil), asked.Actions...)}
+	set := &entity.ActionSet{Mode: asked.Mode, Semantics: asked.Semantics, Actions: append([]entity.SetAction(nil), asked.Actions...)}
 	h := p.hidden.of(pr.Name)
 	set.Group = h.groups.take()
 	for i := range set.Actions {

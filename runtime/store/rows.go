@@ -39,11 +39,12 @@ type layout struct {
 const recordHeader = 8 + 4 + 1 + 1
 
 func newLayout(t *entity.Table) layout {
-	l := layout{key: recordHeader, args: recordHeader + t.KeySize, argSize: make([]int, len(t.Actions))}
+	l := layout{key: recordHeader, args: recordHeader + t.KeySize}
 	longest := 0
-	for i, a := range t.Actions {
-		l.argSize[i] = a.ArgSize
-		longest = max(longest, a.ArgSize)
+	for t.ArgSize(len(l.argSize)) >= 0 {
+		n := t.ArgSize(len(l.argSize))
+		l.argSize = append(l.argSize, n)
+		longest = max(longest, n)
 	}
 	l.size = l.args + longest
 	return l

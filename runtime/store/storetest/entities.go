@@ -248,7 +248,8 @@ func (e entities) Register(name string, index uint32) (v []byte, err error) {
 func registerBytes(p *ir.Program, name string) int {
 	for _, in := range p.Instances {
 		if in.Name == name && len(in.Type.Args) > 0 {
-			return ir.ByteWidth(max(0, ir.Width(in.Type.Args[0])))
+			leaves, _ := ir.Leaves(in.Type.Args[0])
+			return ir.LeafBytes(leaves)
 		}
 	}
 	return 0
@@ -315,4 +316,11 @@ func (b *books) keep(old *books) {
 	kept := maps.Clone(old.registers)
 	maps.Copy(kept, b.registers)
 	b.registers = kept
+}
+
+// Reboot forgets all state, and with it the applied sequence.
+func (p *Plane) Reboot() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.applied, p.program, p.books, p.tables = 0, nil, nil, nil
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"math/big"
+	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 )
@@ -99,7 +100,11 @@ const (
 //	"smaller"   ACL holds 2 entries
 //	"exactinit" Exact has the initial entry 100, 0
 //	"init"      Init has initial entries 1 (const), 3 and 4 (const)
+//	"objects..." see objectsProgram
 func Program(variant string) (*ir.Program, error) {
+	if v, ok := strings.CutPrefix(variant, "objects"); ok {
+		return objectsProgram(v)
+	}
 	b := NewBuilder("tables")
 	none := b.Action("NoAction")
 	set := b.Action("ingress.set", "port", 9, "mac", 48)
