@@ -256,6 +256,12 @@ type Labelled struct {
 	Body  []Stmt
 }
 
+// MaxSteps bounds loops: the rounds of one run of a Loop, and the states that one
+// run of a parser passes while it is in one cycle of states. A parser beyond it
+// ends with ParserTimeout, a control drops the packet. It is a constant because
+// the kernel's verifier needs one: it walks a loop round by round.
+const MaxSteps = 256
+
 // Loop repeats Body until a Leave of a label outside it, or of its own label.
 // Continue of its label starts the next round; the end of Body does as well.
 type Loop struct {

@@ -176,6 +176,9 @@ func (g *gen) parser() {
 		for range 1 + g.r.IntN(4) {
 			s.Trans.Cases = append(s.Trans.Cases, ir.SelectCase{Sets: []ir.Set{g.set(key.Type())}, Next: target()})
 		}
+		if g.r.IntN(4) == 0 {
+			s.Trans.Cases = append(s.Trans.Cases, ir.SelectCase{Sets: []ir.Set{g.set(key.Type())}, Next: b.States[g.r.IntN(i+1)].Name})
+		}
 		if loop := g.stackLoop(s); loop {
 			s.Trans.Cases = append(s.Trans.Cases, ir.SelectCase{Sets: []ir.Set{g.set(key.Type())}, Next: s.Name})
 		}
@@ -425,7 +428,7 @@ func (g *gen) num(t ir.Type) *big.Int {
 // TestRandomPrograms compares lowered programs with the reference interpreter on
 // random frames.
 func TestRandomPrograms(t *testing.T) {
-	n := 250
+	n := 150
 	if testing.Short() {
 		n = 60
 	}
@@ -440,7 +443,7 @@ func TestRandomPrograms(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		pair, err := newPair(t, p, content, map[string]Options{"lowered": {NoOptimize: true}, "optimised": {}})
+		pair, err := newPair(t, p, content, map[string]Options{"lowered": {NoOptimize: true}, "optimised": {}, "loops": {MaxUnroll: 1}})
 		if err != nil {
 			if _, ok := err.(*Unsupported); !ok {
 				t.Fatalf("seed %d: %v\n%s", seed, err, p)

@@ -222,6 +222,10 @@ func (r *run) term(b *Block) (next *Block, done bool) {
 			r.vals[t.Succs[0].To.Params[0]] = off
 			return t.Succs[0].To, false
 		}
+	case TermLoop:
+		if r.vals[t.Cond] >= uint64(t.N) {
+			i = 1
+		}
 	case TermOutput:
 		r.queue.outputs = append(r.queue.outputs, Output{uint32(r.vals[t.Cond]), r.data})
 		return nil, true

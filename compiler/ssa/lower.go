@@ -43,9 +43,14 @@ type lowerer struct {
 	emitted  []*emission
 	parser   *parserState
 	inParser bool
-	split    bool // parser states are split by the headers parsed before
+	faults   **Value // within tryEval: where a stack was read beyond its end
+	split    bool    // parser states are split by the headers parsed before
 	arch     archHooks
 	objects  objects
+	retry    *retry
+	// loopLeaves is the number of leaves that there were where the innermost loop
+	// begins.
+	loopLeaves int
 }
 
 // archHooks are the places where an architecture sees what blocks do.
@@ -104,16 +109,26 @@ func Lower(p *ir.Program, opt Options) (*Func, error) {
 
 // lowerFunc makes one Func, the whole program's or a stage's: what build lowers.
 func lowerFunc(p *ir.Program, name string, opt Options, set *stageSet, build func(l *lowerer)) (*Func, error) {
-	f, again, err := lowerOnce(p, name, opt, set, true, build)
-	if again {
-		f, _, err = lowerOnce(p, name, opt, set, false, build)
+	r := &retry{real: map[any]bool{}, carried: map[int]bool{}}
+	for {
+		f, again, err := lowerOnce(p, name, opt, set, r, build)
+		if !again {
+			return f, err
+		}
 	}
-	return f, err
 }
 
-func lowerOnce(p *ir.Program, name string, opt Options, set *stageSet, split bool, build func(l *lowerer)) (f *Func, again bool, err error) {
+// retry is what was found to be needed by lowering without it.
+type retry struct {
+	joined   bool         // parser states are not split
+	real     map[any]bool // loops that are not unrolled, see realLoop
+	carried  map[int]bool // leaves that loops carry although no statement names them, see carry
+	tries    int          // for carried
+}
+
+func lowerOnce(p *ir.Program, name string, opt Options, set *stageSet, r *retry, build func(l *lowerer)) (f *Func, again bool, err error) {
 	l := &lowerer{
-		p: p, opt: opt, split: split, stages: set,
+		p: p, opt: opt, split: !r.joined, retry: r, stages: set,
 		f:       &Func{Name: name, Prog: p},
 		consts:  map[constKey]*Value{},
 		vars:    map[*ir.Var]*variable{},
@@ -122,14 +137,19 @@ func lowerOnce(p *ir.Program, name string, opt Options, set *stageSet, split boo
 		loadTag: map[*Value]loadTag{},
 	}
 	defer func() {
-		if r := recover(); r != nil {
-			switch r := r.(type) {
+		if x := recover(); x != nil {
+			switch x := x.(type) {
 			case bail:
-				f, err = nil, r.err
+				f, err = nil, x.err
 			case joinStates:
-				again = true
+				r.joined, again = true, true
+			case realLoop:
+				r.real[x.loop], again = true, true
+			case carry:
+				r.carried[x.leaf], again = true, true
+				r.tries++
 			default:
-				panic(r)
+				panic(x)
 			}
 		}
 	}()

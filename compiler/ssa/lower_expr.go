@@ -96,14 +96,11 @@ func (l *lowerer) mux(c *Value, a, b ir.Expr) []*Value {
 	}
 	x, faultX := l.tryEval(a)
 	y, faultY := l.tryEval(b)
+	l.raise(l.or(l.and(c, faultX), l.and(l.not(c), faultY)))
 	switch {
-	case faultX && faultY:
-		panic(stackFault{})
-	case faultX:
-		l.rejectWhere(c, true)
+	case x == nil:
 		return y
-	case faultY:
-		l.rejectWhere(c, false)
+	case y == nil:
 		return x
 	}
 	return l.choose(c, x, y)
@@ -116,11 +113,13 @@ func (l *lowerer) logic(x *Value, y ir.Expr, or bool) *Value {
 		return x
 	}
 	v, fault := l.tryEval(y)
+	if or {
+		l.raise(l.and(l.not(x), fault))
+	} else {
+		l.raise(l.and(x, fault))
+	}
 	switch {
-	case fault && x.Op == OpConst:
-		panic(stackFault{})
-	case fault:
-		l.rejectWhere(x, !or)
+	case v == nil:
 		return l.constant(1, bit(or))
 	case or:
 		return l.or(x, v[0])
@@ -128,30 +127,32 @@ func (l *lowerer) logic(x *Value, y ir.Expr, or bool) *Value {
 	return l.and(x, v[0])
 }
 
-// tryEval evaluates e; fault tells that it read beyond a stack.
-func (l *lowerer) tryEval(e ir.Expr) (v []*Value, fault bool) {
+// tryEval evaluates e; fault tells where it read beyond a stack. Where it always
+// does there is no value.
+func (l *lowerer) tryEval(e ir.Expr) (v []*Value, fault *Value) {
+	fault = l.constant(1, 0)
 	if !l.inParser || l.dry {
-		return l.eval(e), false
+		return l.eval(e), fault
 	}
+	outer := l.faults
+	l.faults = &fault
 	defer func() {
+		l.faults = outer
 		switch r := recover(); r.(type) {
 		case nil:
 		case stackFault:
-			v, fault = nil, true
+			v, fault = nil, l.constant(1, 1)
 		default:
 			panic(r)
 		}
 	}()
-	return l.eval(e), false
+	v = l.eval(e)
+	return v, fault
 }
 
-// rejectWhere ends the parser with StackOutOfBounds on the ways on which c is
-// as told.
-func (l *lowerer) rejectWhere(c *Value, is bool) {
-	then, els := l.branch(c, 0)
-	if !is {
-		then, els = els, then
-	}
+// rejectWhere ends the parser with StackOutOfBounds on the ways on which c holds.
+func (l *lowerer) rejectWhere(c *Value) {
+	then, els := l.branch(c, -1)
 	l.reject("StackOutOfBounds", then)
 	l.resume(els, "inbounds")
 }
@@ -229,7 +230,9 @@ func (l *lowerer) binary(e *ir.Binary) []*Value {
 		s, _ := l.subb(x, y)
 		return s
 	case ir.Mul:
-		l.narrow(e, "multiplication")
+		if len(x) > 1 {
+			return l.mulWide(x, y)
+		}
 		return l.zip(OpMul, x, y)
 	case ir.Div, ir.Mod:
 		return l.divide(e, x, y, sx)
@@ -261,12 +264,13 @@ func (l *lowerer) binary(e *ir.Binary) []*Value {
 // divide rounds towards zero; a division by zero gives 0, and so does its
 // remainder (D10).
 func (l *lowerer) divide(e *ir.Binary, x, y []*Value, signed bool) []*Value {
-	what := "division"
 	op := OpDiv
 	if e.Op == ir.Mod {
-		what, op = "remainder", OpMod
+		op = OpMod
 	}
-	l.narrow(e, what)
+	if len(x) > 1 {
+		return l.divideWide(e.Op, x, y, signed)
+	}
 	if !signed || len(x) == 0 {
 		return l.zip(op, x, y)
 	}
@@ -333,8 +337,8 @@ func (l *lowerer) shift(e *ir.Binary, x []*Value, signed bool) []*Value {
 			return l.resize(l.slice(x, n, w-n), w, false)
 		}
 	}
-	if w > 64 {
-		l.refuse(e.P, fmt.Sprintf("shift of %d bits by a variable amount", w), "only values of up to 64 bits can be shifted by a variable amount")
+	if w > 64 && len(y) > 0 {
+		return l.shiftWide(x, y, right, signed)
 	}
 	// An amount that does not fit reaches no shift.
 	n := y[len(y)-1]

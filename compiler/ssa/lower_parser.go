@@ -3,6 +3,7 @@ package ssa
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"sort"
 	"strings"
 
@@ -118,18 +119,31 @@ func (l *lowerer) parserBlock(b *ir.Block) {
 			return a.stacks < b.stacks
 		})
 		in := work[0]
+		if key := g.first(in.comp); l.retry.real[key] {
+			var from []entry
+			work = slices.DeleteFunc(work, func(w *instance) bool {
+				if w.comp != in.comp {
+					return false
+				}
+				from = append(from, entry{w.state, w.from})
+				return true
+			})
+			l.loopStates(g, in.comp, from, func(to *ir.State, e []exit) { push(to, 0, e) },
+				func(e []exit) { ps.done = append(ps.done, e...) })
+			continue
+		}
 		work = work[1:]
 		count++
 		if l.split && count > maxSplit {
 			panic(joinStates{})
 		}
+		// A way through so many rounds passes no more states than the reference allows.
+		if in.round >= l.opt.maxUnroll() || in.round > 0 && (in.round+1)*g.size[in.comp] > ir.MaxSteps || in.round > 0 && count > l.opt.maxParserStates() {
+			panic(realLoop{g.first(in.comp)})
+		}
 		if count > l.opt.maxParserStates() {
 			l.refuse(in.state.Pos, "parser state "+in.state.Name,
 				fmt.Sprintf("unrolling the parser's loops makes more than %d states", l.opt.maxParserStates()))
-		}
-		if in.round >= l.opt.maxUnroll() {
-			l.refuse(in.state.Pos, "parser loop through state "+in.state.Name,
-				fmt.Sprintf("it is not known to end within %d rounds", l.opt.maxUnroll()))
 		}
 		l.resume(in.from, in.state.Name)
 		l.setPos(in.state.Pos)
@@ -185,10 +199,11 @@ type stateGraph struct {
 	states map[string]*ir.State
 	order  map[*ir.State]int
 	comp   map[*ir.State]int
+	size   map[int]int // states of a component
 }
 
 func newStateGraph(b *ir.Block) *stateGraph {
-	g := &stateGraph{states: map[string]*ir.State{}, order: map[*ir.State]int{}, comp: map[*ir.State]int{}}
+	g := &stateGraph{states: map[string]*ir.State{}, order: map[*ir.State]int{}, comp: map[*ir.State]int{}, size: map[int]int{}}
 	for _, s := range b.States {
 		g.states[s.Name] = s
 	}
@@ -232,6 +247,7 @@ func newStateGraph(b *ir.Block) *stateGraph {
 				stack = stack[:len(stack)-1]
 				on[t] = false
 				g.comp[t] = -comps
+				g.size[-comps]++
 				if t == s {
 					break
 				}
@@ -244,6 +260,17 @@ func newStateGraph(b *ir.Block) *stateGraph {
 		g.order[s] = len(post) - i
 	}
 	return g
+}
+
+// first is the state of a component that comes first.
+func (g *stateGraph) first(comp int) *ir.State {
+	var first *ir.State
+	for s, c := range g.comp {
+		if c == comp && (first == nil || g.order[s] < g.order[first]) {
+			first = s
+		}
+	}
+	return first
 }
 
 // transition ends a state.
@@ -389,18 +416,27 @@ func (l *lowerer) extract(s *ir.Extract) {
 	}
 	next := l.nextOf(s.X)
 	p := l.place(s.X)
-	if len(p.alts) != 1 || p.alts[0].cond != nil || p.node.kind != nodeHeader {
-		l.refuse(s.P, "extract into a variable stack index", "the header is not known at compile time")
+	if p.node.kind != nodeHeader {
+		l.refuse(s.P, "extract of "+p.node.typ.String(), "it is no header")
 	}
-	a, h := p.alts[0], p.node
+	h := p.node
 	if h.bits%8 != 0 {
 		l.refuse(s.P, fmt.Sprintf("extract of a header of %d bits", h.bits), "headers are whole bytes")
 	}
 	cursor := l.get(ps.cursor)
 	ptr := l.need(cursor, h.bits/8, s.X)
-	l.trackOrder(a.base)
 	l.slots++
 	number := l.slots
+	if len(p.alts) != 1 || p.alts[0].cond != nil {
+		l.extractAlts(p, cursor, ptr)
+		l.set(ps.cursor, l.op(OpAdd, 32, cursor, l.constant(32, uint64(h.bits/8))))
+		if next >= 0 {
+			l.set(next, l.op(OpAdd, 32, l.get(next), l.constant(32, 1)))
+		}
+		return
+	}
+	a := p.alts[0]
+	l.trackOrder(a.base)
 	l.put(a.base+leafValid, l.constant(1, 1))
 	l.put(a.base+leafSlot, l.constant(32, uint64(number)))
 	l.put(a.base+leafOff, cursor)
@@ -418,6 +454,16 @@ func (l *lowerer) extract(s *ir.Extract) {
 	if next >= 0 {
 		l.set(next, l.op(OpAdd, 32, l.get(next), l.constant(32, 1)))
 	}
+}
+
+// extractAlts is extract where run time tells which header it is: it is loaded
+// once, and each that may be meant takes it or stays.
+func (l *lowerer) extractAlts(p place, cursor, ptr *Value) {
+	l.parser.packed = false
+	v := make([]*Value, p.node.n)
+	v[leafValid], v[leafSlot], v[leafOff] = l.constant(1, 1), l.constant(32, uint64(l.slots)), cursor
+	l.loadFields(p.node, ptr, func(rel int, x *Value) { v[rel] = x })
+	l.write(p, v)
 }
 
 // nextOf is the nextIndex leaf of the stack whose next element x is or is part
@@ -589,6 +635,11 @@ func (l *lowerer) lookahead(s *ir.Lookahead) {
 	n := l.shape(s.Dst.Type(), "", "lookahead", s.P)
 	size := 0
 	n.scalars(0, func(k *node, _ int) { size += k.w })
+	_, slice := s.Dst.(*ir.Slice)
+	var dst place
+	if !slice { // a place beyond a stack comes before a packet that is too short
+		dst = l.place(s.Dst)
+	}
 	ptr := l.need(l.get(l.parser.cursor), (size+7)/8, nil)
 	out := make([]*Value, n.n)
 	i := 0
@@ -597,5 +648,9 @@ func (l *lowerer) lookahead(s *ir.Lookahead) {
 	if ptr != nil {
 		l.loadFields(n, ptr, func(rel int, v *Value) { out[rel] = v })
 	}
-	l.assignTo(s.Dst, out)
+	if slice {
+		l.assignTo(s.Dst, out)
+	} else {
+		l.write(dst, out)
+	}
 }

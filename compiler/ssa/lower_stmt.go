@@ -132,11 +132,15 @@ func (l *lowerer) assignTo(dst ir.Expr, v []*Value) {
 
 // loop unrolls: each round is lowered again until no way leads back.
 func (l *lowerer) loop(s *ir.Loop) {
+	if l.retry.real[s] {
+		l.lowerRealLoop(s)
+		return
+	}
 	lab := &label{name: s.Label}
 	limit := l.opt.maxUnroll()
 	for round := 0; l.cur != nil; round++ {
 		if round >= limit {
-			l.refuse(s.P, "loop "+s.Label, fmt.Sprintf("it is not known to end within %d rounds", limit))
+			panic(realLoop{s})
 		}
 		lab.again = nil
 		l.labels = append(l.labels, lab)

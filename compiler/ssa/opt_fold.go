@@ -62,6 +62,11 @@ func branchPass(f *Func) bool {
 			}
 		case TermSwitch:
 			changed = switchPass(b) || changed
+		case TermLoop: // no way leads back any more
+			if t.Cond.Op == OpConst && t.Cond.Aux < uint64(t.N) {
+				replaceTerm(b, t.Succs[0])
+				changed = true
+			}
 		}
 	}
 	if changed {

@@ -101,20 +101,12 @@ func (l *lowerer) place(e ir.Expr) place {
 		return l.element(l.place(e.X), l.scalarIndex(e.I), e.P)
 	case *ir.StackOp:
 		p := l.place(e.X)
-		if len(p.alts) != 1 {
-			l.refuse(e.P, "next or last of a stack with a variable index", "the stack is not known at compile time")
-		}
-		i := l.get(p.alts[0].base)
+		i := l.nextIndex(p)
 		if e.Op == ir.StackLast {
 			i = l.op(OpSub, 32, i, l.constant(32, 1))
 		}
 		if l.inParser {
-			if i.Op != OpConst {
-				l.refuse(e.P, "next or last of a stack", "the stack's index differs between the ways to this state")
-			}
-			if i.Aux >= uint64(len(p.node.kids)) {
-				panic(stackFault{})
-			}
+			l.raise(l.op(OpUle, 1, l.constant(32, uint64(len(p.node.kids))), i))
 		}
 		return l.element(p, i, e.P)
 	}
@@ -249,7 +241,16 @@ func (l *lowerer) stackOp(e *ir.StackOp) []*Value {
 	if e.Op == ir.StackNext || e.Op == ir.StackLast {
 		return l.read(l.place(e))
 	}
-	p := l.place(e.X)
+	next := l.nextIndex(l.place(e.X))
+	if e.Op == ir.StackLastIndex {
+		zero := l.constant(32, 0)
+		next = l.sel(l.op(OpEq, 1, next, zero), zero, l.op(OpSub, 32, next, l.constant(32, 1)))
+	}
+	return []*Value{next}
+}
+
+// nextIndex of the stack that p names; 0 where it names none.
+func (l *lowerer) nextIndex(p place) *Value {
 	next := l.constant(32, 0)
 	for _, a := range p.alts {
 		n := l.get(a.base)
@@ -258,11 +259,24 @@ func (l *lowerer) stackOp(e *ir.StackOp) []*Value {
 		}
 		next = n
 	}
-	if e.Op == ir.StackLastIndex {
-		zero := l.constant(32, 0)
-		next = l.sel(l.op(OpEq, 1, next, zero), zero, l.op(OpSub, 32, next, l.constant(32, 1)))
+	return next
+}
+
+// raise ends the parser with StackOutOfBounds where c holds; within tryEval it is
+// noted for the caller.
+func (l *lowerer) raise(c *Value) {
+	c = l.known(c)
+	switch {
+	case c.IsConst(0):
+	case c.Op == OpConst:
+		panic(stackFault{})
+	case l.dry:
+		l.dryFailed = true
+	case l.faults != nil:
+		*l.faults = l.or(*l.faults, c)
+	default:
+		l.rejectWhere(c)
 	}
-	return []*Value{next}
 }
 
 // stackFault is thrown by the evaluation of next or last beyond the stack in a
@@ -293,12 +307,22 @@ func (l *lowerer) guard(f func()) (ok bool) {
 // pushPop shifts a stack; elements that come in are invalid (D19).
 func (l *lowerer) pushPop(s *ir.PushPop) {
 	p := l.place(s.X)
-	if len(p.alts) != 1 || p.alts[0].cond != nil {
-		l.refuse(s.P, "push_front or pop_front with a variable index", "the stack is not known at compile time")
+	for _, a := range p.alts {
+		l.shiftStack(s, p.node, a)
 	}
-	base, size := p.alts[0].base, len(p.node.kids)
-	old := l.read(p)
-	for i, k := range p.node.kids {
+}
+
+// shiftStack shifts the stack a, where it is the one that is meant.
+func (l *lowerer) shiftStack(s *ir.PushPop, n *node, a alt) {
+	size := len(n.kids)
+	old := l.read(place{n, []alt{{base: a.base}}})
+	set := func(rel int, v *Value) {
+		if a.cond != nil {
+			v = l.sel(a.cond, v, old[rel])
+		}
+		l.set(a.base+rel, v)
+	}
+	for i, k := range n.kids {
 		from := i + s.N
 		if s.Push {
 			from = i - s.N
@@ -306,17 +330,17 @@ func (l *lowerer) pushPop(s *ir.PushPop) {
 		for j := range k.n {
 			v := l.constant(old[k.rel+j].Type, 0)
 			if from >= 0 && from < size {
-				v = old[p.node.kids[from].rel+j]
+				v = old[n.kids[from].rel+j]
 			}
-			l.set(base+k.rel+j, v)
+			set(k.rel+j, v)
 		}
 	}
-	next, n := old[0], l.constant(32, uint64(s.N))
+	next, by := old[0], l.constant(32, uint64(s.N))
 	if s.Push {
-		sum := l.op(OpAdd, 32, next, n)
+		sum := l.op(OpAdd, 32, next, by)
 		limit := l.constant(32, uint64(size))
-		l.set(base, l.sel(l.op(OpUlt, 1, limit, sum), limit, sum))
+		set(0, l.sel(l.op(OpUlt, 1, limit, sum), limit, sum))
 		return
 	}
-	l.set(base, l.sel(l.op(OpUlt, 1, next, n), l.constant(32, 0), l.op(OpSub, 32, next, n)))
+	set(0, l.sel(l.op(OpUlt, 1, next, by), l.constant(32, 0), l.op(OpSub, 32, next, by)))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/p4nic/p4nic/compiler/ir"
@@ -141,13 +142,9 @@ func TestOperators(t *testing.T) {
 		ir.Shl, ir.Shr, ir.Eq, ir.Ne, ir.Lt, ir.Le, ir.Gt, ir.Ge}
 	for _, op := range ops {
 		t.Run(op.String(), func(t *testing.T) {
-			narrowOnly := op == ir.Mul || op == ir.Div || op == ir.Mod || op == ir.Shl || op == ir.Shr
-			widths := []int{}
+			widths := slices.Clone(wides)
 			for w := 1; w <= 64; w++ {
 				widths = append(widths, w)
-			}
-			if !narrowOnly {
-				widths = append(widths, wides...)
 			}
 			for _, w := range widths {
 				for _, signed := range []bool{false, true} {

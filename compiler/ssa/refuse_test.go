@@ -15,12 +15,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{name: "digest", meta: "h_t[2] st;", body: "#8:1 extern digest(32w1, {meta});", construct: "extern digest", reason: "cannot be sent", line: 8},
 		{name: "unknown extern", body: "#8:1 extern frobnicate(32w1);", construct: "extern frobnicate", reason: "cannot be lowered", line: 8},
-		{name: "wide multiplication", body: "#9:1 meta.w = (meta.w * meta.w);", construct: "multiplication of 100 bits", reason: "up to 64 bits", line: 9},
-		{name: "wide division", body: "#9:1 meta.w = (meta.w / meta.w);", construct: "division of 100 bits", reason: "up to 64 bits", line: 9},
-		{name: "wide shift", body: "#9:1 meta.w = (meta.w << meta.n);", construct: "shift of 100 bits", reason: "variable amount", line: 9},
 		{name: "varbit", hdr: "varbit<32> v;", construct: "varbit field hdr.h.v", reason: "variable size"},
-		{name: "endless loop", body: "#9:1 loop L { meta.n = (meta.n + 32w1); }", construct: "loop L", reason: "within 64 rounds", line: 9},
-		{name: "endless parser", state: "skip 8; goto start;", construct: "parser loop through state start", reason: "within 64 rounds"},
 		{name: "odd advance", state: "advance(meta.n); goto accept;", construct: "advance by a variable number", reason: "whole bytes"},
 		{name: "odd header", hdr: "bit<3> x;", state: "extract(hdr.h); goto accept;", construct: "header of 11 bits", reason: "whole bytes"},
 		{name: "hash over many headers", meta: "h_t a; h_t b; h_t c; h_t d;",

@@ -148,6 +148,7 @@ const (
 	TermOutput           // Cond = port (Type 32): DESIGN D8's meanings, or a port number
 	TermDrop             // Reason
 	TermNext             // this packet or job is done without an output of its own; jobs that it made follow
+	TermLoop             // in the first block of a loop: Cond (Type 32) counts its rounds from 0. Below N: Succs[0], a round; else Succs[1]
 )
 
 // DropReason says why a TermDrop drops; engines count them.
@@ -158,6 +159,7 @@ const (
 	DropParser                    // parser reject where the architecture drops
 	DropResize                    // Splice or Trim failed
 	DropPort                      // no such port
+	DropSteps                     // a loop did not end within ir.MaxSteps rounds
 )
 
 // Edge is a jump to a block with its arguments.
@@ -188,7 +190,7 @@ type Block struct {
 }
 
 // Func is the whole pipeline. Blocks[0] is the entry, without parameters; every
-// block is reachable. Loops occur only where the program's loops have a bound.
+// block is reachable. Every cycle passes a block that ends with TermLoop.
 type Func struct {
 	Name   string
 	Prog   *ir.Program // tables and instances that values refer to

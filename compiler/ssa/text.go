@@ -39,7 +39,7 @@ func (t Type) String() string {
 	return strconv.Itoa(int(t))
 }
 
-var reasonNames = [...]string{DropProgram: "program", DropParser: "parser", DropResize: "resize", DropPort: "port"}
+var reasonNames = [...]string{DropProgram: "program", DropParser: "parser", DropResize: "resize", DropPort: "port", DropSteps: "steps"}
 
 func (r DropReason) String() string {
 	if int(r) < len(reasonNames) {
@@ -163,7 +163,7 @@ func printPos(b *strings.Builder, p ir.Pos) {
 
 var termNames = [...]string{
 	TermInvalid: "none", TermJump: "jump", TermBranch: "branch", TermSwitch: "switch",
-	TermCheck: "check", TermOutput: "output", TermDrop: "drop", TermNext: "next",
+	TermCheck: "check", TermOutput: "output", TermDrop: "drop", TermNext: "next", TermLoop: "loop",
 }
 
 func (t *Term) print(b *strings.Builder) {

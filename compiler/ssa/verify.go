@@ -82,6 +82,11 @@ func (c *checker) edges(b *Block) error {
 		if t.N <= 0 {
 			return c.errorf(b, "check of %d bytes", t.N)
 		}
+	case TermLoop:
+		want, cond = 2, 32
+		if t.N <= 0 {
+			return c.errorf(b, "loop of %d rounds", t.N)
+		}
 	case TermOutput:
 		cond = 32
 	case TermDrop, TermNext:

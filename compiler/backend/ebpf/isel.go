@@ -21,25 +21,26 @@ type gen struct {
 	l *Layout
 	o Options
 
-	vals    map[*ssa.Value]vreg
-	ptrs    map[*ssa.Value]ptrForm
-	joined  map[*ssa.Value]bool // pointer parameters with several ways in: a register of their own
-	nuses   map[*ssa.Value]int
-	sunk    map[*ssa.Value]bool // loads evaluated where they are used
-	fused   map[*ssa.Value]bool // comparisons evaluated by the branch
-	offsets map[*ssa.Value]bool // what offsets in the packet are made of
-	blocks  map[*ssa.Block]*mblock
-	ways    map[*ssa.Block]int  // edges into the block
-	cache   map[*ssa.Value]vreg // sunk loads and constants at hand in this block
-	slots   map[*ssa.Value]vreg // entry word -> address of its action data, in this block
-	maps    []*MapSpec
-	byName  map[string]*MapSpec
-	subs    []*subprog          // functions of tables, in order of first use
-	mach    *machine            // nil: no copies
-	stage   int                 // 0: of packets that came in, else of jobs
-	jobs    map[*ssa.Value]vreg // records of jobs
-	need    needs
-	err     error
+	vals     map[*ssa.Value]vreg
+	ptrs     map[*ssa.Value]ptrForm
+	joined   map[*ssa.Value]bool // pointer parameters with several ways in: a register of their own
+	nuses    map[*ssa.Value]int
+	sunk     map[*ssa.Value]bool // loads evaluated where they are used
+	fused    map[*ssa.Value]bool // comparisons evaluated by the branch
+	offsets  map[*ssa.Value]bool // what offsets in the packet are made of
+	counters map[*ssa.Value]bool // what counts the rounds of loops
+	blocks   map[*ssa.Block]*mblock
+	ways     map[*ssa.Block]int  // edges into the block
+	cache    map[*ssa.Value]vreg // sunk loads and constants at hand in this block
+	slots    map[*ssa.Value]vreg // entry word -> address of its action data, in this block
+	maps     []*MapSpec
+	byName   map[string]*MapSpec
+	subs     []*subprog          // functions of tables, in order of first use
+	mach     *machine            // nil: no copies
+	stage    int                 // 0: of packets that came in, else of jobs
+	jobs     map[*ssa.Value]vreg // records of jobs
+	need     needs
+	err      error
 
 	// What the prologue sets up; noReg where nothing needs it.
 	ctx, data, end    vreg
@@ -58,6 +59,7 @@ type gen struct {
 	imageArea         int // bytes of the header image in the scratch map
 	spillOff          int // where the spill slots start there, behind a key too large for the stack
 	imageMask         int
+	launderOff        int      // see launder
 	resized           bool     // the program contains OpSplice or OpTrim
 	curLen            vreg     // pktLen as it is now, where resized
 	ctl, frame        vreg     // of a stage: the machine's control block, the running job's record
@@ -114,6 +116,10 @@ func (g *gen) selectCode() error {
 		g.imageMask = g.imageMask*2 + 1
 	}
 	g.imageArea = (g.imageMask + 1 + g.need.maxScratchAux + 8 + 7) &^ 7
+	if len(g.counters) > 0 {
+		g.launderOff = g.imageArea
+		g.imageArea += 8
+	}
 	g.spillOff = (g.imageArea + g.need.bigKey + 7) &^ 7
 	g.function()
 	return g.err
@@ -300,6 +306,7 @@ func (g *gen) scan() {
 			g.need.headBytes = max(g.need.headBytes, reach)
 		}
 	}
+	g.findCounters()
 	if !g.o.Off["sink-loads"] {
 		g.findSunkLoads()
 	}
@@ -307,7 +314,11 @@ func (g *gen) scan() {
 		g.findOffsets()
 	}
 	if !g.o.Off["fuse"] {
+		loops := inLoops(g.f)
 		for _, b := range g.f.Blocks {
+			if loops[b] {
+				continue // a jump on two registers tells the verifier of both
+			}
 			if c := b.Term.Cond; b.Term.Kind == ssa.TermBranch && g.nuses[c] == 1 && isCompare(c.Op) {
 				g.fused[c] = true
 			}
@@ -407,7 +418,7 @@ func (g *gen) function() {
 		for _, p := range b.Params {
 			switch {
 			case p.Type != ssa.Ptr:
-				g.vals[p] = g.scalar()
+				g.vals[p] = g.number(p)
 			case g.ways[b] > 1:
 				g.joined[p] = true
 				g.ptrs[p] = ptrForm{base: g.ptr()}

@@ -22,7 +22,7 @@ func (g *gen) arith(v *ssa.Value) {
 		return
 	}
 	a := g.use(v.Args[0])
-	r := g.scalar()
+	r := g.number(v)
 	g.vals[v] = r
 	switch v.Op {
 	case ssa.OpAdd:
@@ -287,10 +287,32 @@ func inverse(op asm.JumpOp) asm.JumpOp {
 	return asm.JSGT
 }
 
+// mirrored gives the unsigned jump with its operands exchanged.
+func mirrored(op asm.JumpOp) asm.JumpOp {
+	switch op {
+	case asm.JLT:
+		return asm.JGT
+	case asm.JGT:
+		return asm.JLT
+	case asm.JLE:
+		return asm.JGE
+	case asm.JGE:
+		return asm.JLE
+	}
+	return op
+}
+
 // branchUnless jumps to target where the comparison c is false.
 func (g *gen) branchUnless(c *ssa.Value, target *mblock) {
 	w := int(c.Args[0].Type)
 	signed := c.Op == ssa.OpSlt || c.Op == ssa.OpSle
+	if k, ok := small(c.Args[0]); ok && !signed && c.Args[1].Op != ssa.OpConst {
+		// The constant second, so that the other side can be tested without the
+		// verifier learning of it.
+		op, _, _ := jumpFor(c.Op, noReg, noReg)
+		g.branchUnknown(mirrored(inverse(op)), g.use(c.Args[1]), k, target)
+		return
+	}
 	x := g.use(c.Args[0])
 	if k, ok := small(c.Args[1]); ok && !signed {
 		op, _, _ := jumpFor(c.Op, x, noReg)

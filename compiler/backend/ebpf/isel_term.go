@@ -21,6 +21,8 @@ func (g *gen) term(b *ssa.Block) {
 		g.switchTerm(t)
 	case ssa.TermCheck:
 		g.checkTerm(t)
+	case ssa.TermLoop:
+		g.loopTerm(t)
 	case ssa.TermOutput:
 		if t.Cond.Op == ssa.OpConst && t.Cond.Aux == portDrop {
 			g.movImm(g.reason, int64(ssa.DropProgram))
@@ -133,6 +135,10 @@ func (g *gen) edge(e *ssa.Edge) {
 		g.aluImm(asm.Add, g.ptrs[params[i]].base, int64(offs[i]))
 	}
 	for _, i := range consts {
+		if p := params[i]; g.counters[p] {
+			g.movImm(g.vals[p], int64(e.Args[i].Aux))
+			continue
+		}
 		g.edgeConst(e, g.vals[params[i]], int64(e.Args[i].Aux), g.offsets[params[i]])
 	}
 	g.jump(g.blocks[e.To])
@@ -252,7 +258,7 @@ func (g *gen) checkTerm(t *ssa.Term) {
 			g.branch(asm.JGT, e, g.end, fail)
 		}
 	} else {
-		o := g.use(t.Cond)
+		o := g.launder(g.use(t.Cond))
 		limit := int64(maxPacketOff)
 		if g.stage > 0 {
 			limit = int64(g.mach.head - t.N) // what lies behind is not saved

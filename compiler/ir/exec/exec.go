@@ -66,8 +66,7 @@ type Options struct {
 	// Coverage counts what has run, see Machine.Coverage; it costs about 10 ns a
 	// point.
 	Coverage bool
-	// MaxSteps bounds the parser states and loop rounds of one packet; 0 means
-	// 4096. A parser beyond it ends with ParserTimeout, a control drops the packet.
+	// MaxSteps takes the place of ir.MaxSteps; 0 means that.
 	MaxSteps int
 }
 
@@ -188,7 +187,7 @@ func New(p *ir.Program, o Options) (*Machine, error) {
 		o.DropPort = 511
 	}
 	if o.MaxSteps == 0 {
-		o.MaxSteps = 4096
+		o.MaxSteps = ir.MaxSteps
 	}
 	m := &Machine{prog: p, opts: o, start: time.Now()}
 	if o.Rand == nil {
@@ -235,7 +234,6 @@ type ctx struct {
 	out      bitWriter // deparser's output
 	perr     uint64    // parser error
 	pend     status    // set by a call inside an expression that did not return normally
-	steps    int
 	tracing  bool
 	trace    []Event
 	shadow   []uint64  // mem at the last step of the trace
@@ -276,7 +274,7 @@ func (c *ctx) begin(in *Packet, r *Result) {
 		c.now = c.m.opts.Now()
 	}
 	c.out.reset()
-	c.perr, c.pend, c.steps, c.truncate = 0, next, 0, -1
+	c.perr, c.pend, c.truncate = 0, next, -1
 	c.bytes = 0
 	c.tracing, c.fresh, c.shadowOf = in.Trace, true, 0
 	c.trace = r.Trace[:0]

@@ -109,7 +109,7 @@ func (a *filter) begin(c *ctx, r *Result) bool {
 
 // parsed runs a parser from the start of the packet; false when it rejects.
 func (c *ctx) parsed(r *Result, parse stmt) bool {
-	c.pos, c.steps, c.perr = 0, 0, c.m.errs.noError
+	c.pos, c.perr = 0, c.m.errs.noError
 	if parse(c) == next {
 		return true
 	}

@@ -146,7 +146,7 @@ func (a *nic) fromPort(c *ctx, r *Result, port uint32, passes int) {
 	setAll(c, a.port, uint64(port))
 	a.eIn.set(c, uint64(port))
 	a.ePass.set(c, uint64(passes))
-	c.pos, c.steps, c.perr = 0, 0, c.m.errs.noError
+	c.pos, c.perr = 0, c.m.errs.noError
 	c.newSums(a.sums)
 	if a.body[0](c) != next && c.perr != c.m.errs.noError {
 		r.ParserError = int(c.perr)
@@ -253,7 +253,6 @@ func (a *nic) mirror(c *ctx, r *Result, session uint32) {
 }
 
 func (a *nic) toEgress(c *ctx, r *Result, port uint32, path int, instance uint16) {
-	c.steps = 0
 	a.path.set(c, uint64(path))
 	a.ePort.set(c, uint64(port))
 	a.instance.set(c, uint64(instance))

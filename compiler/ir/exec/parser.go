@@ -34,10 +34,17 @@ func (k *compiler) states(b *ir.Block) stmt {
 		return func(*ctx) status { return next }
 	}
 	limit := k.m.opts.MaxSteps
+	cycle := cycles(b, index)
 	return func(c *ctx) status {
+		in, steps := 0, 0
 		for i := 0; ; {
-			if c.steps++; c.steps > limit {
-				return c.reject(c.m.errs.timeout)
+			if n := cycle[i]; n != 0 {
+				if n != in {
+					in, steps = n, 0
+				}
+				if steps++; steps > limit {
+					return c.reject(c.m.errs.timeout)
+				}
 			}
 			s := &states[i]
 			if c.tracing {
@@ -57,6 +64,40 @@ func (k *compiler) states(b *ir.Block) stmt {
 			}
 		}
 	}
+}
+
+// cycles gives each state the number of the cycle that it is part of, 0 for none:
+// states have one number when each can be reached from the other.
+func cycles(b *ir.Block, index map[string]int) []int {
+	n := len(b.States)
+	reach := make([][]bool, n) // by one transition or more
+	for i := range reach {
+		reach[i] = make([]bool, n)
+		work := []int{i}
+		for len(work) > 0 {
+			t := &b.States[work[0]].Trans
+			work = work[1:]
+			next := []string{t.Default}
+			for _, c := range t.Cases {
+				next = append(next, c.Next)
+			}
+			for _, name := range next {
+				if to, ok := index[name]; ok && to >= 0 && !reach[i][to] {
+					reach[i][to] = true
+					work = append(work, to)
+				}
+			}
+		}
+	}
+	out := make([]int, n)
+	for i := range out {
+		for j := 0; j <= i && out[i] == 0; j++ {
+			if reach[i][j] && reach[j][i] {
+				out[i] = j + 1
+			}
+		}
+	}
+	return out
 }
 
 func (c *ctx) reject(err uint64) status {

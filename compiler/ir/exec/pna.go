@@ -146,7 +146,7 @@ func (a *pna) pass1(c *ctx, r *Result, port uint32, passes int) {
 	setAll(c, a.looped, b2u(passes > 0))
 	setAll(c, a.recirculated, b2u(passes > 0))
 	setAll(c, a.port, uint64(port))
-	c.pos, c.steps, c.perr = 0, 0, c.m.errs.noError
+	c.pos, c.perr = 0, c.m.errs.noError
 	c.newSums(a.sums)
 	if a.body[0](c) != next && c.perr != c.m.errs.noError {
 		r.ParserError = int(c.perr)

@@ -157,7 +157,7 @@ func (a *psa) run(c *ctx, r *Result) {
 
 // parse runs a parser from the start of c.data.
 func (a *psa) parse(c *ctx, r *Result, i int) {
-	c.pos, c.steps, c.perr = 0, 0, c.m.errs.noError
+	c.pos, c.perr = 0, c.m.errs.noError
 	c.newSums(a.sums)
 	if a.body[i](c) != next && c.perr != c.m.errs.noError {
 		r.ParserError = int(c.perr)

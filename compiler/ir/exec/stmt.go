@@ -357,8 +357,8 @@ func (k *compiler) labelled(name string, ss []ir.Stmt, loop bool) stmt {
 	limit := k.m.opts.MaxSteps
 	inParser := k.parser
 	return func(c *ctx) status {
-		for {
-			if c.steps++; c.steps > limit {
+		for steps := 1; ; steps++ {
+			if steps > limit {
 				if inParser {
 					c.perr = c.m.errs.timeout
 					return stReject

@@ -160,7 +160,7 @@ func (a *v1) run(c *ctx, r *Result) {
 // first says that it came in from a port.
 func (a *v1) fromStart(c *ctx, r *Result, first bool) {
 	made := c.used
-	c.steps, c.perr = 0, c.m.errs.noError
+	c.perr = c.m.errs.noError
 	length := c.length
 	if a.parse(c) != next && c.perr != c.m.errs.noError {
 		a.parserError.set(c, c.perr)
@@ -255,11 +255,11 @@ func (a *v1) ingressClone(c *ctx, r *Result, length uint64) {
 	}
 	c.saved = c.save(c.saved[:0], a.shared)
 	c.kept = c.save(c.kept[:0], asked.cloneList)
-	perr, pos, was, tracing, steps := c.perr, c.pos, c.length, c.tracing, c.steps
+	perr, pos, was, tracing := c.perr, c.pos, c.length, c.tracing
 	port := a.ingressPort.get(c)
 	c.zero(a.shared)
 	a.ingressPort.set(c, port)
-	c.pos, c.perr, c.steps, c.length, c.tracing = 0, c.m.errs.noError, 0, length, false
+	c.pos, c.perr, c.length, c.tracing = 0, c.m.errs.noError, length, false
 	a.parse(c)
 	c.tracing = tracing
 	c.zero(a.meta)
@@ -267,7 +267,7 @@ func (a *v1) ingressClone(c *ctx, r *Result, length uint64) {
 	a.instance.set(c, v1IngressClone)
 	a.copies(c, r, s, group)
 	c.load(c.saved, a.shared)
-	c.perr, c.pos, c.length, c.steps = perr, pos, was, steps
+	c.perr, c.pos, c.length = perr, pos, was
 }
 
 // egressClone: the packet as egress left it goes to egress again.
@@ -305,7 +305,6 @@ func (a *v1) startOver(c *ctx, j *job, instance uint64) {
 // port and has made no copies.
 func (a *v1) toEgress(c *ctx, r *Result, port uint32, first bool) {
 	us := c.now / 1000
-	c.steps = 0
 	a.egTime.set(c, us)
 	a.enqTime.set(c, us)
 	a.enqDepth.set(c, 0)
