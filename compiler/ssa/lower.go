@@ -120,10 +120,10 @@ func lowerFunc(p *ir.Program, name string, opt Options, set *stageSet, build fun
 
 // retry is what was found to be needed by lowering without it.
 type retry struct {
-	joined   bool         // parser states are not split
-	real     map[any]bool // loops that are not unrolled, see realLoop
-	carried  map[int]bool // leaves that loops carry although no statement names them, see carry
-	tries    int          // for carried
+	joined  bool         // parser states are not split
+	real    map[any]bool // loops that are not unrolled, see realLoop
+	carried map[int]bool // leaves that loops carry although no statement names them, see carry
+	tries   int          // for carried
 }
 
 func lowerOnce(p *ir.Program, name string, opt Options, set *stageSet, r *retry, build func(l *lowerer)) (f *Func, again bool, err error) {
