@@ -124,7 +124,7 @@ func fixedRand() uint32 { return 7 }
 
 // cells is the number of elements of a counter or register, 0 for other objects.
 func cells(i *ir.Instance) uint32 {
-	if i.Type.Name != "counter" && i.Type.Name != "register" && i.Type.Name != "CounterArray" || len(i.Args) == 0 {
+	if i.Kind() != "counter" && i.Kind() != "register" && i.Type.Name != "CounterArray" || len(i.Args) == 0 {
 		return 0
 	}
 	if c, ok := i.Args[0].(*ir.Const); ok && c.Val.IsUint64() {

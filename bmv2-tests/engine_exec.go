@@ -12,11 +12,13 @@ import (
 
 // execEngine is ir/exec at one level.
 type execEngine struct {
-	m       *exec.Machine
-	content []packetcase.Content // of the tables of this level's program
-	res     exec.Result
-	out     []packetcase.Packet
-	digests []string
+	m        *exec.Machine
+	content  []packetcase.Content // of the tables of this level's program
+	res      exec.Result
+	out      []packetcase.Packet
+	digests  []string
+	messages []string // since Digests
+	now      uint64
 }
 
 // Machine is ir/exec itself, nil for other engines: for what only it has yet,
@@ -41,10 +43,13 @@ func newExecTyped(p *Program, content []packetcase.Content) (Engine, error) {
 }
 
 func newExec(p *ir.Program, content []packetcase.Content, coverage bool) (*execEngine, error) {
-	e := &execEngine{content: content}
+	e := &execEngine{content: content, now: fixedNow}
 	m, err := exec.New(p, exec.Options{
-		Now: func() uint64 { return fixedNow }, Rand: fixedRand, Coverage: coverage,
-		Digest: func(d ir.Digest) { e.digests = append(e.digests, fmt.Sprintf("%x", d.Fields)) },
+		Now: func() uint64 { return e.now }, Rand: fixedRand, Coverage: coverage,
+		Digest: func(d ir.Digest) {
+			e.digests = append(e.digests, fmt.Sprintf("%x", d.Fields))
+			e.messages = append(e.messages, digestText(d))
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -109,7 +114,7 @@ func (e *execEngine) State() (State, error) {
 				s.count(in.Name, i, uint64(n), 0)
 				continue
 			}
-			if in.Type.Name == "counter" {
+			if in.Kind() == "counter" {
 				c, err := e.m.InstanceCounter(in.Name, i)
 				if err != nil {
 					return nil, err

@@ -21,6 +21,7 @@ type kernelEngine struct {
 	prog    *ebpf.Program
 	in, buf []byte
 	out     [1]packetcase.Packet
+	controlled
 }
 
 const prefix = 14
@@ -80,6 +81,9 @@ func newKernel(p *Program, content []packetcase.Content, so ssa.Options, o backe
 	if k.prog, err = ebpf.NewProgram(spec); err != nil {
 		return nil, fmt.Errorf("%w", err)
 	}
+	if err := k.openState(); err != nil {
+		return nil, err
+	}
 	for i := range content {
 		if err := k.fill(i); err != nil {
 			return nil, fmt.Errorf("table %s: %w", l.Tables[i].IR.Name, err)
@@ -115,11 +119,9 @@ func (k *kernelEngine) fill(i int) error {
 	def := c.Default
 	def.Handle = 0
 	for _, e := range append([]ir.Entry{def}, c.Entries...) {
-		word, needsSlot := t.EncodeWord(&e, e.Handle)
-		if needsSlot {
-			if err := k.maps[t.Data.Name].Put(e.Handle, t.EncodeData(&e)); err != nil {
-				return err
-			}
+		word, err := k.entryWord(i, e)
+		if err != nil {
+			return err
 		}
 		if err := k.maps[t.Entry.Name].Put(e.Handle, word); err != nil {
 			return err
@@ -158,7 +160,7 @@ func (k *kernelEngine) fill(i int) error {
 
 func (k *kernelEngine) Process(port uint32, data []byte) ([]packetcase.Packet, error) {
 	result := k.maps[backend.MapResult]
-	if err := result.Put(uint32(0), backend.Result{Ingress: port}); err != nil {
+	if err := result.Put(uint32(0), backend.Result{Ingress: port, Now: k.now}); err != nil {
 		return nil, err
 	}
 	k.in = append(append(k.in[:0], make([]byte, prefix)...), data...)
@@ -220,11 +222,14 @@ func (k *kernelEngine) State() (State, error) {
 				}
 				continue
 			}
-			limbs := make([]uint64, in.Register.ValueSize/8)
-			if err := k.maps[in.Register.Name].Lookup(c, limbs); err != nil {
+			if in.Register == nil {
+				continue
+			}
+			v, err := k.Register(in.IR.Name, c)
+			if err != nil {
 				return nil, err
 			}
-			s.register(in.IR.Name, c, fromLimbs(limbs, in.Width))
+			s.register(in.IR.Name, c, v)
 		}
 	}
 	return s, nil
@@ -246,7 +251,7 @@ func (k *kernelEngine) counter(s State, name string, c *backend.CounterLayout, c
 }
 
 func (k *kernelEngine) Close() error {
-	var errs []error
+	errs := []error{k.closeState()}
 	if k.prog != nil {
 		errs = append(errs, k.prog.Close())
 	}

@@ -10,10 +10,12 @@ import (
 
 // ssaEngine is the interpreter of package ssa.
 type ssaEngine struct {
-	in      *ssa.Interp
-	p       *ir.Program
-	content []packetcase.Content
-	out     []packetcase.Packet
+	in       *ssa.Interp
+	p        *ir.Program
+	content  []packetcase.Content
+	out      []packetcase.Packet
+	now      uint64
+	messages []string
 }
 
 func newSSA(plain bool) func(*Program, []packetcase.Content) (Engine, error) {
@@ -27,7 +29,8 @@ func SSAWith(o ssa.Options) func(*Program, []packetcase.Content) (Engine, error)
 		if err != nil {
 			return nil, err
 		}
-		in, err := ssa.NewInterp(f, ssa.InterpOptions{Now: func() uint64 { return fixedNow }, Rand: fixedRand})
+		e := &ssaEngine{p: p.Core, content: content, now: fixedNow}
+		in, err := ssa.NewInterp(f, optionsOf(e))
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +51,8 @@ func SSAWith(o ssa.Options) func(*Program, []packetcase.Content) (Engine, error)
 				}
 			}
 		}
-		return &ssaEngine{in: in, p: p.Core, content: content}, nil
+		e.in = in
+		return e, nil
 	}
 }
 
@@ -102,7 +106,7 @@ func (e *ssaEngine) State() (State, error) {
 				s.count(in.Name, i, uint64(n), 0)
 				continue
 			}
-			if in.Type.Name == "counter" {
+			if in.Kind() == "counter" {
 				c, ok := e.in.InstanceCounter(in, uint64(i))
 				if !ok {
 					return nil, fmt.Errorf("there is no %s[%d]", in.Name, i)
@@ -115,7 +119,8 @@ func (e *ssaEngine) State() (State, error) {
 				return nil, fmt.Errorf("there is no %s[%d]", in.Name, i)
 			}
 			if limbs != nil {
-				s.register(in.Name, i, fromLimbs(limbs, ir.Width(in.Type.Args[0])))
+				leaves, _ := ir.Leaves(in.Type.Args[0])
+				s.register(in.Name, i, ir.PackLeaves(leaves, limbs))
 			}
 		}
 	}
@@ -123,14 +128,3 @@ func (e *ssaEngine) State() (State, error) {
 }
 
 func (e *ssaEngine) Close() error { return nil }
-
-// fromLimbs is the machine form of a value of w bits in limbs, most significant
-// first.
-func fromLimbs(limbs []uint64, w int) []byte {
-	b := make([]byte, ir.ByteWidth(w))
-	for i := range b {
-		at := len(b) - 1 - i // from the low end
-		b[at] = byte(limbs[len(limbs)-1-i/8] >> (8 * (i % 8)))
-	}
-	return b
-}

@@ -1,7 +1,6 @@
 package bmv2tests
 
 import (
-	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,18 +45,6 @@ func TestDiffStates(t *testing.T) {
 	want := "tc: a[1]: 2 packets, 9 bytes, expected 1 packets, 9 bytes\ntc: b[0]: zero, expected 07\ntc: c[0]: 01, expected zero\n"
 	if got != want {
 		t.Errorf("got %s\nwant %s", got, want)
-	}
-}
-
-func TestFromLimbs(t *testing.T) {
-	for _, c := range []struct {
-		limbs []uint64
-		w     int
-		want  string
-	}{{[]uint64{5}, 5, "05"}, {[]uint64{0x1ff}, 9, "01ff"}, {[]uint64{0x12, 0x3456789abcdef012}, 72, "123456789abcdef012"}} {
-		if got := hex.EncodeToString(fromLimbs(c.limbs, c.w)); got != c.want {
-			t.Errorf("%x of %d bits: %s, want %s", c.limbs, c.w, got, c.want)
-		}
 	}
 }
 

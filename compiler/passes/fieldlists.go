@@ -15,7 +15,8 @@ import (
 //
 // Before: calls are lowered; structs stand for tuples.
 // After: an in argument of an extern is a scalar, a string or a ListExpr of
-// scalars and headers, whose type is a Tuple.
+// scalars and headers, whose type is a Tuple; what a register of structs or
+// headers is to keep stays a value of that type.
 func fieldlists(p *ir.Program) error {
 	var err error
 	p.Bodies(func(body *[]ir.Stmt) {
@@ -28,7 +29,7 @@ func fieldlists(p *ir.Program) error {
 				if a == nil || i < len(c.Dirs) && isOut(c.Dirs[i]) || isScalar(a.Type()) {
 					continue
 				}
-				if _, ok := a.Type().(*ir.ExternType); ok {
+				if _, ok := a.Type().(*ir.ExternType); ok || stores(c, i) {
 					continue
 				}
 				if c.Name == "log_msg" {
@@ -109,6 +110,11 @@ func computes(extern string) bool {
 		return true
 	}
 	return false
+}
+
+// stores tells whether argument i of a call is what a register keeps.
+func stores(c *ir.ExternCall, i int) bool {
+	return i == 1 && c.Object != nil && c.Object.Kind() == "register"
 }
 
 type flattener struct {

@@ -96,7 +96,8 @@ func (m *meterState) execute(now, n, before uint64) uint64 {
 	return ir.Green
 }
 
-// configure makes the cell's rates; nil takes them away.
+// configure makes the cell's rates; nil takes them away. The rates that it has
+// change nothing.
 func configure(cells map[uint32]*meterState, cell uint32, r *ir.MeterRates) error {
 	if r == nil {
 		delete(cells, cell)
@@ -104,6 +105,9 @@ func configure(cells map[uint32]*meterState, cell uint32, r *ir.MeterRates) erro
 	}
 	if r.CIR > r.PIR {
 		return fmt.Errorf("ssa: the committed rate %d is above the peak rate %d", r.CIR, r.PIR)
+	}
+	if m := cells[cell]; m != nil && m.rates == *r {
+		return nil
 	}
 	cells[cell] = &meterState{rates: *r, peak: bucketState{tokens: r.PBurst}, com: bucketState{tokens: r.CBurst}}
 	return nil

@@ -52,9 +52,11 @@ func (l *lowerer) applyProfile(s *ir.ApplyTable, word, hit *Value, done func(act
 	if !selector {
 		labels = labels[:n-1] // the last is the default
 	}
-	exits := l.here()
+	var exits []exit
 	if selector || n > 1 {
 		exits = l.switchOn(l.emit(&Value{Op: OpActionID, Type: 8, Args: []*Value{m}, Sym: p}), labels)
+	} else {
+		exits = l.here()
 	}
 	beyond := len(t.Actions)
 	for i, a := range actions {
