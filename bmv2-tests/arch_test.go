@@ -40,6 +40,7 @@ var archLevels = []archLevel{
 //	# program FILE     the program, when it is not the .p4 of the same name
 //	# levels NAME...   the levels that it is for, when not all
 //	# nojson TEXT      bmv2 JSON cannot say the program, and what the export says
+//	# nossa TEXT       SSA cannot, and what the lowering says
 //
 // With -update the expectations behind each packet are rewritten; review the diff.
 func TestArchitectures(t *testing.T) {
@@ -69,10 +70,22 @@ func TestArchitectures(t *testing.T) {
 			}
 			test, err := stf.Parse(f, text)
 			check(t, err)
-			var refused *stf.Unsupported
-			if _, err := stf.NewSSA(p.Core); !errors.As(err, &refused) || !strings.Contains(refused.Reason, "there is no lowering for it") {
-				t.Errorf("SSA says %v", err)
-			}
+			t.Run("ssa", func(t *testing.T) {
+				e, err := stf.NewSSA(p.Core)
+				if refused, is := errors.AsType[*stf.Unsupported](err); is {
+					if strings.Contains(refused.Reason, "there is no lowering for it") {
+						return // of the architecture
+					}
+					if why := directive(text, "nossa"); why == "" || !strings.Contains(refused.Reason, why) {
+						t.Errorf("SSA says %v, expected %q", err, why)
+					}
+					return
+				}
+				check(t, err)
+				if r := stf.Run(test, e, nil); r.Status == stf.Failed {
+					t.Errorf("%s\n%s", r.Status, r.Report)
+				}
+			})
 			for _, l := range levels {
 				t.Run(l.name, func(t *testing.T) {
 					q, err := l.make(p)

@@ -302,12 +302,20 @@ func (r *run) eval(v *Value) error {
 	case OpCountHit:
 		t := r.in.tables[v.Sym.(*ir.Table)]
 		c := t.counts[uint32(a(0))]
+		if len(v.Args) > 1 {
+			c.Bytes += a(1) - r.p.Bytes
+			t.counts[uint32(a(0))] = c
+			break
+		}
 		c.Packets += r.p.Segments
 		c.Bytes += r.p.Bytes
 		t.counts[uint32(a(0))] = c
 	case OpCounterInc:
 		cells := r.in.counters[v.Sym.(*ir.Instance)]
-		if i := a(0); i < uint64(len(cells)) {
+		if i := a(0); i < uint64(len(cells)) && len(v.Args) > 1 {
+			cells[i].Packets++
+			cells[i].Bytes += a(1)
+		} else if i < uint64(len(cells)) {
 			cells[i].Packets += r.p.Segments
 			cells[i].Bytes += r.p.Bytes
 		}

@@ -169,6 +169,8 @@ func (l *lowerer) program() {
 	switch l.p.Arch {
 	case "v1model":
 		l.v1model()
+	case "pna":
+		l.pna()
 	case "ebpf":
 		l.ebpfFilter()
 	case "xdp":

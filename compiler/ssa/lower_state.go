@@ -39,6 +39,7 @@ func (l *lowerer) hitLeaf(i *ir.Instance) int    { return l.objectLeaf(i, 32, ".
 func (l *lowerer) hitState(t *ir.Table, handle *Value) {
 	if t.Counters != nil {
 		l.emit(&Value{Op: OpCountHit, Args: []*Value{handle}, Sym: t})
+		l.countedEntry(t, handle)
 	}
 	switch m := t.Meters; {
 	case m == nil:
@@ -99,8 +100,8 @@ func (l *lowerer) objectExtern(s *ir.ExternCall) bool {
 		l.registerWrite(s)
 	case "counter.count", "Counter.count":
 		l.args(s, 1)
-		if len(s.Args) > 1 && s.Args[1] != nil {
-			return false
+		if len(s.Args) > 1 && s.Args[1] != nil { // PNA
+			return l.countBytes(s)
 		}
 		i := l.object(s, "counter")
 		l.emit(&Value{Op: OpCounterInc, Args: []*Value{l.index32(s.Args[0])}, Sym: i, Name: i.Name})

@@ -77,10 +77,10 @@ const (
 	OpEntry     // Args: handle; result the entry's word, Type 64, opaque
 	OpActionID  // Args: word; result Type 8: index in Table.Actions; see OpMember for tables with a profile
 	OpActionArg // Args: word. Action = index in Table.Actions, Param = data parameter, Limb: value of that limb
-	OpCountHit  // Args: handle. Effect: direct counter of the entry, one packet
+	OpCountHit  // Args: handle [, n]. Effect: direct counter of the entry, one packet; with n (Type 64) no packet more, and n bytes in the place of those that were counted
 
 	// Extern objects. Sym = *ir.Instance. Effects.
-	OpCounterInc // Args: index
+	OpCounterInc // Args: index [, n]. With n (Type 64) one packet of n bytes
 	// Indices have Type 32.
 	OpRegRead  // Args: index; Limb; result Type = limb width. Out of range: 0
 	OpRegWrite // Args: index, limbs. Out of range: dropped

@@ -308,10 +308,14 @@ func (c *checker) value(v *Value) error {
 		}
 		ts := Limbs(ir.Width(ps[v.Param].Type))
 		return want(v.Limb < len(ts) && ts[v.Limb] == v.Type)
-	case OpCountHit:
-		return errors.Join(c.one(v, 32, 0), needTable(table))
-	case OpCounterInc:
-		return errors.Join(c.one(v, 32, 0), needObject(object))
+	case OpCountHit, OpCounterInc:
+		if len(v.Args) < 1 || len(v.Args) > 2 || !is(0, 32) || len(v.Args) == 2 && !is(1, 64) {
+			return errors.New("counter with operands of a wrong type")
+		}
+		if v.Op == OpCountHit {
+			return needTable(table)
+		}
+		return needObject(object)
 	case OpCellAdd:
 		return errors.Join(count(2), want(is(0, 32) && is(1, 32)), needObject(object))
 	case OpRegRead:

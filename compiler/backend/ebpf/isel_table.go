@@ -91,7 +91,10 @@ func (g *gen) actionArg(v *ssa.Value) {
 }
 
 // count adds one packet to a cell of a counter (D12, D9).
-func (g *gen) count(c *CounterLayout, cell vreg) {
+func (g *gen) count(c *CounterLayout, cell vreg) { g.countAs(c, cell, g.segs, g.bytes) }
+
+// countAs adds packets (noReg: 1) and bytes to a cell.
+func (g *gen) countAs(c *CounterLayout, cell, packets, bytes vreg) {
 	done := g.newBlock()
 	index := cell
 	if c.Stride != 0 {
@@ -102,16 +105,16 @@ func (g *gen) count(c *CounterLayout, cell vreg) {
 	}
 	p := g.element(c.Map.Name, index, done)
 	if c.Stride == 0 {
-		n := g.segs
+		n := packets
 		if n == noReg {
 			n = g.scalar()
 			g.movImm(n, 1)
 		}
 		g.emit(minst{op: mAtomic, dst: p, src: n, size: asm.DWord})
-		g.emit(minst{op: mAtomic, dst: p, off: 8, src: g.bytes, size: asm.DWord})
+		g.emit(minst{op: mAtomic, dst: p, off: 8, src: bytes, size: asm.DWord})
 	} else {
-		g.addTo(p, 0, g.segs)
-		g.addTo(p, 8, g.bytes)
+		g.addTo(p, 0, packets)
+		g.addTo(p, 8, bytes)
 	}
 	g.place(done)
 }
@@ -134,6 +137,14 @@ func (g *gen) countHit(v *ssa.Value) {
 		if t != nil {
 			g.fail(v.Pos, "table "+t.IR.Name, "it has no direct counter")
 		}
+		return
+	}
+	if len(v.Args) > 1 { // other bytes for the packet that was counted
+		none, more := g.scalar(), g.scalar()
+		g.movImm(none, 0)
+		g.mov(more, g.use(v.Args[1]))
+		g.alu(asm.Sub, more, g.bytes)
+		g.countAs(t.Counter, g.use(v.Args[0]), none, more)
 		return
 	}
 	g.count(t.Counter, g.use(v.Args[0]))
@@ -162,7 +173,11 @@ func (g *gen) counterInc(v *ssa.Value) {
 	done := g.newBlock()
 	// Beyond the last cell lies another CPU's copy.
 	g.branchImm(asm.JGE, i, int64(in.Cells), done)
-	g.count(in.Counter, i)
+	if len(v.Args) > 1 {
+		g.countAs(in.Counter, i, noReg, g.use(v.Args[1]))
+	} else {
+		g.count(in.Counter, i)
+	}
 	g.jump(done)
 	g.place(done)
 }
