@@ -290,7 +290,7 @@ func TestStreamErrors(t *testing.T) {
 	s.arbitrate(eid(1))
 	s.expect(codes.OK, eid(1))
 	t.Run("p4rt:SE1 packet", func(t *testing.T) { expect(t, packet, codes.Unimplemented) })
-	t.Run("p4rt:SE1 digest", func(t *testing.T) { expect(t, ack, codes.Unimplemented) })
+	t.Run("p4rt:SE1 digest", func(t *testing.T) { expect(t, ack, codes.FailedPrecondition) })
 	t.Run("p4rt:SE5 other", func(t *testing.T) { expect(t, other, codes.Unimplemented) })
 	t.Run("empty", func(t *testing.T) { expect(t, &p4v1.StreamMessageRequest{}, codes.InvalidArgument) })
 	t.Run("p4rt:A28 the stream stays", func(t *testing.T) {

@@ -9,6 +9,7 @@
 // packetio.go and packetlayout.go its packets;
 // config.go sets and gets pipelines, binding.go relates P4Info ids to the
 // program, diff.go compares P4Infos; write.go, decode.go, wiredecode.go and counter.go write;
+// digest.go and idle.go tell primaries what the pipeline tells;
 // objects.go binds what is no table: replication.go has multicast groups and
 // clone sessions, profile.go action profiles, meter.go, register.go, valueset.go
 // and digestconfig.go what their names say, p4data.go their values;
@@ -72,6 +73,9 @@ type Server struct {
 	setting sync.Mutex // one Set at a time
 	bound   atomic.Pointer[binding]
 	packets packetIO
+	digests *digests
+	idles   *idles
+	tasks   sync.WaitGroup
 	decoded sync.Pool // of *decoded
 	quit    chan struct{}
 	once    sync.Once
@@ -102,7 +106,21 @@ func NewServer(o Options) (*Server, error) {
 	}
 	s.packets.plane = o.Packets
 	s.connectPackets()
+	s.listenToEvents()
 	return s, nil
+}
+
+// listenToEvents takes what programs tell the control plane.
+func (s *Server) listenToEvents() {
+	s.digests, s.idles = newDigests(s), newIdles(s)
+	e := s.store.Events()
+	if e == nil {
+		return
+	}
+	s.tasks.Go(func() { s.digests.run(s.quit) })
+	s.tasks.Go(func() { s.idles.run(s.quit) })
+	e.SetDigests(s.digests.receive)
+	e.SetIdle(s.idles.receive)
 }
 
 // LoadBundle reads a .nicpkg.
@@ -130,7 +148,12 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 // server comes to its end, and gives the CPU port back.
 func (s *Server) Close() {
 	s.once.Do(func() {
+		if e := s.store.Events(); e != nil {
+			e.SetDigests(nil)
+			e.SetIdle(nil)
+		}
 		close(s.quit)
+		s.tasks.Wait()
 		s.disconnectPackets()
 	})
 }

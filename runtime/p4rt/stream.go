@@ -18,6 +18,7 @@ const (
 	maxErrorsWaiting  = 64
 	maxWaiting        = 1024
 	maxPacketsWaiting = 1024
+	maxNoticesWaiting = 1024
 	maxBytesWaiting   = 4 << 20 // of packets
 )
 
@@ -42,6 +43,7 @@ type stream struct {
 const (
 	laneArbitration = iota
 	lanePacket
+	laneNotice // digests and idle timeouts
 	laneError
 	lanes
 )
@@ -65,8 +67,9 @@ func (st *stream) push(m *p4v1.StreamMessageResponse) {
 		return
 	}
 	if a := m.GetArbitration(); a.GetStatus().GetCode() != int32(codes.OK) {
-		// Packets are for primaries.
+		// Packets and notices are for primaries.
 		st.queue[lanePacket], st.packets = nil, 0
+		st.queue[laneNotice] = nil
 	}
 	st.add(laneArbitration, m)
 }
@@ -81,6 +84,18 @@ func (st *stream) pushPacket(m *p4v1.StreamMessageResponse) bool {
 	}
 	st.packets += size
 	st.add(lanePacket, m)
+	return true
+}
+
+// pushNotice queues a digest list or a notification and tells whether there was
+// room; it never blocks.
+func (st *stream) pushNotice(m *p4v1.StreamMessageResponse) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if len(st.queue[laneNotice]) >= maxNoticesWaiting {
+		return false
+	}
+	st.add(laneNotice, m)
 	return true
 }
 
@@ -103,6 +118,9 @@ func (st *stream) take() []*p4v1.StreamMessageResponse {
 		n := len(q)
 		if n == 0 {
 			continue
+		}
+		if lane == laneNotice {
+			n = min(n, 16)
 		}
 		if lane == lanePacket {
 			n = min(n, 16)
@@ -211,7 +229,7 @@ func (s *Server) receive(st *stream, m *p4v1.StreamMessageRequest) error {
 	case *p4v1.StreamMessageRequest_DigestAck:
 		e.Details = &p4v1.StreamError_DigestListAck{DigestListAck: &p4v1.DigestListAckError{DigestListAck: u.DigestAck}}
 		if err = s.mustLead(st, "digest acknowledgement"); err == nil {
-			err = unsupported("digest acknowledgement is not supported")
+			err = s.digests.ack(u.DigestAck)
 		}
 	case *p4v1.StreamMessageRequest_Other: // p4rt:SE5
 		e.Details = &p4v1.StreamError_Other{Other: &p4v1.StreamOtherError{}}

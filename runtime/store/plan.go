@@ -165,6 +165,9 @@ func checkShape(t *entity.Table, u *entity.Update) error {
 
 func (p *plan) addInsert(it *item, t *table, u *entity.Update) error {
 	ts := t.schema
+	if err := p.ages(ts, u); err != nil {
+		return err
+	}
 	switch {
 	case ts.Const:
 		return entity.Errorf(entity.Denied, "table %s: its entries are const", ts.Name)
@@ -268,6 +271,9 @@ func (p *plan) base(t *table, handle uint32, v entity.Counter) (entity.Counter, 
 func (p *plan) addChange(it *item, t *table, u *entity.Update) error {
 	ts := t.schema
 	if err := checkShape(ts, u); err != nil {
+		return err
+	}
+	if err := p.ages(ts, u); err != nil {
 		return err
 	}
 	old := p.find(it, t, u)
@@ -423,6 +429,17 @@ func (p *plan) giveBack() {
 			p.hidden.release(p.tables[it.table].schema.Profile, it.made)
 		}
 	}
+}
+
+// ages tells whether the engine reports entries that are idle, where one shall be.
+func (p *plan) ages(ts *entity.Table, u *entity.Update) error {
+	if u.Extra.IdleTimeout == 0 || u.Kind == entity.Delete {
+		return nil
+	}
+	if _, ok := p.plane.(dataplane.Events); !ok {
+		return entity.Errorf(entity.Unsupported, "table %s: idle timeout: engine %s does not support it", ts.Name, p.plane.Name())
+	}
+	return nil
 }
 
 func timeoutOf(e *entity.Entry) int64 {

@@ -111,6 +111,8 @@ func (p *plan) addObject(it *item, u *entity.Update) error {
 		if _, err := p.entities(c.id.String()); err != nil {
 			return err
 		}
+	} else if _, ok := p.plane.(dataplane.Events); !ok {
+		return entity.Errorf(entity.Unsupported, "%s: engine %s does not support it", c.id, p.plane.Name())
 	}
 	if err := checkObject(p.pipe.Schema, c); err != nil {
 		return err

@@ -160,6 +160,28 @@ func (v *Snapshot) live() error {
 // nil for the default.
 func (v *Snapshot) Object(id entity.ObjectID) entity.Object { return v.objects.get(id) }
 
+// Object gives an object of the live content, nil for none, or when another
+// pipeline is live. It costs nothing that a Snapshot would.
+func (s *Store) Object(pl *Pipeline, id entity.ObjectID) entity.Object {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if pl == nil || s.pipe != pl {
+		return nil
+	}
+	return s.objects.get(id)
+}
+
+// Entry gives the live entry of a handle, nil for none, or when another pipeline
+// is live.
+func (s *Store) Entry(pl *Pipeline, table int, handle uint32) *entity.Entry {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if pl == nil || s.pipe != pl || table < 0 || table >= len(s.tables) {
+		return nil
+	}
+	return s.tables[table].get(handle)
+}
+
 // Objects gives the objects of a scope in order of their ids. Cells are not for
 // it: those that the control plane never wrote are not among them.
 func (v *Snapshot) Objects(sc entity.Scope) iter.Seq2[uint32, entity.Object] {
