@@ -148,9 +148,9 @@ func (g *gen) properties(e *env, t *ir.Table, d *ast.TableDecl) {
 				t.Size = int(n.Int64())
 			}
 		case name == names.Counters && name != "":
-			t.Counters = g.objectProp(e, t, p)
+			t.Counters = g.resourceProp(e, t, p)
 		case name == names.Meters && name != "":
-			t.Meters = g.objectProp(e, t, p)
+			t.Meters = g.resourceProp(e, t, p)
 		case name == names.Implementation && name != "":
 			t.Implementation = g.objectProp(e, t, p)
 		case slices.Contains(names.IdleTimeout, name):
@@ -206,6 +206,14 @@ func (g *gen) idleTimeout(e *env, t *ir.Table, p *ast.Property) {
 // value, an object, or the call of an action, which stands there as its name, with
 // one more property of the same name for each argument.
 func (g *gen) otherProp(e *env, t *ir.Table, p *ast.Property) {
+	if x, ok := p.Value.(*ast.PathExpr); ok { // an action without arguments needs no parentheses
+		if o := g.info.Uses[x.Path]; o != nil && o.Kind == types.ActionObj {
+			if a := g.action(e, o); a != nil {
+				t.Props = append(t.Props, ir.Prop{Name: p.Name.Name, Expr: &ir.StringLit{Meta: ir.Meta{T: &ir.String{}, P: g.pos(p)}, Val: a.Name}})
+			}
+			return
+		}
+	}
 	if c, ok := p.Value.(*ast.CallExpr); ok {
 		call := g.info.Calls[c]
 		if call != nil && call.Kind == types.ActionCall {
@@ -224,12 +232,32 @@ func (g *gen) otherProp(e *env, t *ir.Table, p *ast.Property) {
 			return
 		}
 	}
+	if l, ok := p.Value.(*ast.ListExpr); ok && g.listsObjects(e, l) {
+		for _, x := range l.Elems {
+			one := *p
+			one.Value = x
+			g.otherProp(e, t, &one)
+		}
+		return
+	}
 	switch x := argInt(g.expr(e, p.Value, nil)).(type) {
 	case *ir.Const, *ir.StringLit, *ir.ListExpr, *ir.StructLit, *ir.ObjectRef:
 		t.Props = append(t.Props, ir.Prop{Name: p.Name.Name, Expr: x})
 	default:
 		g.errorf(codeUnsupported, p.Span, "table property %s has a value that is not known at compile time", p.Name.Name)
 	}
+}
+
+// listsObjects tells whether a list names extern objects, which are no values.
+func (g *gen) listsObjects(e *env, l *ast.ListExpr) bool {
+	return slices.ContainsFunc(l.Elems, func(x ast.Expr) bool {
+		p, ok := x.(*ast.PathExpr)
+		if !ok {
+			return false
+		}
+		v, ok := e.lookup(g.info.Uses[p.Path])
+		return ok && v.inst != nil
+	})
 }
 
 // propArgs evaluates the arguments for the data parameters of an action that a
@@ -244,6 +272,26 @@ func (g *gen) propArgs(e *env, call *types.Call) (out []ir.Expr) {
 		}
 	}
 	return out
+}
+
+// resourceProp resolves a property that names a direct resource, or a list of them as
+// p4c's PSA for eBPF takes it. All of a list count the same packets and a table of
+// P4Runtime has one, so the first stands for all.
+func (g *gen) resourceProp(e *env, t *ir.Table, p *ast.Property) *ir.Instance {
+	l, ok := p.Value.(*ast.ListExpr)
+	if !ok {
+		return g.objectProp(e, t, p)
+	}
+	var first *ir.Instance
+	for _, x := range l.Elems {
+		one := *p
+		one.Value = x
+		in := g.objectProp(e, t, &one)
+		if first == nil {
+			first = in
+		}
+	}
+	return first
 }
 
 // objectProp resolves a property that names an extern object or makes one in

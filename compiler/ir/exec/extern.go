@@ -259,7 +259,7 @@ func (k *compiler) registerRead(s *externSite) stmt {
 	k.need(s, 2, 2)
 	i := k.object(s, "register")
 	index := k.indexArg(s, 1)
-	if i.n == 1 {
+	if i.n == 1 && ir.Width(s.args[0].Type()) >= 0 { // a struct of one scalar has one slot, too
 		set := k.setter(s.args[0])
 		return after(func(c *ctx) {
 			n := index(c)
