@@ -3,12 +3,14 @@ package bmv2tests
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 
 	backend "github.com/p4nic/p4nic/compiler/backend/ebpf"
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ssa"
+	"github.com/p4nic/p4nic/internal/kernelrun"
 	"github.com/p4nic/p4nic/internal/packetcase"
 )
 
@@ -18,16 +20,13 @@ type kernelEngine struct {
 	l       *backend.Layout
 	content []packetcase.Content
 	maps    map[string]*ebpf.Map
-	prog    *ebpf.Program
-	in, buf []byte
-	out     [1]packetcase.Packet
+	run     kernelrun.Run
+	next    uint32 // row of the replication maps
+	out     []packetcase.Packet
 	controlled
 }
 
-const prefix = 14
-
-// maxGrowth is how much longer than it came in a packet may leave.
-const maxGrowth = 512
+const prefix = kernelrun.Prefix
 
 func newXDP(p *Program, content []packetcase.Content) (Engine, error) {
 	return newKernel(p, content, ssa.Options{}, backend.Options{Hook: backend.XDP})
@@ -69,17 +68,22 @@ func newKernel(p *Program, content []packetcase.Content, so ssa.Options, o backe
 			err = errors.Join(err, k.Close())
 		}
 	}()
-	for _, s := range append(l.Maps(), obj.Maps...) {
+	for _, s := range l.Maps() {
 		if err := k.create(s); err != nil {
 			return nil, fmt.Errorf("map %s: %w", s.Name, err)
 		}
 	}
-	spec, err := obj.Spec("p4nic_case", k.maps)
-	if err != nil {
+	k.run = kernelrun.Run{Maps: func(name string) *ebpf.Map { return k.maps[name] }}
+	if k.run.Main, err = k.load(obj); err != nil {
 		return nil, err
 	}
-	if k.prog, err = ebpf.NewProgram(spec); err != nil {
-		return nil, fmt.Errorf("%w", err)
+	if obj.Machine != nil {
+		if k.run.Machine, err = k.load(obj.Machine); err != nil {
+			return nil, err
+		}
+		if err := k.maps[backend.MapProgsTC].Put(backend.ProgSlot(0, backend.StageMachine), k.run.Machine); err != nil {
+			return nil, err
+		}
 	}
 	if err := k.openState(); err != nil {
 		return nil, err
@@ -90,6 +94,34 @@ func newKernel(p *Program, content []packetcase.Content, so ssa.Options, o backe
 		}
 	}
 	return k, nil
+}
+
+// load loads a program. The scratch map is each program's own.
+func (k *kernelEngine) load(obj *backend.Object) (*ebpf.Program, error) {
+	if old := k.maps[backend.MapScratch]; old != nil {
+		delete(k.maps, backend.MapScratch)
+		if err := old.Close(); err != nil {
+			return nil, err
+		}
+	}
+	maps := obj.Maps
+	if obj.Machine != nil {
+		for _, s := range backend.DeviceMaps() {
+			if s.Name == backend.MapProgsTC {
+				maps = append(slices.Clone(maps), s)
+			}
+		}
+	}
+	for _, s := range maps {
+		if err := k.create(s); err != nil {
+			return nil, fmt.Errorf("map %s: %w", s.Name, err)
+		}
+	}
+	spec, err := obj.Spec("p4nic_case", k.maps)
+	if err != nil {
+		return nil, err
+	}
+	return ebpf.NewProgram(spec)
 }
 
 func (k *kernelEngine) create(s *backend.MapSpec) error {
@@ -159,34 +191,48 @@ func (k *kernelEngine) fill(i int) error {
 }
 
 func (k *kernelEngine) Process(port uint32, data []byte) ([]packetcase.Packet, error) {
-	result := k.maps[backend.MapResult]
-	if err := result.Put(uint32(0), backend.Result{Ingress: port, Now: k.now}); err != nil {
+	k.run.Now = k.now
+	out, err := k.run.Process(port, data)
+	if d, is := errors.AsType[*kernelrun.Dropped](err); is {
+		return nil, programDrop(ssa.DropReason(d.Reason))
+	}
+	if err != nil {
 		return nil, err
 	}
-	k.in = append(append(k.in[:0], make([]byte, prefix)...), data...)
-	if n := len(k.in) + maxGrowth; cap(k.buf) < n {
-		k.buf = make([]byte, n)
+	k.out = k.out[:0]
+	for _, p := range out {
+		k.out = append(k.out, packetcase.Packet{Port: p.Port, Data: p.Data})
 	}
-	o := ebpf.RunOptions{Data: k.in, DataOut: k.buf[:len(k.in)+maxGrowth]}
-	if _, err := k.prog.Run(&o); err != nil {
-		return nil, err
+	return k.out, nil
+}
+
+var _ Replicator = (*kernelEngine)(nil)
+
+// SetMulticastGroup makes or replaces a group; rows are not used again.
+func (k *kernelEngine) SetMulticastGroup(id uint32, replicas []ir.Replica) error {
+	return k.setRows(backend.MapGroups, id, backend.Rows(replicas))
+}
+
+// SetCloneSession makes or replaces a session.
+func (k *kernelEngine) SetCloneSession(id uint32, s ir.CloneSession) error {
+	return k.setRows(backend.MapSessions, id, backend.SessionRows(s))
+}
+
+func (k *kernelEngine) setRows(words string, id uint32, rows []backend.Row) error {
+	if k.run.Machine == nil {
+		return nil
 	}
-	var r backend.Result
-	if err := result.Lookup(uint32(0), &r); err != nil {
-		return nil, err
+	word := uint64(0)
+	if len(rows) > 0 {
+		word = backend.RangeWord(k.next+1, uint32(len(rows)))
 	}
-	switch {
-	case r.Verdict == backend.VerdictDrop:
-		return nil, programDrop(ssa.DropReason(r.Reason))
-	case r.Verdict != backend.VerdictOutput:
-		return nil, fmt.Errorf("the program ended without a verdict")
-	case r.Port == portDrop:
-		return nil, nil
-	case len(o.DataOut) < prefix:
-		return nil, fmt.Errorf("%d bytes are less than the prefix", len(o.DataOut))
+	for _, r := range rows {
+		k.next++
+		if err := k.maps[backend.MapRows].Put(k.next, r); err != nil {
+			return err
+		}
 	}
-	k.out[0] = packetcase.Packet{Port: r.Port, Data: o.DataOut[prefix:]}
-	return k.out[:], nil
+	return k.maps[words].Put(id, word)
 }
 
 func (k *kernelEngine) State() (State, error) {
@@ -252,8 +298,10 @@ func (k *kernelEngine) counter(s State, name string, c *backend.CounterLayout, c
 
 func (k *kernelEngine) Close() error {
 	errs := []error{k.closeState()}
-	if k.prog != nil {
-		errs = append(errs, k.prog.Close())
+	for _, p := range []*ebpf.Program{k.run.Main, k.run.Machine} {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
 	}
 	for _, m := range k.maps {
 		errs = append(errs, m.Close())

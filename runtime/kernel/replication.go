@@ -148,7 +148,7 @@ func (r *replication) setGroup(id uint32, replicas []ir.Replica) error {
 		r.group[id] = rowRange{}
 		return nil
 	}
-	if err := r.set(r.groups, r.group, id, rowsOf(replicas)); err != nil {
+	if err := r.set(r.groups, r.group, id, backend.Rows(replicas)); err != nil {
 		return fmt.Errorf("multicast group %d: %w", id, err)
 	}
 	return nil
@@ -165,19 +165,10 @@ func (r *replication) setSession(id uint32, s ir.CloneSession) error {
 		r.session[id] = rowRange{}
 		return nil
 	}
-	rows := append([]backend.Row{{Port: s.Group, Class: uint16(s.ClassOfService), Cut: s.Truncate}}, rowsOf(s.Replicas)...)
-	if err := r.set(r.sessions, r.session, id, rows); err != nil {
+	if err := r.set(r.sessions, r.session, id, backend.SessionRows(s)); err != nil {
 		return fmt.Errorf("clone session %d: %w", id, err)
 	}
 	return nil
-}
-
-func rowsOf(replicas []ir.Replica) []backend.Row {
-	rows := make([]backend.Row, len(replicas))
-	for i, x := range replicas {
-		rows[i] = backend.Row{Port: x.Port, Instance: x.Instance}
-	}
-	return rows
 }
 
 // remove takes id away.

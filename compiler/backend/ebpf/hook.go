@@ -10,7 +10,8 @@ import (
 const (
 	portHost = 509
 	portCPU  = 510
-	portDrop = 511
+	// PortDrop is where programs send what shall not go on.
+	PortDrop = 511
 )
 
 // Return codes.
@@ -169,7 +170,7 @@ func (g *gen) epilogue() {
 	if g.o.Harness {
 		g.harnessResult(VerdictOutput)
 	} else {
-		g.branchImm(asm.JEq, g.outPort, portDrop, g.redirectToDrop(ssa.DropProgram))
+		g.branchImm(asm.JEq, g.outPort, PortDrop, g.redirectToDrop(ssa.DropProgram))
 		cpu, host := g.newBlock(), g.newBlock()
 		cpuPort := int64(g.o.CPUPort)
 		if cpuPort == 0 {

@@ -24,7 +24,7 @@ func (g *gen) term(b *ssa.Block) {
 	case ssa.TermLoop:
 		g.loopTerm(t)
 	case ssa.TermOutput:
-		if t.Cond.Op == ssa.OpConst && t.Cond.Aux == portDrop {
+		if t.Cond.Op == ssa.OpConst && t.Cond.Aux == PortDrop {
 			g.movImm(g.reason, int64(ssa.DropProgram))
 			g.jump(g.dropBlk)
 			return

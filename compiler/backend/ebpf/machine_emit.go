@@ -31,7 +31,7 @@ func (m *machine) emitter(o *Options) *subprog {
 	cpu, lastHost := f.newBlock(), f.newBlock()
 	dev := f.ptr()
 	f.movImm(reason, int64(ssa.DropProgram))
-	f.branchImm(asm.JEq, port, portDrop, dropped)
+	f.branchImm(asm.JEq, port, PortDrop, dropped)
 	f.load(dev, ctx, skbIfindex, asm.Word)
 	f.branchImm(asm.JEq, port, portHost, found)
 	f.movImm(reason, int64(ssa.DropPort))
@@ -144,7 +144,7 @@ func (f *mfunc) countTx(port, length vreg) {
 
 // harnessOutput appends the packet to MapOutputs.
 func (f *mfunc) harnessOutput(port vreg) {
-	f.branchImm(asm.JEq, port, portDrop, f.yes)
+	f.branchImm(asm.JEq, port, PortDrop, f.yes)
 	n := f.word(f.ctl, ctlOutputs)
 	out := f.elem(MapOutputs, n, f.yes)
 	f.aluImm(asm.Add, n, 1)

@@ -39,9 +39,9 @@ const (
 	maxFrame    = 8192
 	maxVersion  = 8192
 	// OutputBytes, a power of 2, is the room for the packet in an Output.
-	OutputBytes = 8192
+	OutputBytes = 4096
 	// MaxOutputs bounds the packets that a harness sees.
-	MaxOutputs = 4096
+	MaxOutputs = ir.MaxCopies
 )
 
 // RangeWord is the value of MapGroups and MapSessions: rows base to base+count-1.
@@ -56,6 +56,20 @@ type Row struct {
 	Class    uint16
 	Cut      uint32 // 0: whole
 	_        uint32
+}
+
+// Rows are the rows of a multicast group.
+func Rows(replicas []ir.Replica) []Row {
+	rows := make([]Row, len(replicas))
+	for i, r := range replicas {
+		rows[i] = Row{Port: r.Port, Instance: r.Instance}
+	}
+	return rows
+}
+
+// SessionRows are the rows of a clone session.
+func SessionRows(s ir.CloneSession) []Row {
+	return append([]Row{{Port: s.Group, Class: uint16(s.ClassOfService), Cut: s.Truncate}}, Rows(s.Replicas)...)
 }
 
 const (
@@ -144,11 +158,11 @@ const (
 
 // Offsets in a hand-over slot.
 const (
-	handSeq     = 0  // u64: names the packet; 0 while it is written
-	handNow     = 8  // u64
-	handIngress = 16 // u32
-	handCount   = 20 // u32
-	handSize    = 24
+	handSeq      = 0  // u64: names the packet; 0 while it is written
+	handNow      = 8  // u64
+	handIngress  = 16 // u32
+	handCount    = 20 // u32
+	HandoverSize = 24
 )
 
 // Offsets in MapHandCtl.
@@ -247,7 +261,7 @@ func (m *machine) specs() []*MapSpec {
 		percpu(MapOriginal, 2*maxOriginal, 1),
 		percpu(MapTail, maxOriginal+maxTail, 1),
 		array(MapHandRecs, m.record, m.handRecs()+1),
-		array(MapHandover, handSize, m.l.NCPU*handSlots),
+		array(MapHandover, HandoverSize, m.l.NCPU*handSlots),
 		percpu(MapHandCtl, hctlSize, 1),
 	}, ReplicationMaps()...)
 }

@@ -48,7 +48,7 @@ func (k *kernel) runAll(ingress uint32, pkt []byte) ([]ssa.Output, int) {
 	if port < 0 {
 		return nil, -1 - port
 	}
-	if port == portDrop {
+	if port == PortDrop {
 		return nil, int(ssa.DropProgram)
 	}
 	return []ssa.Output{{Port: uint32(port), Data: out}}, 0
@@ -75,7 +75,7 @@ func (k *kernel) outputs() (out []ssa.Output, reason int) {
 func (k *kernel) takeOver(ingress uint32, pkt []byte) ([]ssa.Output, int) {
 	k.t.Helper()
 	slot := k.result().Port
-	s := make([]byte, handSize)
+	s := make([]byte, HandoverSize)
 	netnstest.Check(k.t, k.maps[MapHandover].Lookup(slot, s))
 	netnstest.Check(k.t, k.maps[MapResult].Put(uint32(0), Result{Ingress: ingress}))
 	ctx := make([]byte, 192)

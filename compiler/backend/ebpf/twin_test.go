@@ -104,11 +104,11 @@ func (w *twin) check(port uint32, pkt []byte) {
 	wp := int(want.Port)
 	if want.Dropped {
 		wp, want.Data = -1-int(want.Reason), nil
-	} else if want.Port == portDrop {
+	} else if want.Port == PortDrop {
 		wp, want.Data = -1-int(ssa.DropProgram), nil
 	}
 	got, out := w.k.run(port, pkt)
-	if got >= 0 && got == portDrop {
+	if got >= 0 && got == PortDrop {
 		got, out = -1, nil
 	}
 	if got != wp || !bytes.Equal(out, want.Data) {
