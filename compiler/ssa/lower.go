@@ -17,6 +17,7 @@ type lowerer struct {
 	f   *Func
 
 	stages *stageSet
+	fused  *virtual // what a second parser has read, for the second deparser
 	sums   map[*ir.Instance]*sumState
 
 	nextID     int
@@ -87,12 +88,11 @@ func (l *lowerer) setPos(p ir.Pos) {
 // Lower makes the SSA form of a core program, verified and, unless told
 // otherwise, optimised. Errors are *Unsupported.
 func Lower(p *ir.Program, opt Options) (*Func, error) {
-	set := &stageSet{}
-	f, err := lowerFunc(p, p.Name, opt, set, (*lowerer).program)
-	if err != nil {
-		return nil, err
+	f, err := lowerProgram(p, opt, &stageSet{})
+	if err == errNotFused {
+		f, err = lowerProgram(p, opt, &stageSet{apart: true})
 	}
-	if err := lowerStages(f, opt, set); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if err := Verify(f); err != nil {
@@ -105,6 +105,14 @@ func Lower(p *ir.Program, opt Options) (*Func, error) {
 	}
 	f.Renumber()
 	return f, nil
+}
+
+func lowerProgram(p *ir.Program, opt Options, set *stageSet) (*Func, error) {
+	f, err := lowerFunc(p, p.Name, opt, set, (*lowerer).program)
+	if err != nil {
+		return nil, err
+	}
+	return f, lowerStages(f, opt, set)
 }
 
 // lowerFunc makes one Func, the whole program's or a stage's: what build lowers.
@@ -148,6 +156,8 @@ func lowerOnce(p *ir.Program, name string, opt Options, set *stageSet, r *retry,
 			case carry:
 				r.carried[x.leaf], again = true, true
 				r.tries++
+			case notFused:
+				f, err = nil, errNotFused
 			default:
 				panic(x)
 			}
@@ -171,6 +181,8 @@ func (l *lowerer) program() {
 		l.v1model()
 	case "pna":
 		l.pna()
+	case "psa":
+		l.psa()
 	case "ebpf":
 		l.ebpfFilter()
 	case "xdp":

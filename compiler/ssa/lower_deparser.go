@@ -130,6 +130,11 @@ func (l *lowerer) deparse() {
 // sameLayout tells whether the emitted headers are the parsed ones, at their
 // places and without others between them.
 func (l *lowerer) sameLayout() *Value {
+	if l.fused != nil {
+		if same, ok := l.sameFused(l.fused); ok {
+			return same
+		}
+	}
 	same := l.constant(1, 1)
 	inOrder := l.parser.packed && len(l.emitted) == len(l.parser.parsed)
 	for _, e := range l.emitted {

@@ -27,6 +27,8 @@ type parserState struct {
 	// of emitOrder, each once, without gaps. The valid headers then are the
 	// packet's first cursor bytes.
 	packed bool
+	// source is what is read before the packet's own bytes, nil for nothing.
+	source *virtual
 	// parsed are leaves that keep valid and slot of the end of the parser, in emit
 	// order; only where packed.
 	parsed []int
@@ -120,6 +122,9 @@ func (l *lowerer) parserBlock(b *ir.Block) {
 		})
 		in := work[0]
 		if key := g.first(in.comp); l.retry.real[key] {
+			if ps.source != nil {
+				panic(notFused{})
+			}
 			var from []entry
 			work = slices.DeleteFunc(work, func(w *instance) bool {
 				if w.comp != in.comp {
@@ -133,6 +138,9 @@ func (l *lowerer) parserBlock(b *ir.Block) {
 			continue
 		}
 		work = work[1:]
+		if ps.source != nil && l.settle(in, push) {
+			continue
+		}
 		count++
 		if l.split && count > maxSplit {
 			panic(joinStates{})
@@ -423,6 +431,12 @@ func (l *lowerer) extract(s *ir.Extract) {
 	if h.bits%8 != 0 {
 		l.refuse(s.P, fmt.Sprintf("extract of a header of %d bits", h.bits), "headers are whole bytes")
 	}
+	if l.extractEmitted(h, p, s.X) {
+		if next >= 0 {
+			l.set(next, l.op(OpAdd, 32, l.get(next), l.constant(32, 1)))
+		}
+		return
+	}
 	cursor := l.get(ps.cursor)
 	ptr := l.need(cursor, h.bits/8, s.X)
 	l.slots++
@@ -571,6 +585,9 @@ func (l *lowerer) skip(bits uint64, pos ir.Pos) {
 	if bits%8 != 0 {
 		l.refuse(pos, fmt.Sprintf("advance by %d bits", bits), "the parser moves by whole bytes")
 	}
+	if bits/8 < 1<<16 && l.skipEmitted(int(bits)) {
+		return
+	}
 	ps.packed = false
 	cursor := l.get(ps.cursor)
 	if bits/8 >= 1<<16 {
@@ -640,13 +657,24 @@ func (l *lowerer) lookahead(s *ir.Lookahead) {
 	if !slice { // a place beyond a stack comes before a packet that is too short
 		dst = l.place(s.Dst)
 	}
-	ptr := l.need(l.get(l.parser.cursor), (size+7)/8, nil)
+	pieces, emitted := l.peekEmitted(size)
+	var ptr *Value
+	if !emitted {
+		ptr = l.need(l.get(l.parser.cursor), (size+7)/8, nil)
+	}
 	out := make([]*Value, n.n)
 	i := 0
 	n.leaves("", func(t Type, _ string) { out[i] = l.constant(t, 0); i++ })
 	n.headers(0, func(_ *node, rel int) { out[rel+leafValid] = l.constant(1, 1) })
 	if ptr != nil {
 		l.loadFields(n, ptr, func(rel int, v *Value) { out[rel] = v })
+	}
+	if emitted {
+		lo := width(pieces)
+		n.scalars(0, func(k *node, rel int) {
+			lo -= k.w
+			copy(out[rel:], l.slice(pieces, lo, k.w))
+		})
 	}
 	if slice {
 		l.assignTo(s.Dst, out)

@@ -1,11 +1,18 @@
 package ssa
 
+import "errors"
+
 // stageSet are the stages that a program's lowerers ask for, in the order of the
 // first time. All lowerers of a program share one.
 type stageSet struct {
 	names  []string
 	builds []func(l *lowerer)
+	// apart: what one deparser makes and another parser reads is a real packet.
+	apart bool
 }
+
+// errNotFused says that a program is to be lowered with stageSet.apart.
+var errNotFused = errors.New("ssa: two parsers are not fused")
 
 // stage gives the number of the stage called name, which build lowers. Every
 // lowerer that asks for it gives the same build: it must not refer to the one that

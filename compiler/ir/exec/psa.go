@@ -143,14 +143,14 @@ func (k *compiler) psa() func(*ctx, *Result) {
 
 func (a *psa) run(c *ctx, r *Result) {
 	c.length = c.wireLen()
-	a.fromPort(c, r, c.in.Port, psaNormal)
+	a.fromPort(c, r, c.in.Port, psaNormal, true)
 	for j := c.nextJob(); j != nil; j = c.nextJob() {
 		c.data, c.length, c.bytes, c.truncate = j.data, j.length, j.bytes, j.cut
 		c.load(j.mem, a.carried)
 		if j.ingress {
-			a.fromPort(c, r, j.port, j.path)
+			a.fromPort(c, r, j.port, j.path, false)
 		} else {
-			a.toEgress(c, r, j)
+			a.toEgress(c, r, j, false)
 		}
 	}
 }
@@ -177,7 +177,9 @@ func (a *psa) control(c *ctx, r *Result, i int) bool {
 	return true
 }
 
-func (a *psa) fromPort(c *ctx, r *Result, port uint32, path int) {
+// fromPort runs ingress, and egress when the packet goes on as itself. first says
+// that it came in from a port.
+func (a *psa) fromPort(c *ctx, r *Result, port uint32, path int, first bool) {
 	made := c.used
 	c.zero(a.ingress)
 	a.ipPort.set(c, uint64(port))
@@ -215,7 +217,7 @@ func (a *psa) fromPort(c *ctx, r *Result, port uint32, path int) {
 			c.branch(j, "resubmit", "")
 		}
 	default:
-		a.replicate(c, r, c.used == made)
+		a.replicate(c, r, c.used == made, first)
 	}
 }
 
@@ -259,7 +261,7 @@ func (a *psa) clone(c *ctx, r *Result, session uint32, data []byte, ss []span, p
 
 // replicate sends what ingress deparsed to the group or the port; alone says that
 // the packet has made no copies in ingress.
-func (a *psa) replicate(c *ctx, r *Result, alone bool) {
+func (a *psa) replicate(c *ctx, r *Result, alone, first bool) {
 	class := uint8(a.igClass.get(c))
 	id := uint32(a.group.get(c))
 	if id == 0 && alone {
@@ -269,7 +271,7 @@ func (a *psa) replicate(c *ctx, r *Result, alone bool) {
 		c.zero(a.carried)
 		c.load(c.kept, a.nm)
 		c.data, c.truncate = j.data, -1
-		a.toEgress(c, r, &j)
+		a.toEgress(c, r, &j, first)
 		return
 	}
 	replicas, path := []ir.Replica{{Port: uint32(a.toPort.get(c))}}, psaUnicast
@@ -297,8 +299,9 @@ func (a *psa) replicate(c *ctx, r *Result, alone bool) {
 	}
 }
 
-// toEgress runs egress on c.data with the metadata that is in place.
-func (a *psa) toEgress(c *ctx, r *Result, j *job) {
+// toEgress runs egress on c.data with the metadata that is in place; first says that
+// the packet came in from a port and has made no copies.
+func (a *psa) toEgress(c *ctx, r *Result, j *job, first bool) {
 	port, path, instance, class := uint64(j.port), uint64(j.path), uint64(j.instance), uint64(j.class)
 	c.zero(a.egress)
 	a.epPort.set(c, port)
@@ -324,6 +327,9 @@ func (a *psa) toEgress(c *ctx, r *Result, j *job) {
 		c.out.b = c.out.b[:c.truncate]
 	}
 	again := port == psaRecirculatePort && a.egDrop.get(c) == 0
+	if first && (again || a.egClone.get(c) != 0) {
+		c.made++ // ir.MaxCopies
+	}
 	var data []byte
 	if again || a.egClone.get(c) != 0 {
 		data = append([]byte(nil), c.out.b...)
