@@ -113,8 +113,7 @@ func (b *batch) settle() error {
 			}
 		}
 		if t != nil && t.touched {
-			t.touched = false
-			if err := t.writer.Flush(); err != nil {
+			if err := b.flushPacked(t); err != nil {
 				return err
 			}
 		}

@@ -23,6 +23,8 @@ const (
 	tHash
 	tLPM
 	tLinear
+	tClasses
+	tVRF
 	tables
 )
 
@@ -34,6 +36,22 @@ const (
 )
 
 const tableSize = 8
+
+func tableNames() []string {
+	return []string{"none", "array", "hash", "lpm", "linear", "classes", "vrf"}
+}
+
+// rebuilt tells that each batch writes the whole match structure anew, in turns
+// into one of two places.
+func rebuilt(table int) bool { return table == tLinear || table == tClasses }
+
+// sizeOf is a table's size: classes begin where scanning ends.
+func sizeOf(table int) int {
+	if table == tClasses {
+		return 64
+	}
+	return tableSize
+}
 
 func tablesProgram() *ir.Program {
 	bits := func(w int) ir.Type { return &ir.Bit{W: w} }
@@ -56,8 +74,10 @@ func tablesProgram() *ir.Program {
 		{key("a", 32, ir.MatchExact), key("b", 9, ir.MatchExact)},
 		{key("p", 32, ir.MatchLPM)},
 		{key("m", 16, ir.MatchTernary)},
+		{key("m", 16, ir.MatchTernary), key("r", 8, ir.MatchRange)},
+		{key("v", 32, ir.MatchExact), key("p", 32, ir.MatchLPM)},
 	} {
-		t := &ir.Table{Name: [...]string{"none", "array", "hash", "lpm", "linear"}[i], Keys: keys, Size: tableSize, Counters: direct}
+		t := &ir.Table{Name: tableNames()[i], Keys: keys, Size: sizeOf(i), Counters: direct}
 		for _, a := range actions {
 			t.Actions = append(t.Actions, ir.ActionRef{Action: a})
 		}
@@ -94,6 +114,11 @@ func entry(table int, handle uint32, n byte, action int) ir.Entry {
 	case tLinear:
 		e.Match = []ir.Match{{Value: []byte{0, n}, Mask: []byte{0, 0xff}}}
 		e.Priority = int32(n) + 1
+	case tClasses:
+		e.Match = []ir.Match{{Value: []byte{0, n}, Mask: []byte{0, 0xff}}, {Value: []byte{n}, Mask: []byte{n}}}
+		e.Priority = int32(n) + 1
+	case tVRF:
+		e.Match = []ir.Match{{Value: []byte{0, 0, 0, n % 5}}, {Value: []byte{10, n, 0, 0}, PrefixLen: 16}}
 	}
 	switch action {
 	case aPack:
@@ -259,7 +284,7 @@ func op(kind dataplane.OpKind, table int, e ir.Entry) dataplane.Op {
 // D2: entries of every kind of table, one change at a time and in batches.
 func TestApply(t *testing.T) {
 	for table := tArray; table < tables; table++ {
-		t.Run([...]string{"none", "array", "hash", "lpm", "linear"}[table], func(t *testing.T) {
+		t.Run(tableNames()[table], func(t *testing.T) {
 			b := newTables(t)
 			b.apply(op(dataplane.Insert, table, entry(table, 1, 1, aPack)))
 			b.apply(op(dataplane.Insert, table, entry(table, 8, 2, aSlot)), op(dataplane.Insert, table, entry(table, 3, 3, aNone)))
@@ -277,14 +302,14 @@ func TestApply(t *testing.T) {
 			b.fails(op(dataplane.Delete, table, entry(table, 0, 3, aNone)), dataplane.ErrNoEntry)
 			b.fails(op(dataplane.Insert, table, entry(table, 8, 9, aNone)), nil) // handle in use
 			b.fails(op(dataplane.Insert, table, entry(table, 0, 9, aNone)), nil)
-			b.fails(op(dataplane.Insert, table, entry(table, tableSize+1, 9, aNone)), dataplane.ErrFull)
+			b.fails(op(dataplane.Insert, table, entry(table, uint32(sizeOf(table)+1), 9, aNone)), dataplane.ErrFull)
 			b.fails(op(dataplane.Insert, table, ir.Entry{Handle: 2, Match: entry(table, 2, 9, 0).Match, Action: 3}), nil)
 			b.fails(op(dataplane.Insert, table, ir.Entry{Handle: 2, Match: entry(table, 2, 9, 0).Match, Action: aPack}), nil)
 			b.fails(op(dataplane.Insert, table, ir.Entry{Handle: 2}), nil) // no match
 			b.fails(op(dataplane.SetDefault, table, entry(tNone, 5, 7, aNone)), nil)
 			b.fails(op(dataplane.OpKind(9), table, entry(tNone, 5, 7, aNone)), nil)
 			b.fails(op(dataplane.Insert, 99, entry(tNone, 5, 7, aNone)), nil)
-			if table != tLinear {
+			if !rebuilt(table) {
 				b.fails(op(dataplane.Delete, table, entry(table, 8, 77, 0)), dataplane.ErrNoEntry) // another key
 			}
 		})
@@ -300,7 +325,7 @@ func TestApply(t *testing.T) {
 // room, a handle is used again.
 func TestApplyMixedBatch(t *testing.T) {
 	for table := tArray; table < tables; table++ {
-		t.Run([...]string{"none", "array", "hash", "lpm", "linear"}[table], func(t *testing.T) {
+		t.Run(tableNames()[table], func(t *testing.T) {
 			b := newTables(t)
 			var fill []dataplane.Op
 			for h := uint32(1); h <= tableSize; h++ {
@@ -350,7 +375,7 @@ func TestApplyMixedBatch(t *testing.T) {
 // at the tables when a grace period begins.
 func TestGraceBeforeReuse(t *testing.T) {
 	for table := tArray; table < tables; table++ {
-		t.Run([...]string{"none", "array", "hash", "lpm", "linear"}[table], func(t *testing.T) {
+		t.Run(tableNames()[table], func(t *testing.T) {
 			b := newTables(t)
 			b.apply(op(dataplane.Insert, table, entry(table, 1, 1, aSlot)))
 			tab := b.p.live.tables[table]
@@ -375,12 +400,12 @@ func TestGraceBeforeReuse(t *testing.T) {
 			}
 			// Many deletions, one grace period; modifications and inserts need none.
 			b.apply(op(dataplane.Insert, table, entry(table, 2, 3, aSlot)), op(dataplane.Modify, table, entry(table, 2, 3, aPack)))
-			if table != tLinear && graces != 1 { // the scanned table waits for its second half
+			if !rebuilt(table) && graces != 1 { // the scanned table waits for its second half
 				t.Errorf("%d grace periods", graces)
 			}
 			graces = 1
 			b.apply(op(dataplane.Delete, table, entry(table, 1, 2, 0)), op(dataplane.Delete, table, entry(table, 2, 3, 0)))
-			if want := 2; table != tLinear && graces != want {
+			if want := 2; !rebuilt(table) && graces != want {
 				t.Errorf("%d grace periods, want %d", graces, want)
 			}
 			b.p.wait = func() error { return errors.New("no barrier") }

@@ -82,3 +82,27 @@ func (t *table) deletePacked(e *ir.Entry) error {
 	}
 	return err
 }
+
+// flushPacked brings what was inserted and deleted into the datapath. Entries for
+// which the structure has no memory are refused one by one.
+func (b *batch) flushPacked(t *table) error {
+	t.touched = false
+	err := t.writer.Flush()
+	var r *backend.Refused
+	if !errors.As(err, &r) {
+		return err
+	}
+	for _, h := range r.Handles {
+		// The last insert of the handle in this batch is the one meant: earlier
+		// ones were deleted again.
+		for i := len(b.ops) - 1; i >= 0; i-- {
+			if op := &b.ops[i]; b.tables[op.Table] == t && op.Kind == dataplane.Insert && op.Entry.Handle == h {
+				b.errs[i] = fmt.Errorf("%w: %w", backend.ErrNoRoom, dataplane.ErrFull)
+				break
+			}
+		}
+		t.setDead(h)
+		t.release(h)
+	}
+	return nil
+}

@@ -26,10 +26,12 @@ const (
 	KindLinear
 	// KindTrie: one lpm key of up to 128 bits and exact keys; see Trie.
 	KindTrie
+	// KindClasses: more than smallRules entries of any kinds of keys; see Classes.
+	KindClasses
 )
 
 func (k Kind) String() string {
-	return [...]string{"none", "array", "hash", "lpm", "linear", "trie"}[k]
+	return [...]string{"none", "array", "hash", "lpm", "linear", "trie", "classes"}[k]
 }
 
 // Engine is a match structure: which maps it has, how a match is written into
@@ -108,6 +110,11 @@ func (l *Layout) chooseEngine(t *Table) (Engine, error) {
 		return &arrayEngine{keyLayout: kl, spec: &MapSpec{Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: 4,
 			MaxEntries: 1, Flags: fMmapable, Role: Content}}, nil
 	case others > 0:
+		if t.Size > smallRules && !l.opt.Plain {
+			if e, err := newClasses(l, t, kl, l.opt.hint(t.Index)); e != nil || err != nil {
+				return e, err
+			}
+		}
 		return newLinear(l, t, kl)
 	case lpms == 1 && lpmBits <= maxTrieKey && !l.opt.Plain:
 		return newTrie(l, t, kl, l.opt.hint(t.Index))

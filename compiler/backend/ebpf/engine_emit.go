@@ -78,6 +78,8 @@ func keyBytes(e Engine) int {
 		return e.size
 	case *Linear:
 		return 8 * e.words
+	case *Classes:
+		return 8 * e.small.words
 	case *Trie:
 		if e.exact != nil {
 			return e.exact.size

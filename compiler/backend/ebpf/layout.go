@@ -150,12 +150,21 @@ type LayoutOptions struct {
 	// Plain: the kernel's own tables (hash, LPM_TRIE) and rows that are scanned,
 	// whose content needs no Writer.
 	Plain bool
-	// Units, by table index, is how much memory a match structure gets that has
-	// outgrown what is planned for it (Unit of the engine); 0 or missing: as planned.
-	Units map[int]uint32
+	// Hints, by table index, are for match structures that have outgrown what is
+	// planned for the table's size (Writer.Grow).
+	Hints map[int]Hint
 }
 
-func (o *LayoutOptions) hint(table int) uint32 { return o.Units[table] }
+// Hint is what the content of a table asks of its match structure.
+type Hint struct {
+	// Units is how much memory it gets, in units of its own; 0: as planned.
+	Units uint32
+	// Narrow: Classes cuts keys under a mask by 8 bits, of which arbitrary masks
+	// make at most 256 classes.
+	Narrow bool
+}
+
+func (o *LayoutOptions) hint(table int) Hint { return o.Hints[table] }
 
 // PlanLayoutFor is PlanLayout with options.
 func PlanLayoutFor(p *ir.Program, ncpu int, o LayoutOptions) (*Layout, error) {

@@ -37,6 +37,7 @@ type Linear struct {
 	pieces []piece    // where the limbs of masked keys lie
 	ranges []rangeKey // range keys, in order
 	words  int        // words to compare: masked words, then limbs of range keys
+	rowsAt int        // where the rows begin in Rows
 }
 
 // piece puts limb Limb (index among the limbs of all keys) at bit Shift of
@@ -62,7 +63,19 @@ func newLinear(l *Layout, t *Table, kl keyLayout) (*Linear, error) {
 			fmt.Sprintf("size %d: a table with ternary, range or optional keys takes at most %d entries on eBPF", t.Size, maxLinearRows),
 			fmt.Sprintf("declare size = %d or less", maxLinearRows))
 	}
-	e := &Linear{keyLayout: kl, Capacity: int(t.Size)}
+	e, err := newLinearOf(l, t, kl, int(t.Size))
+	if err != nil {
+		return nil, err
+	}
+	e.Rows = &MapSpec{Name: "rows:" + t.IR.Name, Type: ebpf.Array, KeySize: 4,
+		ValueSize: uint32(2 * e.Capacity * e.RowSize), MaxEntries: 1, Flags: fMmapable, Role: Content}
+	e.Control = &MapSpec{Name: "ctl:" + t.IR.Name, Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: fMmapable, Role: Content}
+	return e, nil
+}
+
+// newLinearOf plans rows, without the maps that they lie in.
+func newLinearOf(l *Layout, t *Table, kl keyLayout, capacity int) (*Linear, error) {
+	e := &Linear{keyLayout: kl, Capacity: capacity}
 	n := 0
 	var fill []int // bits used in each masked word
 	for i, w := range kl.width {
@@ -96,9 +109,6 @@ func newLinear(l *Layout, t *Table, kl keyLayout) (*Linear, error) {
 		e.words += e.ranges[i].N
 	}
 	e.RowSize = 8 * (words + 1)
-	e.Rows = &MapSpec{Name: "rows:" + t.IR.Name, Type: ebpf.Array, KeySize: 4,
-		ValueSize: uint32(2 * e.Capacity * e.RowSize), MaxEntries: 1, Flags: fMmapable, Role: Content}
-	e.Control = &MapSpec{Name: "ctl:" + t.IR.Name, Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: fMmapable, Role: Content}
 	return e, nil
 }
 

@@ -16,6 +16,13 @@ func (e *Linear) emit(g *gen, keys []vreg, handle vreg) {
 		g.load(n, p, 0, asm.Word) // the count: both machines are little endian
 		g.branchImm(asm.JEq, n, 0, done)
 	}
+	e.callScan(g, keys, handle)
+	g.jump(done)
+	g.place(done)
+}
+
+// callScan stores the words to compare and calls the table's function.
+func (e *Linear) callScan(g *gen, keys []vreg, handle vreg) {
 	k := keyWriter{g: g, base: fp}
 	k.begin(8 * e.words)
 	words := make([]vreg, e.words)
@@ -55,8 +62,6 @@ func (e *Linear) emit(g *gen, keys []vreg, handle vreg) {
 	g.useMap(e.Control.Name)
 	g.emit(minst{op: mCall, dst: handle, name: g.functionOf(e, e.table, e.words, e.scan), args: []marg{arg}})
 	g.mask(handle, 32)
-	g.jump(done)
-	g.place(done)
 }
 
 // scan generates the function: in, the address of the words; out, the handle.
@@ -86,7 +91,7 @@ func (e *Linear) scan(s *subprog) {
 	b.aluImm(asm.And, half, 1)
 	b.aluImm(asm.Mul, half, int64(e.Capacity*e.RowSize))
 	b.mask(count, 32)
-	b.emit(minst{op: mValue, dst: row, name: e.Rows.Name})
+	b.emit(minst{op: mValue, dst: row, name: e.Rows.Name, imm: int64(e.rowsAt)})
 	b.alu(asm.Add, row, half)
 	b.movImm(i, 0)
 	b.freq = 64

@@ -77,8 +77,10 @@ const (
 // wide tells whether the lpm key goes by 16 bits.
 func (e *Trie) wide() bool { return e.width[e.lpm] > 32 }
 
-// newTrie plans the engine; lines, where not 0, is a size that content asked for.
-func newTrie(l *Layout, t *Table, kl keyLayout, lines uint32) (*Trie, error) {
+// newTrie plans the engine; hint.Units, where not 0, is a number of lines that
+// content asked for.
+func newTrie(l *Layout, t *Table, kl keyLayout, hint Hint) (*Trie, error) {
+	lines := hint.Units
 	e := &Trie{keyLayout: kl, rootCells: 1, size: t.Size}
 	for i := range kl.width {
 		if t.IR.Keys[i].Kind == ir.MatchLPM {

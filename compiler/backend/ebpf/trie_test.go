@@ -274,7 +274,7 @@ func TestTrieMemory(t *testing.T) {
 			tab := table("t", 5000, c.keys, action("NoAction"))
 			first := plan(t, tab).Tables[0].Engine.(*Trie).firstLine()
 			l, err := PlanLayoutFor(&ir.Program{Level: ir.Core, Tables: []*ir.Table{tab}}, 2,
-				LayoutOptions{Units: map[int]uint32{0: first + 40}})
+				LayoutOptions{Hints: map[int]Hint{0: {Units: first + 40}}})
 			if err != nil {
 				t.Fatal(err)
 			}

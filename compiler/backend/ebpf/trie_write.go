@@ -344,6 +344,11 @@ func (w *trieWriter) Flush() error {
 
 func (w *trieWriter) Live() { w.a.live = true }
 
+// Grow doubles the arena.
+func (w *trieWriter) Grow() (Hint, bool) {
+	return Hint{Units: min(2*w.e.Lines, maxTrieLines)}, w.e.Lines < maxTrieLines
+}
+
 func (w *trieWriter) Bytes() (maps, own int) {
 	maps = len(w.a.mem)
 	own = 24*len(w.prefixes) + 4*len(w.index) + 9*len(w.a.state)

@@ -40,6 +40,9 @@ type Writer interface {
 	// when it returns. The caller waits for a grace period afterwards before it
 	// inserts again if something was deleted.
 	Flush() error
+	// Grow says, after ErrNoRoom, with what hint the table should be planned again;
+	// false where no larger structure would help.
+	Grow() (Hint, bool)
 	// Live says that programs read the maps from now on. Until then nothing waits.
 	Live()
 	// Lookup finds the handle for a key, one value a key field as in an exact match,
