@@ -263,7 +263,7 @@ func TestCheckProgram(t *testing.T) {
 	p := b.mustOpen()
 	netnstest.Check(t, p.Check(bridge(t)))
 	prog := bridge(t)
-	prog.Tables[acl].Size = 1 << 20
+	prog.Tables[acl].Size = 1 << 23
 	err := p.Check(prog)
 	u, ok := err.(*dataplane.Unsupported)
 	if !ok || u.Construct != "table ig.acl" {

@@ -68,7 +68,8 @@ type chunkPiece struct {
 const (
 	smallRules    = 32
 	maxClassRules = 1 << 14
-	maxChunks     = 40
+	// maxChunks leaves room on the stack for what calls the function.
+	maxChunks     = 28
 	// maxProducts bounds the rules of one entry.
 	maxProducts = 1 << 10
 
@@ -82,12 +83,12 @@ const (
 
 // newClasses plans the engine; nil where the keys are too wide for it. hint.Units,
 // where not 0, is the number of rows that content asked for.
-func newClasses(l *Layout, t *Table, kl keyLayout, hint Hint) (*Classes, error) {
+func newClasses(t *Table, kl keyLayout, hint Hint) *Classes {
 	e := &Classes{keyLayout: kl, narrow: hint.Narrow}
 	units := hint.Units
 	e.cut()
 	if len(e.chunks) > maxChunks {
-		return nil, nil
+		return nil
 	}
 	// Ranges over several chunks take several rules.
 	rules := uint64(t.Size)
@@ -105,10 +106,7 @@ func newClasses(l *Layout, t *Table, kl keyLayout, hint Hint) (*Classes, error) 
 		}
 	}
 	e.rows = units
-	small, err := newLinearOf(l, t, kl, smallRules)
-	if err != nil {
-		return nil, err
-	}
+	small := newLinearOf(t, kl, smallRules)
 	at := (smallAt + 2*small.Capacity*small.RowSize + lineSize - 1) &^ (lineSize - 1)
 	e.halfAt = at
 	off := (4*len(e.chunks) + lineSize - 1) &^ (lineSize - 1)
@@ -127,7 +125,7 @@ func newClasses(l *Layout, t *Table, kl keyLayout, hint Hint) (*Classes, error) 
 		MaxEntries: 1, Flags: fMmapable, Role: Content}
 	small.Rows, small.Control, small.rowsAt = e.Arena, e.Arena, smallAt
 	e.small = small
-	return e, nil
+	return e
 }
 
 func (e *Classes) rowSize() int { return 8 * 65 * e.summary }

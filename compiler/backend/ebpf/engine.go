@@ -111,11 +111,11 @@ func (l *Layout) chooseEngine(t *Table) (Engine, error) {
 			MaxEntries: 1, Flags: fMmapable, Role: Content}}, nil
 	case others > 0:
 		if t.Size > smallRules && !l.opt.Plain {
-			if e, err := newClasses(l, t, kl, l.opt.hint(t.Index)); e != nil || err != nil {
-				return e, err
+			if e := newClasses(t, kl, l.opt.hint(t.Index)); e != nil {
+				return e, nil
 			}
 		}
-		return newLinear(l, t, kl)
+		return newLinear(t, kl), nil
 	case lpms == 1 && lpmBits <= maxTrieKey && !l.opt.Plain:
 		return newTrie(l, t, kl, l.opt.hint(t.Index))
 	case lpms == 1:

@@ -58,9 +58,10 @@ func TestEngineChoice(t *testing.T) {
 		{"lpm", []ir.Key{key("a", 32, lpm)}, KindTrie},
 		{"lpm and exact", []ir.Key{key("a", 128, lpm), key("b", 12, ex)}, KindTrie},
 		{"wide lpm", []ir.Key{key("a", 129, lpm)}, KindLPM},
-		{"ternary", []ir.Key{key("a", 9, ter)}, KindLinear},
-		{"range", []ir.Key{key("a", 9, rng)}, KindLinear},
-		{"optional", []ir.Key{key("a", 9, opt)}, KindLinear},
+		{"ternary", []ir.Key{key("a", 9, ter)}, KindClasses},
+		{"range", []ir.Key{key("a", 9, rng)}, KindClasses},
+		{"optional", []ir.Key{key("a", 9, opt)}, KindClasses},
+		{"very wide ternary", []ir.Key{key("a", 650, ter)}, KindLinear},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := plan(t, table("t", 0, c.keys, action("NoAction")))
@@ -211,8 +212,8 @@ func TestRefusals(t *testing.T) {
 		t    *ir.Table
 		want string
 	}{
-		{"linear size", &ir.Table{Name: "T", Size: 5000, Keys: []ir.Key{key("a", 8, ir.MatchTernary)}, Pos: ir.Pos{Line: 7}},
-			"a.p4:7: table T: size 5000: a table with ternary, range or optional keys takes at most 1024 entries on eBPF (declare size = 1024 or less)"},
+		{"size", &ir.Table{Name: "T", Size: 5000000, Keys: []ir.Key{key("a", 8, ir.MatchTernary)}, Pos: ir.Pos{Line: 7}},
+			"a.p4:7: table T: size 5000000 is over 4194304 entries (declare a smaller size)"},
 		{"two lpm", &ir.Table{Name: "T", Keys: []ir.Key{key("a", 8, ir.MatchLPM), {Name: "b", Kind: ir.MatchLPM, Expr: key("b", 8, 0).Expr, Pos: ir.Pos{Line: 4}}}},
 			"a.p4:4: table T: key b is its second of kind lpm: which of two entries is longer is not defined (make all but one ternary)"},
 		{"selector", &ir.Table{Name: "T", Keys: []ir.Key{{Name: "s", Kind: ir.MatchSelector, Expr: key("s", 8, 0).Expr, Pos: ir.Pos{Line: 3}}}},

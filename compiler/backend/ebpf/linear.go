@@ -10,7 +10,8 @@ import (
 	"github.com/p4nic/p4nic/compiler/ir"
 )
 
-// maxLinearRows bounds the scan: the verifier walks every row.
+// maxLinearRows bounds the scan: the verifier walks every row. A larger table takes
+// as many entries and refuses the others one by one.
 const maxLinearRows = 1024
 
 // Linear is the engine for ternary, range and optional keys, and lpm beside them: an
@@ -57,24 +58,16 @@ type rangeKey struct {
 	Flip         uint64 // bits of the first limb that are inverted: the sign of int<W>
 }
 
-func newLinear(l *Layout, t *Table, kl keyLayout) (*Linear, error) {
-	if t.Size > maxLinearRows {
-		return nil, unsupported(l.Prog, t.IR.Pos, "table "+t.IR.Name,
-			fmt.Sprintf("size %d: a table with ternary, range or optional keys takes at most %d entries on eBPF", t.Size, maxLinearRows),
-			fmt.Sprintf("declare size = %d or less", maxLinearRows))
-	}
-	e, err := newLinearOf(l, t, kl, int(t.Size))
-	if err != nil {
-		return nil, err
-	}
+func newLinear(t *Table, kl keyLayout) *Linear {
+	e := newLinearOf(t, kl, int(min(t.Size, maxLinearRows)))
 	e.Rows = &MapSpec{Name: "rows:" + t.IR.Name, Type: ebpf.Array, KeySize: 4,
 		ValueSize: uint32(2 * e.Capacity * e.RowSize), MaxEntries: 1, Flags: fMmapable, Role: Content}
 	e.Control = &MapSpec{Name: "ctl:" + t.IR.Name, Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: fMmapable, Role: Content}
-	return e, nil
+	return e
 }
 
 // newLinearOf plans rows, without the maps that they lie in.
-func newLinearOf(l *Layout, t *Table, kl keyLayout, capacity int) (*Linear, error) {
+func newLinearOf(t *Table, kl keyLayout, capacity int) *Linear {
 	e := &Linear{keyLayout: kl, Capacity: capacity}
 	n := 0
 	var fill []int // bits used in each masked word
@@ -109,7 +102,7 @@ func newLinearOf(l *Layout, t *Table, kl keyLayout, capacity int) (*Linear, erro
 		e.words += e.ranges[i].N
 	}
 	e.RowSize = 8 * (words + 1)
-	return e, nil
+	return e
 }
 
 // Kind is KindLinear.
