@@ -69,7 +69,7 @@ const (
 	smallRules    = 32
 	maxClassRules = 1 << 14
 	// maxChunks leaves room on the stack for what calls the function.
-	maxChunks     = 28
+	maxChunks = 28
 	// maxProducts bounds the rules of one entry.
 	maxProducts = 1 << 10
 
