@@ -183,6 +183,8 @@ func (l *lowerer) program() {
 		l.pna()
 	case "psa":
 		l.psa()
+	case "p4nic":
+		l.p4nic()
 	case "ebpf":
 		l.ebpfFilter()
 	case "xdp":
