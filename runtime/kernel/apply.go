@@ -160,6 +160,7 @@ func (b *batch) one(i int, t *table) error {
 }
 
 func (b *batch) insert(i int, t *table, e *ir.Entry) error {
+	t.begin(e)
 	var key []byte
 	var err error
 	switch {

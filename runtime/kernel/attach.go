@@ -27,6 +27,7 @@ type port struct {
 	mtu     int    // as given to Attach
 	veth    bool
 	at      *attachment
+	down    bool // no carrier
 	problem string
 }
 
@@ -85,7 +86,7 @@ func (p *Plane) attach(want dataplane.Port) error {
 			return fmt.Errorf("set MTU of %s to %d: %w", want.Netdev, want.MTU, err)
 		}
 	}
-	t := &port{number: want.Number, netdev: want.Netdev, hook: k, wanted: want.Hook, mtu: want.MTU, veth: dev.Type() == "veth"}
+	t := &port{number: want.Number, netdev: want.Netdev, hook: k, wanted: want.Hook, mtu: want.MTU, veth: dev.Type() == "veth", down: !running(dev.Attrs().RawFlags)}
 	if old != nil && old.at != nil && old.at.ifindex == index && old.hook == k {
 		if t.at = old.at; p.attached(dev, t.at) {
 			return p.setPort(t)
@@ -228,6 +229,7 @@ func (p *Plane) forget(number uint32, index int) error {
 }
 
 func (p *Plane) setPort(t *port) error {
+	defer p.portsChanged() // when mu is free
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ports[t.number] = t
@@ -263,6 +265,7 @@ func (p *Plane) Detach(number uint32) error {
 	p.mu.Lock()
 	delete(p.ports, number)
 	p.mu.Unlock()
+	p.portsChanged()
 	return nil
 }
 
@@ -336,7 +339,7 @@ func (p *Plane) adoptPorts() error {
 			return err
 		}
 		at.generic = dev.Attrs().Xdp != nil && dev.Attrs().Xdp.AttachMode == xdpAttachedSKB
-		p.ports[n] = &port{number: n, netdev: dev.Attrs().Name, hook: at.hook, at: at, veth: dev.Type() == "veth"}
+		p.ports[n] = &port{number: n, netdev: dev.Attrs().Name, hook: at.hook, at: at, veth: dev.Type() == "veth", down: !running(dev.Attrs().RawFlags)}
 	}
 	// A link without a number: the process died between the two.
 	for _, i := range slices.Sorted(maps.Keys(links)) {

@@ -43,6 +43,7 @@ func (p *Plane) InstanceCounters(name string, index []uint32, out []dataplane.Co
 		if err := sum(p.live.states[in.Counter.Map.Name], in.Counter, p.live.layout.NCPU, index, out); err != nil {
 			return fmt.Errorf("counter %s: %w", name, err)
 		}
+		p.live.lessBase(in, index, out)
 		return nil
 	}
 	return fmt.Errorf("there is no counter %s", name)

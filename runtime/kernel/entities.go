@@ -1,11 +1,18 @@
 package kernel
 
 import (
+	"github.com/p4nic/p4nic/runtime/dataplane"
+
 	"github.com/p4nic/p4nic/compiler/ir"
 )
 
 // The methods of dataplane.Entities. Those of the Plane act on the live generation,
 // those of a generation fill it before Commit.
+
+var (
+	_ dataplane.Entities = (*Plane)(nil)
+	_ dataplane.Entities = (*generation)(nil)
+)
 
 // liveGeneration is the generation that changes go to.
 func (p *Plane) liveGeneration() (*generation, error) {

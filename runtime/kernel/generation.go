@@ -35,6 +35,9 @@ type generation struct {
 	machine  *ebpf.Program      // where packets with copies go on; nil: the program makes none
 	pre      *replication
 	ended    bool
+	objects  objects
+	kept     map[string]bool // by pinName: state of the generation before
+	filling  bool            // its content is being written, before Commit
 }
 
 var _ dataplane.Generation = (*generation)(nil)
@@ -82,7 +85,7 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{p: p, index: k, sequence: c.Sequence, prog: c.Program, maps: map[string]*ebpf.Map{}, states: map[string]*mapped{}}
+	g := &generation{p: p, index: k, sequence: c.Sequence, prog: c.Program, maps: map[string]*ebpf.Map{}, states: map[string]*mapped{}, kept: map[string]bool{}}
 	if err := g.build(c); err != nil {
 		return nil, errors.Join(err, g.discard())
 	}
@@ -151,21 +154,30 @@ func (g *generation) build(c dataplane.Config) error {
 			return err
 		}
 	}
-	for i, t := range g.layout.Tables {
+	g.filling = true
+	defer func() { g.filling = false }()
+	if err := g.openObjects(keep); err != nil {
+		return err
+	}
+	for _, t := range g.layout.Tables {
 		tab, err := g.openTable(t)
 		if err != nil {
 			return fmt.Errorf("table %s: %w", t.IR.Name, err)
 		}
 		g.tables = append(g.tables, tab)
-		if err := tab.fill(c.Content[i]); err != nil {
+		if err := tab.openState(keep); err != nil {
 			return fmt.Errorf("table %s: %w", t.IR.Name, err)
 		}
 	}
-	for _, in := range g.layout.Instances {
-		if in != nil && in.Counter != nil {
-			if g.states[in.Counter.Map.Name], err = mapArray(g.mapOf(in.Counter.Map)); err != nil {
-				return err
-			}
+	if c.Fill != nil {
+		if err := c.Fill(g); err != nil {
+			return err
+		}
+	}
+	for i, t := range g.layout.Tables {
+		tab := g.tables[i]
+		if err := tab.fill(c.Content[i]); err != nil {
+			return fmt.Errorf("table %s: %w", t.IR.Name, err)
 		}
 	}
 	copies := slices.ContainsFunc(comp.objects[:], func(o *backend.Object) bool { return o != nil && o.Machine != nil })
@@ -194,6 +206,7 @@ func (g *generation) addMap(m *backend.MapSpec, dir, keep string) (*ebpf.Map, er
 		if km, err = g.share(m, dir, keep); err != nil {
 			return nil, err
 		}
+		g.kept[pin] = km != nil
 	}
 	if km == nil {
 		if km, err = newMap(m, dir); err != nil {
@@ -261,6 +274,7 @@ func (g *generation) Commit() error {
 	p.cell.store(0, 0, backend.CellWord(g.sequence, uint8(g.index)))
 	oldGen := p.live
 	p.live = g
+	g.objects.digests.start()
 	p.slots[g.index] = slotState{}
 	if oldGen == nil && old >= 0 && old != g.index {
 		oldGen = &generation{p: p, index: old} // of an earlier process: only slots and pins
@@ -269,6 +283,12 @@ func (g *generation) Commit() error {
 		p.retire(oldGen)
 	}
 	p.mu.Unlock()
+	p.portsChanged() // since Prepare
+	for _, m := range g.allMeters() {
+		if err := m.settle(); err != nil {
+			p.log.Warn("meters of the old pipeline", "error", err)
+		}
+	}
 	p.log.Info("pipeline is live", "program", g.prog.Name, "sequence", g.sequence, "generation", g.index)
 	return nil
 }
@@ -371,7 +391,7 @@ func (g *generation) close() error {
 		return nil
 	}
 	var errs []error
-	errs = append(errs, g.pre.close())
+	errs = append(errs, g.pre.close(), g.objects.close())
 	for _, prog := range []*ebpf.Program{g.programs[0], g.programs[1], g.machine} {
 		if prog != nil {
 			errs = append(errs, prog.Close())

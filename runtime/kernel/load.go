@@ -32,9 +32,6 @@ func compileFor(cpuPort uint32) codegen {
 		if c.layout, err = backend.PlanLayout(prog, ncpu); err != nil {
 			return nil, err
 		}
-		if err := unserved(c.layout); err != nil {
-			return nil, err
-		}
 		f, err := ssa.Lower(prog, ssa.Options{})
 		if err != nil {
 			return nil, err
@@ -203,22 +200,4 @@ func digest(o *backend.Object) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%v %v %#x %v", o.Type, o.AttachType, o.Flags, o.Insns)
 	return hex.EncodeToString(h.Sum(nil)[:8])
-}
-
-// unserved refuses what the programs can do and this plane does not fill yet.
-func unserved(l *backend.Layout) error {
-	for _, t := range l.Tables {
-		if t.IR.Implementation != nil || t.Meter != nil || t.Hits != nil {
-			return &backend.Unsupported{Construct: "table " + t.IR.Name, Reason: "action profiles, direct meters and idle timeouts are not filled in the kernel"}
-		}
-	}
-	for _, in := range l.Instances {
-		if in != nil && in.Meter != nil {
-			return &backend.Unsupported{Construct: "meter " + in.IR.Name, Reason: "meters are not filled in the kernel"}
-		}
-	}
-	if l.Digests != nil {
-		return &backend.Unsupported{Construct: "digest " + l.Digests.Types[0].Name, Reason: "messages are not read from the kernel"}
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -50,6 +51,7 @@ type Plane struct {
 	cpuPort  uint32
 	linger   time.Duration // freeAfter, but in tests
 	noTCX    bool          // the kernel has none
+	nonce    uint64        // of the last rates of a meter; of those who own epoch
 	epoch    uint64        // grace periods that Apply and Commit waited for; theirs alone
 
 	// ops serialises what changes ports and generations; it is taken before mu.
@@ -64,6 +66,9 @@ type Plane struct {
 	ports   map[uint32]*port
 	cpu     *cpuPort // nil: not connected
 	freeing freeing
+	portsUp atomic.Pointer[map[uint32]bool] // what portDown says
+	digests digestSink
+	idle    idleWatch
 }
 
 var _ dataplane.Plane = (*Plane)(nil)
@@ -102,6 +107,10 @@ func Open(o Options) (*Plane, error) {
 		root: filepath.Join(o.BPFFS, namespaceDir, o.Instance),
 		maps: map[string]*ebpf.Map{}, ports: map[uint32]*port{}, handover: map[int]*attachment{},
 		cpuPort: o.CPUPort, codegen: compileFor(o.CPUPort), linger: freeAfter, epoch: 1, noTCX: !haveTCX(),
+	}
+	var err error
+	if p.nonce, err = newNonce(); err != nil {
+		return nil, err
 	}
 	if err := p.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("instance %s: %w", o.Instance, err), p.release())
@@ -238,6 +247,7 @@ func (p *Plane) Close() error {
 // release gives back what this process holds; pins stay.
 func (p *Plane) release() error {
 	var errs []error
+	p.SetIdle(nil)
 	errs = append(errs, p.disconnectCPU())
 	p.watch.stop()
 	p.stopFreeing()

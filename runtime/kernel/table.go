@@ -31,6 +31,7 @@ type table struct {
 	array *mapped
 	packed
 	linear
+	tableState
 }
 
 // linear is the state of a table that is scanned: all of its entries, because
@@ -94,7 +95,7 @@ func (t *table) close() error {
 	for _, m := range []*mapped{t.entry, t.data, t.counter, t.array, t.rows, t.control} {
 		errs = append(errs, m.close())
 	}
-	return errors.Join(append(errs, t.packed.close())...)
+	return errors.Join(append(errs, t.packed.close(), t.tableState.close())...)
 }
 
 func (t *table) isLive(h uint32) bool { return t.live[h/64]>>(h%64)&1 != 0 }
@@ -103,6 +104,9 @@ func (t *table) setDead(h uint32)     { t.live[h/64] &^= 1 << (h % 64) }
 
 // check looks at what the store promised.
 func (t *table) check(e *ir.Entry) error {
+	if err := t.checkState(e); err != nil || e.Ref != ir.RefNone {
+		return err
+	}
 	if e.Action < 0 || e.Action >= len(t.l.Actions) {
 		return fmt.Errorf("there is no action %d", e.Action)
 	}
@@ -115,6 +119,13 @@ func (t *table) check(e *ir.Entry) error {
 // write makes entry[handle] what e says: data into a fresh slot first, then
 // the word in one store (D2). The slot that the handle had before is retired.
 func (t *table) write(e *ir.Entry) error {
+	if t.profile != nil {
+		if err := t.profile.point(t, e); err != nil {
+			return err
+		}
+		t.set(e)
+		return nil
+	}
 	slot, taken := uint32(0), uint32(0)
 	if t.l.NeedsSlot(e.Action) {
 		var err error
@@ -130,11 +141,13 @@ func (t *table) write(e *ir.Entry) error {
 		t.release(e.Handle)
 		t.slotOf[e.Handle] = taken
 	}
+	t.set(e)
 	return nil
 }
 
-// release retires the slot of a handle.
+// release retires the slot of a handle, and what its entry referred to.
 func (t *table) release(handle uint32) {
+	t.end(handle)
 	if t.slotOf == nil || t.slotOf[handle] == 0 {
 		return
 	}

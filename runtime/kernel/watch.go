@@ -106,6 +106,7 @@ func (p *Plane) linkChanged(u netlink.LinkUpdate) {
 	}
 	p.ops.Lock()
 	defer p.ops.Unlock()
+	p.carrier(u)
 	p.mu.RLock()
 	var found *port
 	for _, n := range sortedPorts(p.ports) {
@@ -131,6 +132,27 @@ func (p *Plane) linkChanged(u netlink.LinkUpdate) {
 	}
 }
 
+// carrier follows whether the device of a port can send.
+func (p *Plane) carrier(u netlink.LinkUpdate) {
+	if u.Header.Type != unix.RTM_NEWLINK {
+		return
+	}
+	changed := false
+	p.mu.Lock()
+	for _, t := range p.ports {
+		if down := !running(u.IfInfomsg.Flags); t.at != nil && t.at.ifindex == int(u.Index) && t.down != down {
+			t.down, changed = down, true
+		}
+	}
+	p.mu.Unlock()
+	if changed {
+		p.portsChanged()
+	}
+}
+
+// running tells from a device's flags whether it is up and has a carrier.
+func running(flags uint32) bool { return flags&unix.IFF_UP != 0 && flags&unix.IFF_RUNNING != 0 }
+
 // lost notes that a port's device went.
 func (p *Plane) lost(t *port) {
 	index := t.at.ifindex
@@ -143,6 +165,7 @@ func (p *Plane) lost(t *port) {
 	p.mu.Lock()
 	t.at = nil
 	p.mu.Unlock()
+	p.portsChanged()
 	p.problem(t, "the device "+t.netdev+" is gone")
 }
 
