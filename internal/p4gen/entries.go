@@ -17,6 +17,9 @@ type Entries struct {
 	seen  map[string][][]*big.Int // keys by table
 	lines []string
 	used  map[string]bool
+	// Control makes members and groups for tables with an action profile, which
+	// have no entries without.
+	Control *Control
 }
 
 // NewEntries is a generator for a core program.
@@ -54,7 +57,7 @@ func (g *Entries) Saw(table, detail string) {
 // Make writes up to n more entries a table, for the tables that take any.
 func (g *Entries) Make(n int) {
 	for _, t := range g.prog.Tables {
-		if t.ConstEntries || len(t.Keys) == 0 || len(t.Actions) == 0 || t.Implementation != nil {
+		if t.ConstEntries || len(t.Keys) == 0 || len(t.Actions) == 0 || t.Implementation != nil && g.Control == nil {
 			continue
 		}
 		for range g.r.IntN(n + 1) {
@@ -90,7 +93,12 @@ func (g *Entries) Text() string {
 }
 
 func (g *Entries) entry(t *ir.Table) {
-	action := g.action(t, false)
+	action := ""
+	if t.Implementation != nil {
+		action = g.Control.Target(t)
+	} else {
+		action = g.action(t, false)
+	}
 	if action == "" {
 		return
 	}

@@ -71,6 +71,7 @@ const (
 	fCopies // clones, multicast, resubmit, recirculate
 	fMeter
 	fDigest
+	fIdle // idle timeouts
 	fShadow
 	fWidthSlice // [l +: w]
 	numFeatures
@@ -83,7 +84,7 @@ var featureInfo = [numFeatures]struct {
 }{
 	fSigned: {"signed", 50}, fWide: {"wide", 45}, fStack: {"stack", 45}, fUnion: {"union", 25}, fUnionStack: {"union-stack", 8},
 	fVarbit: {"varbit", 7}, fValueSet: {"value-set", 6}, fOddHeader: {"odd-header", 4}, fWideShift: {"wide-shift", 4},
-	fWideDiv: {"wide-div", 4}, fSelector: {"selector", 5}, fPacketLength: {"packet-length", 6},
+	fWideDiv: {"wide-div", 4}, fSelector: {"selector", 10}, fPacketLength: {"packet-length", 6},
 	fEnum: {"enum", 30}, fSerEnum: {"serializable-enum", 35}, fNewtype: {"newtype", 25}, fTypedef: {"typedef", 50}, fTuple: {"tuple", 25},
 	fStructs: {"struct", 60}, fGeneric: {"generic", 25}, fFunction: {"function", 55}, fActionDir: {"action-direction", 50},
 	fSubControl: {"sub-control", 50}, fSubParser: {"sub-parser", 35}, fLoop: {"loop", 30}, fForIn: {"for-in", 20}, fParserLoop: {"parser-loop", 60},
@@ -93,7 +94,7 @@ var featureInfo = [numFeatures]struct {
 	fRuntimeIndex: {"runtime-index", 35}, fRegister: {"register", 45}, fCounter: {"counter", 35}, fDirect: {"direct-counter", 35},
 	fHash: {"hash", 35}, fChecksum: {"checksum", 35}, fPayload: {"payload-checksum", 4}, fRandom: {"random", 12}, fTime: {"time", 6},
 	fLog: {"log", 20}, fDrop: {"drop", 45}, fTruncate: {"truncate", 8}, fPreproc: {"preprocessor", 30}, fAnnotation: {"annotation", 30},
-	fSideEffect: {"side-effect", 60}, fKeyCall: {"key-call", 12}, fTwice: {"twice", 8}, fWidthSlice: {"width-slice", 70}, fArray: {"array", 6}, fCopies: {"copies", 6}, fMeter: {"meter", 4}, fDigest: {"digest", 4}, fShadow: {"shadow", 15},
+	fSideEffect: {"side-effect", 60}, fKeyCall: {"key-call", 12}, fTwice: {"twice", 8}, fWidthSlice: {"width-slice", 70}, fArray: {"array", 6}, fCopies: {"copies", 12}, fMeter: {"meter", 12}, fDigest: {"digest", 10}, fIdle: {"idle", 10}, fShadow: {"shadow", 15},
 }
 
 // draw chooses the features of the program, but for those left out.

@@ -74,7 +74,7 @@ func kept(t *testing.T, path string, e differ.Engines) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := differ.Case{Source: string(c.P4), Entries: c.Entries}
+	d := differ.Case{Source: string(c.P4), Entries: c.Entries, Control: string(c.Files["control"])}
 	for _, s := range c.Steps {
 		d.Packets = append(d.Packets, s.In)
 	}

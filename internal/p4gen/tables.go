@@ -54,9 +54,17 @@ func (g *gen) tableDecl() {
 			g.line("action_profile(32w16) %s;", profile)
 		}
 	}
+	meter, marks := "", ""
+	if g.on[fMeter] && g.ctrl.std != "" && profile == "" && g.chance(60) {
+		if p, ok := g.find(func(p place) bool { return p.rw && p.t.kind == kBit && p.t.w >= 2 && !p.std }); ok {
+			meter, marks = g.name("dm"), g.name("mark")
+			g.line("direct_meter<%s>(MeterType.%s) %s;", g.spell(p.t), pick(g, []string{"packets", "bytes"}), meter)
+			g.line("action %s() { %s.read(%s); }", marks, meter, g.text(p))
+		}
+	}
 	g.open("table %s {", t.name)
 	keys := g.keys(selector)
-	list := g.actionList(t)
+	list := g.actionList(t, marks)
 	g.defaultAction(list)
 	if len(keys) > 0 && profile == "" && !selector && g.chance(65) {
 		g.entries(keys, list)
@@ -74,10 +82,16 @@ func (g *gen) tableDecl() {
 	if direct != "" {
 		g.line("counters = %s;", direct)
 	}
+	if meter != "" {
+		g.line("meters = %s;", meter)
+	}
 	if profile != "" {
 		g.line("implementation = %s;", profile)
 	}
-	if g.has(fAnnotation, 10) && g.chance(30) {
+	if g.has(fIdle, 60) && len(keys) > 0 {
+		g.cite("L141")
+		g.line("support_timeout = true;")
+	} else if g.has(fAnnotation, 10) && g.chance(30) {
 		g.cite("L141")
 		g.line("support_timeout = false;")
 	}
@@ -172,8 +186,9 @@ func (g *gen) keyExpr(kind string) (t *typ, text string, simple bool) {
 	return p.t, e, false
 }
 
-// actionList writes the actions of a table.
-func (g *gen) actionList(t *table) (list []listed) {
+// actionList writes the actions of a table, own among them, which belongs to the
+// table alone; "" for none.
+func (g *gen) actionList(t *table, own string) (list []listed) {
 	g.open("actions = {")
 	g.cite("L131")
 	seen := map[*callable]bool{}
@@ -212,6 +227,11 @@ func (g *gen) actionList(t *table) (list []listed) {
 		g.line("%s%s;", anno, call)
 		list = append(list, l)
 		t.actions = append(t.actions, a.name)
+	}
+	if own != "" {
+		g.line("%s;", own)
+		list = append(list, listed{a: &callable{name: own}})
+		t.actions = append(t.actions, own)
 	}
 	if len(list) == 0 || g.chance(30) {
 		g.line("NoAction;")

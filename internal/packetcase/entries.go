@@ -57,7 +57,15 @@ func parseEntry(p *ir.Program, content []Content, line string) error {
 	}
 	t := p.Tables[ti]
 	var e ir.Entry
-	if err := parseAction(t, &e, strings.TrimSpace(right)); err != nil {
+	right = strings.TrimSpace(right)
+	if what, id, is := strings.Cut(right, "="); is && (what == "member" || what == "group") {
+		if e.Ref = ir.RefMember; what == "group" {
+			e.Ref = ir.RefGroup
+		}
+		if e.Target, err = word(id); err != nil {
+			return err
+		}
+	} else if err := parseAction(t, &e, right); err != nil {
 		return err
 	}
 	if def {
@@ -157,6 +165,10 @@ func parseKeys(t *ir.Table, e *ir.Entry, fields []string) error {
 		given[i] = v
 	}
 	for i, k := range t.Keys {
+		if k.Kind == ir.MatchSelector && given[i] == "" {
+			e.Match = append(e.Match, ir.Match{}) // input of the profile's hash
+			continue
+		}
 		m, err := parseMatch(k, given[i])
 		if err != nil {
 			return fmt.Errorf("key %s: %w", k.Name, err)

@@ -10,8 +10,9 @@
 //	-- program.ir --     the program as ir text, or
 //	-- program.p4 --     as source, which the caller compiles (Case.P4)
 //	-- entries --        optional; a line is one of
-//	    TABLE KEY=VALUE... [prio=N] -> ACTION(ARG, ...)
+//	    TABLE KEY=VALUE... [prio=N] -> ACTION(ARG, ...), member=ID or group=ID
 //	    default TABLE -> ACTION(ARG, ...)
+//	-- control --        optional; what is programmed besides tables: ParseControl
 //	-- packets --        lines
 //	    in PORT FRAME
 //	    out PORT FRAME   expected of the last in; several: in this order

@@ -132,6 +132,10 @@ func TestToldColours(t *testing.T) {
 // TestDirectMeterSize: simple_switch ends when a direct meter has another size than
 // its table.
 func TestDirectMeterSize(t *testing.T) {
+	type table struct {
+		Name string
+		Max  float64 `json:"max_size"`
+	}
 	for _, c := range []struct {
 		size string
 		want float64
@@ -148,18 +152,81 @@ func TestDirectMeterSize(t *testing.T) {
 				Size    float64
 				Binding string
 			} `json:"meter_arrays"`
-			Pipelines []struct {
-				Tables []struct {
-					Name string
-					Max  float64 `json:"max_size"`
-				}
-			}
+			Pipelines []struct{ Tables []table }
 		}
 		if err := json.Unmarshal(js, &doc); err != nil {
 			t.Fatal(err)
 		}
-		if m := doc.Meters[0]; m.Size != c.want || m.Binding != "I.t" || doc.Pipelines[0].Tables[0].Max != c.want {
-			t.Errorf("%s: meter %v, table %v", c.size, m, doc.Pipelines[0].Tables[0])
+		if m := doc.Meters[0]; m.Size != c.want || m.Binding != "I.t" || !slices.ContainsFunc(doc.Pipelines[0].Tables, func(x table) bool { return x.Name == "I.t" && x.Max == c.want }) {
+			t.Errorf("%s: meter %v, tables %v", c.size, m, doc.Pipelines[0].Tables)
 		}
+	}
+}
+
+// TestDirectMeterReads: what a packet's action reads of its entry's meter, and when,
+// is the same from the JSON, where the switch itself writes the colour: actions
+// that do not read, that read into several fields, and misses change nothing else.
+func TestDirectMeterReads(t *testing.T) {
+	const both = "action a() { m.read(meta.m); hdr.h.b = meta.m; } action b() { m.read(meta.m); hdr.h.b = meta.m + 16; }"
+	for _, c := range []struct {
+		name, actions, list, want string
+		fields                    int // of the table's own for the colour
+	}{
+		{"every action reads", both, "a; b;", "1:00 1:01 1:02 2:10 2:11 2:12 3:07", 0},
+		{"and one does not", both + "action n() { }", "a; b; n;", "1:00 1:01 1:02 2:10 2:11 2:12 3:07", 1},
+		{"into two fields", "action a() { m.read(meta.m); hdr.h.b = meta.m; } action b() { m.read(hdr.h.b); }", "a; b;", "1:00 1:01 1:02 2:00 2:01 2:02 3:07", 1},
+		{"late", "action a() { hdr.h.b = 5; m.read(hdr.h.b); } action b() { m.read(hdr.h.b); hdr.h.b = 9; }", "a; b;", "1:00 1:01 1:02 2:09 2:09 2:09 3:07", 1},
+		{"the default action", both + "action d() { hdr.h.b = 5; m.read(hdr.h.b); }", "a; b; @defaultonly d;", "1:00 1:01 1:02 2:10 2:11 2:12 3:05", 0},
+		{"into a bit", "action a() { bit<2> c = 3; m.read(c); hdr.h.b = (bit<8>)c; } action b() { }", "a; b;", "1:00 1:01 1:02 2:07 2:07 2:07 3:07", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			typ := "8"
+			if strings.Contains(c.actions, "bit<2>") {
+				typ = "2"
+			}
+			def := ""
+			if strings.Contains(c.list, " d;") {
+				def = "default_action = d();"
+			}
+			src := strings.NewReplacer("$V", "", "$D", "direct_meter<bit<"+typ+">>(MeterType.packets) m; "+c.actions+
+				" table t { key = { hdr.h.a: exact; } actions = { "+c.list+" @defaultonly NoAction; } meters = m; "+def+" }",
+				"$I", "meta.m = 7; sm.egress_spec = 1; t.apply();").Replace(skeleton)
+			r := compileText(t, src)
+			js, err := bmv2.Export(r.Core)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := bmv2.Import(js, r.Control.Info, "back")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range []*ir.Program{r.Core, back} {
+				m, err := exec.New(p, exec.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := slices.IndexFunc(p.Tables, func(t *ir.Table) bool { return t.Name == "I.t" })
+				for i := range 2 {
+					if err := m.Insert(at, ir.Entry{Handle: uint32(i + 1), Action: i, Match: []ir.Match{{Value: []byte{byte(i + 1)}}}}); err != nil {
+						t.Fatal(err)
+					}
+					if err := m.SetDirectMeter(at, uint32(i+1), &ir.MeterRates{CBurst: 1, PBurst: 2}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				var got []string
+				for _, key := range []byte{1, 1, 1, 2, 2, 2, 3} {
+					for _, o := range m.Process(exec.Packet{Data: []byte{key, 7}}).Outputs {
+						got = append(got, fmt.Sprintf("%d:%02x", key, o.Data[1]))
+					}
+				}
+				if s := strings.Join(got, " "); s != c.want {
+					t.Errorf("%s: %s, want %s", p.Name, s, c.want)
+				}
+			}
+			if n := strings.Count(string(js), `"result_target": ["scalars", "tmp`); n != c.fields {
+				t.Errorf("%d fields of its own for the colour, want %d", n, c.fields)
+			}
+		})
 	}
 }

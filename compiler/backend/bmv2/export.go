@@ -27,6 +27,7 @@ type exporter struct {
 	keyTemps     map[ir.Expr]*ir.VarRef
 	bound        map[*ir.Instance]*ir.Table // table of a direct counter or meter
 	meterTargets map[*ir.Instance]arr
+	meterFields  map[*ir.Instance]*ir.VarRef // of direct meters that need one, see meterField
 	vsetBits     map[*ir.ValueSet]int
 
 	meta        *place // the user metadata
@@ -59,7 +60,7 @@ func Export(p *ir.Program, opts ...Option) (_ []byte, err error) {
 	defer catch(&err)
 	x := &exporter{
 		p: p, t: t, opts: optionsOf(opts), places: map[*ir.Var]*place{}, actionIDs: map[*ir.Action]int{}, applied: map[*ir.Table]bool{},
-		keyTemps: map[ir.Expr]*ir.VarRef{}, bound: map[*ir.Instance]*ir.Table{}, meterTargets: map[*ir.Instance]arr{},
+		keyTemps: map[ir.Expr]*ir.VarRef{}, bound: map[*ir.Instance]*ir.Table{}, meterTargets: map[*ir.Instance]arr{}, meterFields: map[*ir.Instance]*ir.VarRef{},
 		vsetBits: map[*ir.ValueSet]int{}, listIDs: map[string]int{}, learned: map[string]*learnList{}, profiles: map[*ir.Instance]string{},
 	}
 	x.lay = newLayout(x)

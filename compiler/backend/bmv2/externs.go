@@ -35,12 +35,7 @@ func (c *code) extern(s *ir.ExternCall) {
 		// The table counts.
 	case "direct_meter.read":
 		need(1)
-		dst, back := c.direct(args[0])
-		if old, is := x.meterTargets[s.Object]; is && fmt.Sprint(old) != fmt.Sprint(dst[1].v) {
-			x.fail(s.P, "direct_meter "+s.Object.Name, "its colour goes to two fields; bmv2 JSON has one")
-		}
-		x.meterTargets[s.Object] = dst[1].v.(arr)
-		back()
+		c.readMeter(s)
 	case "meter.execute_meter":
 		need(2)
 		dst, back := c.direct(args[1])

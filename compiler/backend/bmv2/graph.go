@@ -254,7 +254,7 @@ func (g *grapher) table(n *gnode) *gnode {
 
 // keyed puts in front of the node of a table what computes its keys.
 func (g *grapher) keyed(n *gnode, pos ir.Pos) *gnode {
-	var pre []ir.Stmt
+	pre := g.x.beforeLookup(n.apply.Table)
 	for _, k := range n.apply.Table.Keys {
 		if tmp := g.x.keyTemps[k.Expr]; tmp != nil {
 			pre = append(pre, &ir.Assign{SMeta: ir.SMeta{P: k.Pos}, L: tmp, R: k.Expr})

@@ -169,12 +169,9 @@ func (c *code) method(s *ir.ExternCall) bool {
 		if len(args) > 0 && args[0] != nil {
 			x.fail(s.P, "extern "+s.Name, "the meters of bmv2 take no colour")
 		}
-		if s.Dst == nil {
-			return true
+		if s.Dst != nil {
+			c.executeMeter(s)
 		}
-		dst, back := c.direct(s.Dst)
-		x.meterTargets[s.Object] = dst[1].v.(arr)
-		back()
 	case "Hash.get_hash":
 		switch len(args) {
 		case 1:

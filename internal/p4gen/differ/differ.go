@@ -27,6 +27,7 @@ import (
 type Case struct {
 	Source  string
 	Entries string
+	Control string // the same, of what is programmed besides tables
 	Packets []packetcase.Packet
 	// NoKernel says why the kernel cannot do what the program says, "" when it can.
 	NoKernel string
@@ -141,11 +142,11 @@ func Run(c *Case, e Engines, fig *Figures) *Failure {
 }
 
 func (p *compiled) run(c *Case, e Engines, fig *Figures) *Failure {
-	content, err := packetcase.ParseEntries(p.prog.Core, c.Entries)
+	s, err := newSetup(p.prog.Core, c.Entries, c.Control)
 	if err != nil {
 		return &Failure{Stage: "entries", What: err.Error(), Packet: -1}
 	}
-	want, fail := p.reference(c, content, fig)
+	want, fail := p.reference(c, s, fig)
 	if fail != nil || want == nil {
 		return fail
 	}
@@ -157,15 +158,19 @@ func (p *compiled) run(c *Case, e Engines, fig *Figures) *Failure {
 			fig.refuse(k.Name, c.NoKernel, 1)
 			continue
 		}
-		if fail := want.against(k.Name, p.prog, content, k.New, fig); fail != nil {
+		level := p.prog.Core
+		if k.Name == "exec-typed" {
+			level = p.prog.Typed
+		}
+		if fail := want.against(k.Name, p.prog, level, s, k.New, fig); fail != nil {
 			return fail
 		}
 	}
-	return p.json(c, e, content, want, fig)
+	return p.json(c, e, s, want, fig)
 }
 
 // json plays the case on what comes back from bmv2 JSON.
-func (p *compiled) json(c *Case, e Engines, content []packetcase.Content, want *recorded, fig *Figures) *Failure {
+func (p *compiled) json(c *Case, e Engines, s *setup, want *recorded, fig *Figures) *Failure {
 	if !e.has("json-exec", false) && !e.has("json-ssa", false) {
 		return nil
 	}
@@ -191,7 +196,7 @@ func (p *compiled) json(c *Case, e Engines, content []packetcase.Content, want *
 		if name == "json-ssa" {
 			base = kind("ssa-optimised")
 		}
-		fail := want.against(name, p.prog, content, func(_ *bmv2tests.Program, content []packetcase.Content) (bmv2tests.Engine, error) {
+		fail := want.against(name, p.prog, q, s, func(_ *bmv2tests.Program, content []packetcase.Content) (bmv2tests.Engine, error) {
 			return bmv2tests.From(p.prog, back, content, base)
 		}, fig)
 		if fail != nil {

@@ -72,16 +72,16 @@ func agrees(c *Case, name string, make func(*bmv2tests.Program, []packetcase.Con
 	if fail != nil {
 		return false
 	}
-	content, err := packetcase.ParseEntries(p.prog.Core, c.Entries)
+	s, err := newSetup(p.prog.Core, c.Entries, c.Control)
 	if err != nil {
 		return false
 	}
 	fig := NewFigures()
-	want, fail := p.reference(c, content, fig)
+	want, fail := p.reference(c, s, fig)
 	if fail != nil || want == nil {
 		return false
 	}
-	return want.against(name, p.prog, content, make, fig) == nil && fig.Runs[name] == 1
+	return want.against(name, p.prog, p.prog.Core, s, make, fig) == nil && fig.Runs[name] == 1
 }
 
 // guiltyPass runs the program as it is after each pass.
@@ -90,7 +90,7 @@ func guiltyPass(c *Case) string {
 	if fail != nil {
 		return ""
 	}
-	content, err := packetcase.ParseEntries(p.prog.Core, c.Entries)
+	s, err := newSetup(p.prog.Core, c.Entries, c.Control)
 	if err != nil {
 		return ""
 	}
@@ -100,13 +100,13 @@ func guiltyPass(c *Case) string {
 		return err.Error()
 	}
 	core := p.prog.Core
-	ref, fail := p.reference(c, content, fig)
+	ref, fail := p.reference(c, s, fig)
 	if fail != nil || ref == nil {
 		return ""
 	}
 	for i := len(progs) - 2; i >= 0; i-- { // from the end: the last that differs
 		q := &bmv2tests.Program{Name: p.prog.Name, Core: progs[i], Info: p.prog.Info}
-		fail := ref.against(names[i], p.prog, content, func(_ *bmv2tests.Program, content []packetcase.Content) (bmv2tests.Engine, error) {
+		fail := ref.against(names[i], p.prog, progs[i], s, func(_ *bmv2tests.Program, content []packetcase.Content) (bmv2tests.Engine, error) {
 			return bmv2tests.From(&bmv2tests.Program{Core: core}, q, content, bmv2tests.Reference().New)
 		}, fig)
 		if fail != nil {

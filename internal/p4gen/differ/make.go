@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	bmv2tests "github.com/p4nic/p4nic/bmv2-tests"
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ir/exec"
 	"github.com/p4nic/p4nic/internal/p4gen"
@@ -43,9 +44,15 @@ func Make(seed uint64, packets int) (*Made, *Failure) {
 	for range packets {
 		m.Packets = append(m.Packets, packetcase.Packet{Port: pk.Port(), Data: pk.Frame()})
 	}
+	var frames [][]byte
+	for _, in := range m.Packets {
+		frames = append(frames, in.Data)
+	}
+	ctl := p4gen.NewControl(core, frames, seed)
 	en := p4gen.NewEntries(core, seed)
+	en.Control = ctl
 	for round := range 2 { // entries change which look-ups packets come to
-		if err := watch(core, en, m.Packets[:min(len(m.Packets), 24)]); err != nil {
+		if err := watch(core, en, ctl, m.Packets[:min(len(m.Packets), 24)]); err != nil {
 			if refusal(err) != "" {
 				break // Run counts it
 			}
@@ -54,12 +61,25 @@ func Make(seed uint64, packets int) (*Made, *Failure) {
 		en.Make(5 - 2*round)
 	}
 	m.Entries = en.Text()
+	content, err := packetcase.ParseEntries(core, m.Entries)
+	if err != nil {
+		return m, &Failure{Stage: "entries", What: err.Error(), Packet: -1}
+	}
+	var counts []int
+	for _, c := range content {
+		counts = append(counts, len(c.Entries))
+	}
+	ctl.Direct(counts)
+	m.Control = ctl.Text()
+	if ctl.Timed && strings.Contains(m.Control, "\nmeter ") || ctl.Timed && strings.Contains(m.Control, "\ndirect ") {
+		m.NoKernel = "the kernel has a clock of its own"
+	}
 	return m, nil
 }
 
 // watch plays packets and tells en the keys they produce.
-func watch(core *ir.Program, en *p4gen.Entries, packets []packetcase.Packet) error {
-	m, err := machine(core, en.Text())
+func watch(core *ir.Program, en *p4gen.Entries, ctl *p4gen.Control, packets []packetcase.Packet) error {
+	m, err := machine(core, en.Text(), ctl.Text())
 	if err != nil {
 		return err
 	}
@@ -75,24 +95,17 @@ func watch(core *ir.Program, en *p4gen.Entries, packets []packetcase.Packet) err
 	return nil
 }
 
-func machine(core *ir.Program, entries string) (*exec.Machine, error) {
-	content, err := packetcase.ParseEntries(core, entries)
+// machine is ir/exec with what a case has programmed.
+func machine(core *ir.Program, entries, control string) (*exec.Machine, error) {
+	s, err := newSetup(core, entries, control)
 	if err != nil {
 		return nil, err
 	}
-	m, err := exec.New(core, exec.Options{Now: func() uint64 { return 5_000_000 }, Rand: func() uint32 { return 7 }})
+	e, err := bmv2tests.Reference().New(&bmv2tests.Program{Core: core}, s.fresh())
 	if err != nil {
 		return nil, err
 	}
-	for i, c := range content {
-		if len(core.Tables[i].Actions) == 0 {
-			continue
-		}
-		if err := m.Load(i, c.Entries, c.Default); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	return bmv2tests.Machine(e), s.program(e, core)
 }
 
 // Run plays the case on all engines.
@@ -114,7 +127,7 @@ func (m *Made) Accepted() int {
 	if m.p == nil {
 		return 0
 	}
-	x, err := machine(m.p.prog.Core, m.Entries)
+	x, err := machine(m.p.prog.Core, m.Entries, m.Control)
 	if err != nil {
 		return 0
 	}
@@ -135,7 +148,7 @@ func (m *Made) Lookups() (hits, misses int) {
 		return 0, 0
 	}
 	core := m.p.prog.Core
-	x, err := machine(core, m.Entries)
+	x, err := machine(core, m.Entries, m.Control)
 	if err != nil {
 		return 0, 0
 	}

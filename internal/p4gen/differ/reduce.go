@@ -145,6 +145,9 @@ func (c *Case) Text(comment string) string {
 	if c.Entries != "" {
 		fmt.Fprintf(&b, "-- entries --\n%s", c.Entries)
 	}
+	if c.Control != "" {
+		fmt.Fprintf(&b, "-- control --\n%s", c.Control)
+	}
 	if len(c.Packets) > 0 {
 		b.WriteString("-- packets --\n")
 	}

@@ -20,9 +20,9 @@ type recorded struct {
 }
 
 // reference plays the case on ir/exec at core; nil when it refuses the program.
-func (p *compiled) reference(c *Case, content []packetcase.Content, fig *Figures) (*recorded, *Failure) {
+func (p *compiled) reference(c *Case, s *setup, fig *Figures) (*recorded, *Failure) {
 	k := bmv2tests.Reference()
-	e, err := k.New(p.prog, content)
+	e, err := k.New(p.prog, s.fresh())
 	if err != nil {
 		if r := refusal(err); r != "" {
 			fig.refuse(k.Name, r, 1)
@@ -31,11 +31,12 @@ func (p *compiled) reference(c *Case, content []packetcase.Content, fig *Figures
 		return nil, &Failure{Stage: k.Name, What: err.Error(), Packet: -1}
 	}
 	defer e.Close()
-	if err := configure(e); err != nil {
+	if err := s.program(e, p.prog.Core); err != nil {
 		return nil, &Failure{Stage: k.Name, What: err.Error(), Packet: -1}
 	}
 	w := &recorded{c: c}
 	for i, in := range c.Packets {
+		tick(e, i)
 		out, err := e.Process(in.Port, in.Data)
 		if err != nil {
 			return nil, &Failure{Stage: k.Name, What: err.Error(), Packet: i}
@@ -50,17 +51,25 @@ func (p *compiled) reference(c *Case, content []packetcase.Content, fig *Figures
 			fig.Sent++
 		}
 	}
-	if w.state, err = e.State(); err != nil {
+	if w.state, err = left(e, p.prog.Core); err != nil {
 		return nil, &Failure{Stage: k.Name, What: err.Error(), Packet: -1}
 	}
 	fig.Runs[k.Name]++
 	return w, nil
 }
 
+// tick sets the time of packet i: one comes every millisecond.
+func tick(e bmv2tests.Engine, i int) {
+	if c, is := e.(bmv2tests.Control); is {
+		c.SetNow(5_000_000 + uint64(i+1)*1_000_000)
+	}
+}
+
 // against plays the case on another engine and compares all that can be seen.
-func (w *recorded) against(name string, p *bmv2tests.Program, content []packetcase.Content,
+// level is what the engine runs.
+func (w *recorded) against(name string, p *bmv2tests.Program, level *ir.Program, s *setup,
 	make func(*bmv2tests.Program, []packetcase.Content) (bmv2tests.Engine, error), fig *Figures) *Failure {
-	e, err := make(p, content)
+	e, err := make(p, s.fresh())
 	if err != nil {
 		if r := refusal(err); r != "" {
 			fig.refuse(name, r, 1)
@@ -69,10 +78,11 @@ func (w *recorded) against(name string, p *bmv2tests.Program, content []packetca
 		return &Failure{Stage: name, What: fmt.Sprintf("%+v", err), Packet: -1}
 	}
 	defer e.Close()
-	if err := configure(e); err != nil {
+	if err := s.program(e, level); err != nil {
 		return &Failure{Stage: name, What: err.Error(), Packet: -1}
 	}
 	for i, in := range w.c.Packets {
+		tick(e, i)
 		got, err := e.Process(in.Port, in.Data)
 		if err != nil {
 			return &Failure{Stage: name, What: err.Error(), Packet: i}
@@ -81,7 +91,7 @@ func (w *recorded) against(name string, p *bmv2tests.Program, content []packetca
 			return &Failure{Stage: name, What: fmt.Sprintf("packets differ\npacket %d: in %d %x\n%s", i, in.Port, in.Data, d), Packet: i}
 		}
 	}
-	got, err := e.State()
+	got, err := left(e, level)
 	if err != nil {
 		return &Failure{Stage: name, What: err.Error(), Packet: -1}
 	}
@@ -125,49 +135,4 @@ func stateDiffers(want, got bmv2tests.State) string {
 		}
 	}
 	return b.String()
-}
-
-// configure gives the engines that copy packets and measure them the same
-// sessions, groups and rates for every program.
-func configure(e bmv2tests.Engine) error {
-	if x, ok := e.(bmv2tests.Replicator); ok {
-		if err := replicas(x); err != nil {
-			return err
-		}
-	}
-	m := bmv2tests.Machine(e)
-	if m == nil {
-		return nil
-	}
-	for _, in := range m.Program().Instances {
-		if in.Type.Name != "meter" {
-			continue
-		}
-		if err := m.SetMeter(in.Name, 0, &ir.MeterRates{CIR: 1, CBurst: 4, PIR: 2, PBurst: 9}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// replicas makes groups and sessions 1 to 3; the last session has the replicas of a
-// group too and cuts them.
-func replicas(e bmv2tests.Replicator) error {
-	for id, ports := range [][]uint32{{1}, {2, 3}, {4, 4, 5}} {
-		var rs []ir.Replica
-		for i, p := range ports {
-			rs = append(rs, ir.Replica{Port: p, Instance: uint16(i)})
-		}
-		if err := e.SetMulticastGroup(uint32(id+1), rs); err != nil {
-			return err
-		}
-		s := ir.CloneSession{Replicas: rs[:1]}
-		if id == 2 {
-			s.Truncate, s.Group, s.ClassOfService = 10, 2, 5
-		}
-		if err := e.SetCloneSession(uint32(id+1), s); err != nil {
-			return err
-		}
-	}
-	return nil
 }
