@@ -6,6 +6,15 @@ import (
 	"github.com/p4nic/p4nic/compiler/ir"
 )
 
+// Replicator is the part of Entities that copies need: an engine may have it
+// without the rest.
+type Replicator interface {
+	SetMulticastGroup(id uint32, replicas []ir.Replica) error
+	DeleteMulticastGroup(id uint32) error
+	SetCloneSession(id uint32, s ir.CloneSession) error
+	DeleteCloneSession(id uint32) error
+}
+
 // Entities is a Plane that holds what P4Runtime programs besides tables: the
 // replication engine, meters, registers, action profiles, value sets. The methods
 // act on the live generation, from the goroutine that calls Apply; those that read
@@ -25,10 +34,7 @@ import (
 // are in machine form (ir.Entry); that of a register whose elements have several
 // fields is the fields' forms, one behind the other.
 type Entities interface {
-	SetMulticastGroup(id uint32, replicas []ir.Replica) error
-	DeleteMulticastGroup(id uint32) error
-	SetCloneSession(id uint32, s ir.CloneSession) error
-	DeleteCloneSession(id uint32) error
+	Replicator
 
 	SetMember(profile string, m ir.ProfileMember) error
 	DeleteMember(profile string, id uint32) error

@@ -11,6 +11,7 @@ import (
 
 	"github.com/p4nic/p4nic/compiler/backend/bmv2"
 	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/runtime/entity"
 	"github.com/p4nic/p4nic/runtime/store"
 )
 
@@ -45,7 +46,7 @@ func (s *Server) SetForwardingPipelineConfig(_ context.Context, r *setRequest) (
 	if err != nil {
 		return nil, rpcError(err)
 	}
-	if pp := b.info.GetPkgInfo().GetPlatformProperties(); !s.store.Programs() &&
+	if pp := b.info.GetPkgInfo().GetPlatformProperties(); !s.store.Able(entity.MulticastGroup) &&
 		(pp.GetMulticastGroupTableSize() > 0 || pp.GetMulticastGroupTableTotalReplicas() > 0 || pp.GetMulticastGroupTableMaxReplicasPerEntry() > 0) {
 		return nil, rpcError(invalid("config.p4info: pkg_info.platform_properties asks for multicast groups, which this engine does not have"))
 	}

@@ -142,22 +142,48 @@ func (c *objectChange) stamp(seq uint64) {
 	}
 }
 
-// do makes the change in a dataplane.
-func (c *objectChange) do(e dataplane.Entities, sc *entity.Schema) error {
+// able tells whether a dataplane, or a generation of one, holds objects of a kind.
+func able(x any, k entity.ObjectKind) bool {
+	ok := false
+	switch k {
+	case entity.MulticastGroup, entity.CloneSession:
+		_, ok = x.(dataplane.Replicator)
+	case entity.Digest: // the adapter's, when there are any
+		_, ok = x.(dataplane.Events)
+	default:
+		_, ok = x.(dataplane.Entities)
+	}
+	return ok
+}
+
+// do makes the change in a dataplane, or a generation of one, that is able to.
+func (c *objectChange) do(x any, sc *entity.Schema) error {
+	switch c.id.Kind {
+	case entity.Digest:
+		return nil
+	case entity.MulticastGroup, entity.CloneSession:
+		return c.replicate(x.(dataplane.Replicator))
+	}
+	return c.doEntity(x.(dataplane.Entities), sc)
+}
+
+func (c *objectChange) replicate(e dataplane.Replicator) error {
+	r, _ := c.value.(*entity.Replication)
+	switch {
+	case c.id.Kind == entity.MulticastGroup && r == nil:
+		return e.DeleteMulticastGroup(c.id.ID)
+	case c.id.Kind == entity.MulticastGroup:
+		return e.SetMulticastGroup(c.id.ID, replicas(r))
+	case r == nil:
+		return e.DeleteCloneSession(c.id.ID)
+	}
+	return e.SetCloneSession(c.id.ID, ir.CloneSession{Replicas: replicas(r), ClassOfService: r.ClassOfService, Truncate: r.Length})
+}
+
+func (c *objectChange) doEntity(e dataplane.Entities, sc *entity.Schema) error {
 	id := c.id
 	gone := c.value == nil
 	switch id.Kind {
-	case entity.MulticastGroup:
-		if gone {
-			return e.DeleteMulticastGroup(id.ID)
-		}
-		return e.SetMulticastGroup(id.ID, replicas(c.value.(*entity.Replication)))
-	case entity.CloneSession:
-		if gone {
-			return e.DeleteCloneSession(id.ID)
-		}
-		r := c.value.(*entity.Replication)
-		return e.SetCloneSession(id.ID, ir.CloneSession{Replicas: replicas(r), ClassOfService: r.ClassOfService, Truncate: r.Length})
 	case entity.Member:
 		if gone {
 			return e.DeleteMember(id.Name, id.ID)
@@ -191,7 +217,7 @@ func (c *objectChange) do(e dataplane.Entities, sc *entity.Schema) error {
 		}
 		return e.SetValueSet(vs.Index, m)
 	}
-	return nil // digests are the adapter's
+	return nil
 }
 
 func (c *objectChange) cells(f func(index uint32) error) error {
@@ -210,9 +236,6 @@ func replicas(r *entity.Replication) []ir.Replica {
 	}
 	return out
 }
-
-// needs tells whether the dataplane takes part in objects of a kind.
-func needs(k entity.ObjectKind) bool { return k != entity.Digest }
 
 // Journal form of an object: kind, name, id, count, 1 and the value or 0.
 

@@ -11,14 +11,7 @@ import (
 // doObject makes an item's change of an object in the dataplane.
 func (p *plan) doObject(it *item) error {
 	c := it.object
-	if !needs(c.id.Kind) {
-		return nil
-	}
-	e, err := p.entities(c.id.String())
-	if err != nil {
-		return err
-	}
-	if err := c.do(e, p.pipe.Schema); err != nil {
+	if err := c.do(p.plane, p.pipe.Schema); err != nil {
 		return p.refused(c.id.String(), err)
 	}
 	return nil
@@ -186,27 +179,25 @@ func fillRefs(sc *entity.Schema, tables []*table, objs objects) func(dataplane.E
 
 // fillObjects gives a prepared generation everything else. Registers tells which
 // cells are written: others hold what packets left there.
-func fillObjects(gen dataplane.Generation, plane string, sc *entity.Schema, tables []*table, objs objects, registers func(*entity.RegisterValue) bool) error {
-	e, able := gen.(dataplane.Entities)
-	unable := func(what string) error {
-		if able {
-			return nil
-		}
-		return entity.Errorf(entity.Unsupported, "%s: engine %s does not support it", what, plane)
-	}
+func fillObjects(gen dataplane.Generation, plane dataplane.Plane, sc *entity.Schema, tables []*table, objs objects, registers func(*entity.RegisterValue) bool) error {
 	for c := range objs.all(sc) {
 		switch c.id.Kind {
-		case entity.Member, entity.Group, entity.Digest:
+		case entity.Member, entity.Group:
+			continue
+		case entity.Digest:
+			if !able(plane, c.id.Kind) {
+				return unable(c.id.String(), plane)
+			}
 			continue
 		case entity.Register:
 			if r, ok := c.value.(*entity.RegisterValue); !ok || !registers(r) {
 				continue
 			}
 		}
-		if err := unable(c.id.String()); err != nil {
-			return err
+		if !able(gen, c.id.Kind) {
+			return unable(c.id.String(), plane)
 		}
-		if err := c.do(e, sc); err != nil {
+		if err := c.do(gen, sc); err != nil {
 			return fmt.Errorf("%s: %w", c.id, err)
 		}
 	}
@@ -218,8 +209,9 @@ func fillObjects(gen dataplane.Generation, plane string, sc *entity.Schema, tabl
 			if x.Extra == nil || x.Extra.Meter == nil {
 				continue
 			}
-			if err := unable("direct meter of table " + t.schema.Name); err != nil {
-				return err
+			e, ok := gen.(dataplane.Entities)
+			if !ok {
+				return unable("direct meter of table "+t.schema.Name, plane)
 			}
 			if err := e.SetDirectMeter(t.schema.Index, x.Handle, x.Extra.Meter.Rates()); err != nil {
 				return fmt.Errorf("direct meter of table %s: %w", t.schema.Name, err)
@@ -235,7 +227,7 @@ func prepare(plane dataplane.Plane, pl *Pipeline, tables []*table, objs objects,
 	if err != nil {
 		return nil, err
 	}
-	if err := fillObjects(gen, plane.Name(), pl.Schema, tables, objs, registers); err != nil {
+	if err := fillObjects(gen, plane, pl.Schema, tables, objs, registers); err != nil {
 		gen.Abort()
 		return nil, err
 	}

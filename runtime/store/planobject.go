@@ -84,9 +84,13 @@ func refOf(t *entity.Table, e *entity.Entry) (entity.ObjectID, bool) {
 func (s *Store) entities(what string) (dataplane.Entities, error) {
 	e, ok := s.plane.(dataplane.Entities)
 	if !ok {
-		return nil, entity.Errorf(entity.Unsupported, "%s: engine %s does not support it", what, s.plane.Name())
+		return nil, unable(what, s.plane)
 	}
 	return e, nil
+}
+
+func unable(what string, p dataplane.Plane) error {
+	return entity.Errorf(entity.Unsupported, "%s: engine %s does not support it", what, p.Name())
 }
 
 // object gives an object as the group leaves it so far, nil for none.
@@ -107,12 +111,8 @@ func (p *plan) addObject(it *item, u *entity.Update) error {
 		return entity.Errorf(entity.Internal, "an update of an object without one")
 	}
 	c := &objectChange{id: u.Object.ID, count: u.Object.Count, value: u.Object.Value}
-	if needs(c.id.Kind) {
-		if _, err := p.entities(c.id.String()); err != nil {
-			return err
-		}
-	} else if _, ok := p.plane.(dataplane.Events); !ok {
-		return entity.Errorf(entity.Unsupported, "%s: engine %s does not support it", c.id, p.plane.Name())
+	if !able(p.plane, c.id.Kind) {
+		return unable(c.id.String(), p.plane)
 	}
 	if err := checkObject(p.pipe.Schema, c); err != nil {
 		return err

@@ -263,13 +263,11 @@ func (s *Store) Pipeline() *Pipeline {
 	return s.pipe
 }
 
-// Programs tells whether the engine holds what P4Runtime programs besides tables
-// (dataplane.Entities).
-func (s *Store) Programs() bool {
+// Able tells whether the engine holds objects of a kind.
+func (s *Store) Able(k entity.ObjectKind) bool {
 	s.planeMu.RLock()
 	defer s.planeMu.RUnlock()
-	_, ok := s.plane.(dataplane.Entities)
-	return ok
+	return able(s.plane, k)
 }
 
 // Events is the engine's, nil where it has none.
