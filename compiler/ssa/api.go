@@ -54,7 +54,7 @@ func (op Op) effects() bool {
 	switch op {
 	case OpRand, OpCountHit, OpCounterInc, OpRegRead, OpRegWrite, OpCellAdd,
 		OpMeter, OpDigest, OpTouch,
-		OpStore, OpScratch, OpSplice, OpTrim,
+		OpStore, OpScratch, OpScratchCopy, OpScratchBits, OpSplice, OpTrim,
 		OpJob, OpJobStore, OpReplicate:
 		return true
 	}
@@ -69,7 +69,7 @@ func (v *Value) HasEffect() bool { return v.Op.effects() }
 // HasResult tells whether v defines a value that others may use.
 func (v *Value) HasResult() bool {
 	switch v.Op {
-	case OpCountHit, OpCounterInc, OpRegWrite, OpCellAdd, OpStore, OpScratch, OpJobStore, OpDigest, OpTouch:
+	case OpCountHit, OpCounterInc, OpRegWrite, OpCellAdd, OpStore, OpScratch, OpScratchCopy, OpScratchBits, OpJobStore, OpDigest, OpTouch:
 		return false
 	}
 	return true

@@ -94,8 +94,10 @@ func argBytes(a []uint64, ts []Type) []byte {
 }
 
 // crc16 is CRC-16/ARC: polynomial 0x8005 reflected, initial value 0.
-func crc16(data []byte) uint16 {
-	var c uint16
+func crc16(data []byte) uint16 { return crc16On(0, data) }
+
+// crc16On continues the CRC c.
+func crc16On(c uint16, data []byte) uint16 {
 	for _, b := range data {
 		c ^= uint16(b)
 		for range 8 {
@@ -107,8 +109,11 @@ func crc16(data []byte) uint16 {
 
 // crc32 is CRC-32/ISO-HDLC: polynomial 0x04c11db7 reflected, initial value and
 // final inversion all ones.
-func crc32(data []byte) uint32 {
-	c := ^uint32(0)
+func crc32(data []byte) uint32 { return crc32On(0, data) }
+
+// crc32On continues the CRC c.
+func crc32On(c uint32, data []byte) uint32 {
+	c = ^c
 	for _, b := range data {
 		c ^= uint32(b)
 		for range 8 {

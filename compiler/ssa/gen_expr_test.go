@@ -27,6 +27,9 @@ func (g *gen) places(headers bool) []leafRef {
 				return
 			}
 			for _, f := range t.Fields {
+				if isVarbit(f.Type) {
+					continue
+				}
 				walk(&ir.Member{Meta: ir.Meta{T: f.Type}, X: x, Field: f.Name})
 			}
 		case *ir.Stack:
@@ -170,6 +173,12 @@ func (g *gen) stmt(depth int) ir.Stmt {
 				return &ir.Assign{L: x, R: y.x}
 			}
 		}
+		if vs := g.varbits(); len(vs) > 0 && g.r.IntN(3) == 0 {
+			return &ir.Assign{L: vs[g.r.IntN(len(vs))], R: vs[g.r.IntN(len(vs))]}
+		}
+		if varbitOf(x.Type()) != "" {
+			return g.assign()
+		}
 		lit := &ir.StructLit{Meta: ir.Meta{T: x.Type()}, Invalid: g.r.IntN(3) == 0}
 		if !lit.Invalid {
 			for _, f := range ir.Fields(x.Type()) {
@@ -286,6 +295,11 @@ func (g *gen) expr(t ir.Type, depth int) ir.Expr {
 			return &ir.Unary{Meta: m, Op: ir.LNot, X: sub(t)}
 		case 3:
 			return &ir.Cast{Meta: m, X: sub(&ir.Bit{W: 1})}
+		case 4:
+			if vs := g.varbits(); len(vs) > 0 && g.depth < 4 {
+				op := []ir.Op{ir.Eq, ir.Ne}[g.r.IntN(2)]
+				return &ir.Binary{Meta: m, Op: op, X: vs[g.r.IntN(len(vs))], Y: vs[g.r.IntN(len(vs))]}
+			}
 		}
 		st := g.scalar()
 		ops := []ir.Op{ir.Eq, ir.Ne, ir.Lt, ir.Le, ir.Gt, ir.Ge}

@@ -69,6 +69,12 @@ func (g *gen) header() *ir.Header {
 	if bits%8 != 0 {
 		h.Fields = append(h.Fields, ir.Field{Name: g.name("pad"), Type: &ir.Bit{W: 8 - bits%8}})
 	}
+	if g.r.IntN(3) == 0 {
+		h.Fields = append(h.Fields, ir.Field{Name: g.name("v"), Type: &ir.Varbit{Max: 40}})
+		if g.r.IntN(2) == 0 {
+			h.Fields = append(h.Fields, ir.Field{Name: g.name("t"), Type: &ir.Bit{W: 16}})
+		}
+	}
 	g.p.Types = append(g.p.Types, h)
 	return h
 }
@@ -188,6 +194,39 @@ func (g *gen) parser() {
 	}
 }
 
+// varBits is a size for the varbit field of a header, mostly one that fits.
+func (g *gen) varBits(t ir.Type) ir.Expr {
+	if varbitOf(t) == "" || g.r.IntN(6) == 0 {
+		return nil
+	}
+	w32 := &ir.Bit{W: 32}
+	x := ir.Expr(&ir.Cast{Meta: ir.Meta{T: w32}, X: g.expr(&ir.Bit{W: 3}, 1)})
+	if g.r.IntN(8) > 0 {
+		x = &ir.Binary{Meta: ir.Meta{T: w32}, Op: ir.Shl, X: x, Y: konst(&ir.Bit{W: 8}, 3)}
+	}
+	return x
+}
+
+// varbitOf is the name of a header's varbit field, or "".
+func varbitOf(t ir.Type) string {
+	for _, f := range ir.Fields(t) {
+		if isVarbit(f.Type) {
+			return f.Name
+		}
+	}
+	return ""
+}
+
+// varbits lists the varbit fields that can be named.
+func (g *gen) varbits() (out []ir.Expr) {
+	for _, h := range g.places(true) {
+		if n := varbitOf(h.x.Type()); n != "" {
+			out = append(out, &ir.Member{Meta: ir.Meta{T: &ir.Varbit{Max: 40}}, X: h.x, Field: n})
+		}
+	}
+	return out
+}
+
 // stackLoop tells whether s advances a stack each time, so that it may loop.
 func (g *gen) stackLoop(s *ir.State) bool {
 	for _, x := range s.Body {
@@ -227,14 +266,15 @@ func (g *gen) parserStmt(hdr *ir.Var) ir.Stmt {
 	case 0, 1, 2, 3:
 		f := g.hdr.Fields[g.r.IntN(len(g.hdr.Fields))]
 		m := &ir.Member{Meta: ir.Meta{T: f.Type}, X: root, Field: f.Name}
+		var x ir.Expr = m
 		switch t := f.Type.(type) {
 		case *ir.Stack:
-			return &ir.Extract{X: &ir.StackOp{Meta: ir.Meta{T: t.Elem}, X: m, Op: ir.StackNext}}
+			x = &ir.StackOp{Meta: ir.Meta{T: t.Elem}, X: m, Op: ir.StackNext}
 		case *ir.Union:
 			k := t.Fields[g.r.IntN(len(t.Fields))]
-			return &ir.Extract{X: &ir.Member{Meta: ir.Meta{T: k.Type}, X: m, Field: k.Name}}
+			x = &ir.Member{Meta: ir.Meta{T: k.Type}, X: m, Field: k.Name}
 		}
-		return &ir.Extract{X: m}
+		return &ir.Extract{X: x, VarBits: g.varBits(x.Type())}
 	case 4:
 		l := g.lvalue()
 		return &ir.Lookahead{Dst: l}

@@ -340,6 +340,11 @@ func (r *run) eval(v *Value) error {
 		if res, err = r.state(v); err != nil {
 			return err
 		}
+	case OpLoadBits, OpSliceEq, OpSliceSum, OpSliceCRC, OpScratchCopy, OpScratchBits:
+		var err error
+		if res, err = r.evalSlice(v); err != nil {
+			return err
+		}
 	case OpStore:
 		return put(r.data, a(0)+v.Aux, v.N, a(1))
 	case OpScratch:

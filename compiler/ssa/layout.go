@@ -14,6 +14,7 @@ const (
 	nodeHeader
 	nodeUnion
 	nodeStack
+	nodeVarbit  // two leaves, see lower_varbit.go
 	nodeNothing // packets, extern objects, strings: no leaves
 )
 
@@ -36,7 +37,8 @@ type node struct {
 	signed bool
 	name   string
 	kids   []*node // fields or elements, in order
-	bits   int     // header: size on the wire
+	bits   int     // header: size on the wire, without a varbit field
+	max    int     // varbit: bits at most
 }
 
 const (
@@ -80,7 +82,7 @@ func (l *lowerer) shape(t ir.Type, name, path string, pos ir.Pos) *node {
 			add(l.shape(u.Elem, s, path+s, pos))
 		}
 	case *ir.Varbit:
-		l.refuse(pos, fmt.Sprintf("varbit field %s", path), "fields of variable size are not lowered to SSA")
+		n.kind, n.n, n.max = nodeVarbit, varLeaves, u.Max
 	case *ir.ExternType, *ir.String, *ir.Void:
 		n.kind = nodeNothing
 	default:
@@ -117,6 +119,9 @@ func (n *node) leaves(prefix string, add func(t Type, name string)) {
 			add(t, name)
 		}
 		return
+	case nodeVarbit:
+		add(32, prefix+".$len")
+		add(32, prefix+".$at")
 	case nodeHeader:
 		add(1, prefix+".$valid")
 		add(32, prefix+".$slot")

@@ -1,6 +1,8 @@
 package ssa
 
 import (
+	"slices"
+
 	"github.com/p4nic/p4nic/compiler/ir"
 )
 
@@ -69,15 +71,25 @@ func (l *lowerer) parsedHeaders(hdr *variable) {
 	}
 	flag, word := &node{kind: nodeScalar, w: 1, n: 1}, &node{kind: nodeScalar, w: 32, n: 1}
 	ps.parsed = make([]int, len(ps.emitOrder))
-	for i := range ps.parsed {
-		ps.parsed[i] = l.leaves(flag, "$parsed")
-		l.leaves(word, "$slot")
-	}
+	hdr.node.headers(hdr.base, func(h *node, base int) {
+		if i, ok := ps.emitOrder[base]; ok {
+			ps.parsed[i] = l.leaves(flag, "$parsed")
+			l.leaves(word, "$slot")
+			if h.hasVarbit() {
+				l.leaves(word, "$len")
+				l.leaves(word, "$at")
+			}
+		}
+	})
 	l.edit(func(get func(int) *Value, set func(int, *Value)) {
-		hdr.node.headers(hdr.base, func(_ *node, base int) {
+		hdr.node.headers(hdr.base, func(h *node, base int) {
 			if i, ok := ps.emitOrder[base]; ok {
 				set(ps.parsed[i], get(base+leafValid))
 				set(ps.parsed[i]+1, get(base+leafSlot))
+				if v, rel, _ := h.varbit(); v != nil {
+					set(ps.parsed[i]+2, get(base+rel+varLen))
+					set(ps.parsed[i]+3, get(base+rel+varAt))
+				}
 			}
 		})
 	})
@@ -90,6 +102,9 @@ func (l *lowerer) emitStmt(s *ir.Emit) {
 		if h.bits%8 != 0 {
 			l.refuse(s.P, "emit of header "+h.name, "headers are whole bytes")
 		}
+		if v, _, before := h.varbit(); v != nil && before%8 != 0 {
+			l.refuse(s.P, "emit of header "+h.name, "its varbit field does not begin at a whole byte")
+		}
 		e := &emission{node: h, name: h.name, parsed: -1}
 		e.base = l.leaves(h, "emit."+h.name)
 		for i := range h.n {
@@ -99,7 +114,7 @@ func (l *lowerer) emitStmt(s *ir.Emit) {
 			e.parsed = ps.parsed[len(l.emitted)]
 		}
 		l.emitted = append(l.emitted, e)
-		l.f.HeaderImage += h.bits / 8
+		l.f.HeaderImage += h.maxBytes()
 	})
 }
 
@@ -139,6 +154,9 @@ func (l *lowerer) sameLayout() *Value {
 	inOrder := l.parser.packed && len(l.emitted) == len(l.parser.parsed)
 	for _, e := range l.emitted {
 		inOrder = inOrder && e.parsed >= 0 && l.get(e.base+leafSlot) == l.get(e.parsed+1)
+		if v, rel, _ := e.node.varbit(); v != nil && inOrder {
+			inOrder = l.get(e.base+rel+varLen) == l.get(e.parsed+2) && l.get(e.base+rel+varAt) == l.get(e.parsed+3)
+		}
 	}
 	if inOrder {
 		for _, e := range l.emitted {
@@ -151,9 +169,15 @@ func (l *lowerer) sameLayout() *Value {
 	pos := l.constant(32, 0)
 	for _, e := range l.emitted {
 		v := l.get(e.base + leafValid)
-		size := l.constant(32, uint64(e.node.bits/8))
-		if e.node.bits > 0 {
+		size := l.emissionSize(e)
+		vb, rel, before := e.node.varbit()
+		if e.node.bits > 0 || vb != nil {
 			there := l.and(l.hasSlot(e), l.op(OpEq, 1, l.get(e.base+leafOff), pos))
+			if vb != nil { // and its varbit lies in it, or has no bits
+				here := l.op(OpEq, 1, l.get(e.base+rel+varAt), l.add(l.bits(pos), before))
+				empty := l.op(OpEq, 1, l.get(e.base+rel+varLen), l.constant(32, 0))
+				there = l.and(there, l.or(here, empty))
+			}
 			same = l.and(same, l.or(l.not(v), there))
 		}
 		pos = l.op(OpAdd, 32, pos, l.sel(v, size, l.constant(32, 0)))
@@ -185,13 +209,33 @@ type group struct {
 	clean bool
 }
 
-// groups cuts the header into groups.
-func (l *lowerer) groups(e *emission) []group {
+// emissionSize is the size of an emitted header in bytes.
+func (l *lowerer) emissionSize(e *emission) *Value {
+	return l.sizeOf(e.node, func(rel int) *Value { return l.get(e.base + rel) })
+}
+
+// behind tells whether the header has fields behind a varbit, how many bytes, and
+// how many bytes the field's first bit is from the header's first.
+func (e *emission) behind() (before, bytes int) {
+	v, _, bits := e.node.varbit()
+	if v == nil {
+		return e.node.bits / 8, 0
+	}
+	return bits / 8, (e.node.bits - bits) / 8
+}
+
+// groups cuts the header into groups: the fields before a varbit, or with behind
+// those behind it.
+func (l *lowerer) groups(e *emission, behind bool) []group {
 	var out []group
 	slot := l.get(e.base + leafSlot)
 	bits, start := 0, 0
 	var cur []piece
+	vb, at, _ := e.node.varbit()
 	e.node.scalars(0, func(k *node, rel int) {
+		if (vb != nil && rel > at) != behind {
+			return
+		}
 		for i, t := range Limbs(k.w) {
 			v := l.get(e.base + rel + i)
 			cur = append(cur, piece{l.strip(v), l.isClean(slot, v, rel+i, map[[2]*Value]bool{})})
@@ -267,44 +311,56 @@ func (l *lowerer) isClean(slot, v *Value, rel int, seen map[[2]*Value]bool) bool
 
 // storeDirty writes the changed bytes of a header into the packet.
 func (l *lowerer) storeDirty(e *emission) {
-	dirty := false
-	for _, g := range l.groups(e) {
-		dirty = dirty || !g.clean
+	dirty := func(behind bool) bool {
+		return slices.ContainsFunc(l.groups(e, behind), func(g group) bool { return !g.clean })
 	}
-	if !dirty {
+	front, back := dirty(false), dirty(true)
+	if !front && !back {
 		return
 	}
 	then, els := l.branch(l.get(e.base+leafValid), 0)
 	if l.resume(then, "store "+e.name); l.cur != nil {
-		ptr, short := l.check(l.known(l.get(e.base+leafOff)), e.node.bits/8, e.name)
-		ok := l.cur
-		l.resume(short, "store "+e.name+".short")
-		l.drop(DropResize) // cannot be: the parser checked it
-		l.cur = ok
-		gs := l.groups(e)
-		for i := 0; i < len(gs); {
-			if gs[i].clean {
-				i++
-				continue
-			}
-			var run []*Value
-			at, n := gs[i].at, 0
-			for ; i < len(gs) && !gs[i].clean && (n == 0 || n+gs[i].n <= 8); i++ {
-				for _, p := range gs[i].p {
-					run = append(run, p.v)
-				}
-				n += gs[i].n
-			}
-			for _, c := range l.chunks(run) {
-				b := int(c.Type) / 8
-				l.emit(&Value{Op: OpStore, Args: []*Value{ptr, c}, Aux: uint64(at), N: b, Name: e.name})
-				at += b
-			}
+		before, behind := e.behind()
+		off := l.known(l.get(e.base + leafOff))
+		if front {
+			l.storeGroups(e, off, before, false)
+		}
+		if back {
+			l.storeGroups(e, l.op(OpAdd, 32, off, l.op(OpSub, 32, l.emissionSize(e), l.constant(32, uint64(behind)))), behind, true)
 		}
 	}
 	l.resume(append(els, l.here()...), "stored "+e.name)
 	if l.cur != nil {
 		l.force()
+	}
+}
+
+// storeGroups writes the changed bytes of the n bytes at off.
+func (l *lowerer) storeGroups(e *emission, off *Value, n int, behind bool) {
+	ptr, short := l.check(off, n, e.name)
+	ok := l.cur
+	l.resume(short, "store "+e.name+".short")
+	l.drop(DropResize) // cannot be: the parser checked it
+	l.cur = ok
+	gs := l.groups(e, behind)
+	for i := 0; i < len(gs); {
+		if gs[i].clean {
+			i++
+			continue
+		}
+		var run []*Value
+		at, n := gs[i].at, 0
+		for ; i < len(gs) && !gs[i].clean && (n == 0 || n+gs[i].n <= 8); i++ {
+			for _, p := range gs[i].p {
+				run = append(run, p.v)
+			}
+			n += gs[i].n
+		}
+		for _, c := range l.chunks(run) {
+			b := int(c.Type) / 8
+			l.emit(&Value{Op: OpStore, Args: []*Value{ptr, c}, Aux: uint64(at), N: b, Name: e.name})
+			at += b
+		}
 	}
 }
 
@@ -314,13 +370,13 @@ func (l *lowerer) rebuild() {
 	pos := l.leaves(&node{kind: nodeScalar, w: 32, n: 1}, "$pos")
 	l.set(pos, l.constant(32, 0))
 	for _, e := range l.emitted {
-		if e.node.bits == 0 {
+		if e.node.maxBytes() == 0 {
 			continue
 		}
 		then, els := l.branch(l.get(e.base+leafValid), 0)
 		if l.resume(then, "emit "+e.name); l.cur != nil {
 			l.imageOf(e, l.get(pos))
-			l.set(pos, l.op(OpAdd, 32, l.get(pos), l.constant(32, uint64(e.node.bits/8))))
+			l.set(pos, l.op(OpAdd, 32, l.get(pos), l.emissionSize(e)))
 		}
 		l.resume(append(els, l.here()...), "emitted "+e.name)
 		l.force()
@@ -336,8 +392,19 @@ func (l *lowerer) rebuild() {
 // imageOf writes one header: what the packet still holds is copied, the rest
 // comes from values.
 func (l *lowerer) imageOf(e *emission, pos *Value) {
+	before, behind := e.behind()
+	if v, rel, bits := e.node.varbit(); v != nil {
+		at, n := l.get(e.base+rel+varAt), l.get(e.base+rel+varLen)
+		l.emit(&Value{Op: OpScratchCopy, Args: []*Value{l.add(l.bits(pos), bits), at, n}, N: (v.max + 7) / 8, Name: e.name})
+		if behind > 0 {
+			l.imageRuns(e, l.op(OpAdd, 32, l.add(pos, before), l.bytes(n)), nil, false, true)
+		}
+	}
+	if before == 0 {
+		return
+	}
 	anyClean := false
-	for _, g := range l.groups(e) {
+	for _, g := range l.groups(e, false) {
 		anyClean = anyClean || g.clean
 	}
 	var copied, built []exit
@@ -347,16 +414,16 @@ func (l *lowerer) imageOf(e *emission, pos *Value) {
 		built = l.here()
 	}
 	if l.resume(copied, "copy "+e.name); l.cur != nil {
-		ptr, short := l.check(l.known(l.get(e.base+leafOff)), e.node.bits/8, e.name)
+		ptr, short := l.check(l.known(l.get(e.base+leafOff)), before, e.name)
 		ok := l.cur
 		l.resume(short, "copy "+e.name+".short")
 		l.drop(DropResize)
 		l.cur = ok
-		l.imageRuns(e, pos, ptr, false)
+		l.imageRuns(e, pos, ptr, false, false)
 	}
 	out := l.here()
 	if l.resume(built, "build "+e.name); l.cur != nil {
-		l.imageRuns(e, pos, nil, anyClean)
+		l.imageRuns(e, pos, nil, anyClean, false)
 	}
 	l.resume(append(out, l.here()...), "built "+e.name)
 	l.force()
@@ -364,8 +431,8 @@ func (l *lowerer) imageOf(e *emission, pos *Value) {
 
 // imageRuns writes runs of groups; with a pointer clean ones come from the
 // packet. Where it is known that no extract made the header, clean pieces are 0.
-func (l *lowerer) imageRuns(e *emission, pos, ptr *Value, noSlot bool) {
-	gs := l.groups(e)
+func (l *lowerer) imageRuns(e *emission, pos, ptr *Value, noSlot, behind bool) {
+	gs := l.groups(e, behind)
 	for i := 0; i < len(gs); {
 		at, n, copying := gs[i].at, 0, gs[i].clean && ptr != nil
 		var run []*Value

@@ -244,10 +244,15 @@ func (l *lowerer) binary(e *ir.Binary) []*Value {
 		return l.zip(OpOr, x, y)
 	case ir.Xor:
 		return l.zip(OpXor, x, y)
-	case ir.Eq:
-		return one(l.equal(x, y))
-	case ir.Ne:
-		return one(l.not(l.equal(x, y)))
+	case ir.Eq, ir.Ne:
+		eq := l.equal
+		if isVarbit(e.X.Type()) {
+			eq = l.equalSlices
+		}
+		if e.Op == ir.Ne {
+			return one(l.not(eq(x, y)))
+		}
+		return one(eq(x, y))
 	case ir.Lt:
 		return one(l.less(x, y, sx, false))
 	case ir.Le:

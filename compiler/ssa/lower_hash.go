@@ -2,6 +2,7 @@ package ssa
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 )
@@ -10,7 +11,8 @@ import (
 // only while it is valid.
 type part struct {
 	pieces []*Value
-	valid  *Value // nil: always there
+	slice  []*Value // or a slice of the packet: the leaves of a varbit
+	valid  *Value   // nil: always there
 }
 
 // data gives the parts of a field list: the scalars of its elements in order.
@@ -35,10 +37,22 @@ func parts(n *node, v []*Value) []part {
 	switch n.kind {
 	case nodeScalar:
 		return []part{{pieces: v[:n.n]}}
+	case nodeVarbit:
+		return []part{{slice: v[:varLeaves]}}
 	case nodeHeader:
-		p := part{valid: v[leafValid]}
-		n.scalars(0, func(k *node, rel int) { p.pieces = append(p.pieces, v[rel:rel+k.n]...) })
-		return []part{p}
+		p, behind := part{valid: v[leafValid]}, part{valid: v[leafValid]}
+		vb, at, _ := n.varbit()
+		n.scalars(0, func(k *node, rel int) {
+			if vb != nil && rel > at {
+				behind.pieces = append(behind.pieces, v[rel:rel+k.n]...)
+			} else {
+				p.pieces = append(p.pieces, v[rel:rel+k.n]...)
+			}
+		})
+		if vb == nil {
+			return []part{p}
+		}
+		return []part{p, {slice: v[at : at+varLeaves], valid: v[leafValid]}, behind}
 	}
 	var out []part
 	for _, k := range n.kids {
@@ -55,6 +69,11 @@ const maxOptional = 3
 func (l *lowerer) digestOf(algo string, data []part, pos ir.Pos) *Value {
 	optional := 0
 	for i := range data {
+		if data[i].slice != nil {
+			return l.digestChain(algo, data, pos)
+		}
+	}
+	for i := range data {
 		if p := &data[i]; p.valid != nil {
 			p.valid = l.known(p.valid)
 			if !p.valid.IsConst(1) {
@@ -63,7 +82,7 @@ func (l *lowerer) digestOf(algo string, data []part, pos ir.Pos) *Value {
 		}
 	}
 	if optional > maxOptional {
-		l.refuse(pos, "field list with whole headers", fmt.Sprintf("%d of them may be invalid, at most %d can be", optional, maxOptional))
+		return l.digestChain(algo, data, pos)
 	}
 	var choose func(pieces []*Value, rest []part) *Value
 	choose = func(pieces []*Value, rest []part) *Value {
@@ -105,14 +124,14 @@ func (l *lowerer) enumMember(e ir.Expr) string {
 // digest computes a hash of the pieces. Bits that do not fill the last byte are
 // padded with zeros at the end.
 func (l *lowerer) digest(algo string, pieces []*Value, pos ir.Pos) *Value {
-	switch algo {
-	case "csum16":
+	switch strings.ToLower(algo) {
+	case "csum16", "ones_complement16":
 		return l.csum16(pieces)
 	case "xor16":
 		return l.xor16(pieces)
 	case "crc16", "crc16_custom": // without configuration the plain one
 		return l.emit(&Value{Op: OpCRC16, Type: 16, Args: l.wholeBytes(pieces)})
-	case "crc32", "crc32_custom":
+	case "crc32", "crc32_custom", "target_default":
 		return l.emit(&Value{Op: OpCRC32, Type: 32, Args: l.wholeBytes(pieces)})
 	case "random":
 		return l.op(OpRand, 32)

@@ -176,13 +176,16 @@ func (l *lowerer) addSum(s *ir.ExternCall) {
 // time, and headers that may be absent one by one.
 func (l *lowerer) runs(s *ir.ExternCall, data []part, f func(state *Value, align int, pieces []*Value) *Value, st *sumState) {
 	for i := 0; i < len(data); {
+		if data[i].slice != nil {
+			l.refuse(s.P, "extern "+s.Name, "a field of variable size in a checksum that goes on")
+		}
 		there := l.constant(1, 1)
 		var pieces []*Value
 		if p := data[i]; p.valid != nil && !l.known(p.valid).IsConst(1) {
 			there, pieces = l.known(p.valid), p.pieces
 			i++
 		} else {
-			for ; i < len(data) && (data[i].valid == nil || l.known(data[i].valid).IsConst(1)); i++ {
+			for ; i < len(data) && data[i].slice == nil && (data[i].valid == nil || l.known(data[i].valid).IsConst(1)); i++ {
 				pieces = append(pieces, data[i].pieces...)
 			}
 		}

@@ -419,9 +419,6 @@ func (l *lowerer) extract(s *ir.Extract) {
 		l.skip(uint64(s.SkipBits), s.P)
 		return
 	}
-	if s.VarBits != nil {
-		l.refuse(s.P, "extract of a header with a varbit field", "fields of variable size are not lowered to SSA")
-	}
 	next := l.nextOf(s.X)
 	p := l.place(s.X)
 	if p.node.kind != nodeHeader {
@@ -437,18 +434,17 @@ func (l *lowerer) extract(s *ir.Extract) {
 		}
 		return
 	}
-	cursor := l.get(ps.cursor)
-	ptr := l.need(cursor, h.bits/8, s.X)
 	l.slots++
 	number := l.slots
-	if len(p.alts) != 1 || p.alts[0].cond != nil {
-		l.extractAlts(p, cursor, ptr)
-		l.set(ps.cursor, l.op(OpAdd, 32, cursor, l.constant(32, uint64(h.bits/8))))
-		if next >= 0 {
+	if known := len(p.alts) == 1 && p.alts[0].cond == nil; !known || h.hasVarbit() {
+		l.extractValue(s, p, known)
+		if next >= 0 && l.cur != nil {
 			l.set(next, l.op(OpAdd, 32, l.get(next), l.constant(32, 1)))
 		}
 		return
 	}
+	cursor := l.get(ps.cursor)
+	ptr := l.need(cursor, h.bits/8, s.X)
 	a := p.alts[0]
 	l.trackOrder(a.base)
 	l.put(a.base+leafValid, l.constant(1, 1))
@@ -470,14 +466,42 @@ func (l *lowerer) extract(s *ir.Extract) {
 	}
 }
 
-// extractAlts is extract where run time tells which header it is: it is loaded
-// once, and each that may be meant takes it or stays.
-func (l *lowerer) extractAlts(p place, cursor, ptr *Value) {
-	l.parser.packed = false
-	v := make([]*Value, p.node.n)
-	v[leafValid], v[leafSlot], v[leafOff] = l.constant(1, 1), l.constant(32, uint64(l.slots)), cursor
-	l.loadFields(p.node, ptr, func(rel int, x *Value) { v[rel] = x })
-	l.write(p, v)
+// extractValue is extract where run time tells which header it is, or how long: it
+// is loaded once, and each that may be meant takes it or stays.
+func (l *lowerer) extractValue(s *ir.Extract, p place, known bool) {
+	ps, h := l.parser, p.node
+	var v []*Value
+	_, rel, _ := h.varbit()
+	if h.hasVarbit() {
+		if v = l.extractVar(s, h); l.cur == nil {
+			return
+		}
+	} else {
+		cursor := l.get(ps.cursor)
+		ptr := l.need(cursor, h.bits/8, s.X)
+		v = make([]*Value, h.n)
+		v[leafValid], v[leafSlot], v[leafOff] = l.constant(1, 1), l.constant(32, uint64(l.slots)), cursor
+		l.loadFields(h, ptr, func(rel int, x *Value) { v[rel] = x })
+		l.set(ps.cursor, l.add(cursor, h.bits/8))
+	}
+	if !known {
+		ps.packed = false
+		l.write(p, v)
+		return
+	}
+	a := p.alts[0]
+	l.trackOrder(a.base)
+	if a.union != nil {
+		l.clearOthers(a.union, l.constant(1, 1))
+	}
+	for i, x := range v {
+		l.put(a.base+i, x)
+		// What lies behind the varbit has no place of its own in the packet.
+		if i >= hdrLeaves && i < rel && x.Op != OpConst {
+			x.Name = l.leafName[a.base+i]
+			l.loadTag[x] = loadTag{l.slots, i}
+		}
+	}
 }
 
 // nextOf is the nextIndex leaf of the stack whose next element x is or is part

@@ -159,7 +159,7 @@ func (n *node) plainLeaves(rel int, visit func(rel int)) {
 	switch n.kind {
 	case nodeHeader, nodeUnion:
 		return
-	case nodeScalar:
+	case nodeScalar, nodeVarbit:
 		for i := range n.n {
 			visit(rel + i)
 		}

@@ -1,6 +1,8 @@
 package ssa
 
 import (
+	"strings"
+
 	"github.com/p4nic/p4nic/compiler/ir"
 )
 
@@ -259,7 +261,8 @@ func (a *v1) headerBytes(l *lowerer) *Value {
 		if !a.emitted[base-a.hdr.base] {
 			return
 		}
-		bytes := l.sel(l.known(l.get(base+leafValid)), l.constant(32, uint64(n.bits/8)), l.constant(32, 0))
+		size := l.sizeOf(n, func(rel int) *Value { return l.get(base + rel) })
+		bytes := l.sel(l.known(l.get(base+leafValid)), size, l.constant(32, 0))
 		sum = l.op(OpAdd, 32, sum, bytes)
 	})
 	return sum
@@ -354,9 +357,9 @@ func (a *v1) extern(l *lowerer, s *ir.ExternCall) bool {
 		}
 		setField(l, sm, base, "egress_spec", l.constant(32, v1DropPort))
 		setField(l, sm, base, "mcast_grp", l.constant(32, 0))
-	case "verify_checksum":
+	case "verify_checksum", "verify_checksum_with_payload":
 		a.verifyChecksum(l, s)
-	case "update_checksum":
+	case "update_checksum", "update_checksum_with_payload":
 		l.args(s, 4)
 		l.checksum(s, func(sum *Value) {
 			l.assignTo(s.Args[2], l.resize([]*Value{sum}, ir.Width(s.Args[2].Type()), false))
@@ -383,8 +386,6 @@ func (a *v1) extern(l *lowerer, s *ir.ExternCall) bool {
 		a.askReturn(l, s, a.resubmit)
 	case "recirculate", "recirculate_preserving_field_list":
 		a.askReturn(l, s, a.recirculate)
-	case "verify_checksum_with_payload", "update_checksum_with_payload":
-		l.refuse(s.P, "extern "+s.Name, "the payload is not read")
 	default:
 		return false
 	}
@@ -398,7 +399,11 @@ func (l *lowerer) checksum(s *ir.ExternCall, use func(sum *Value)) {
 	then, els := l.cond(s.Args[0], 0)
 	if l.resume(then, "checksum"); l.cur != nil {
 		l.force()
-		use(l.digestOf(algo, l.data(s.Args[1]), s.P))
+		data := l.data(s.Args[1])
+		if strings.HasSuffix(s.Name, "_with_payload") {
+			data = append(data, l.payload())
+		}
+		use(l.digestOf(algo, data, s.P))
 	}
 	l.resume(append(l.here(), els...), "summed")
 }

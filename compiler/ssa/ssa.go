@@ -104,6 +104,15 @@ const (
 	OpCRC16
 	OpCRC32
 
+	// Slices of the packet, see slices.go. Pure, but for OpScratchCopy and
+	// OpScratchBits, which write the header image.
+	OpLoadBits
+	OpSliceEq
+	OpSliceSum
+	OpSliceCRC
+	OpScratchCopy
+	OpScratchBits
+
 	// Deparser effects. After the first Store, Splice or Trim no OpLoad and no
 	// TermCheck may be evaluated on that path, but for checks that yield the
 	// pointers of further stores (the packet keeps its length until Splice or

@@ -21,6 +21,8 @@ var opNames = [...]string{
 	OpCounterInc: "counterinc", OpRegRead: "regread", OpRegWrite: "regwrite", OpCellAdd: "celladd",
 	OpMember: "member", OpBucket: "bucket", OpMeter: "meter", OpDigest: "digest", OpTouch: "touch",
 	OpCRC16: "crc16", OpCRC32: "crc32",
+	OpLoadBits: "loadbits", OpSliceEq: "sliceeq", OpSliceSum: "slicesum", OpSliceCRC: "slicecrc",
+	OpScratchCopy: "scratchcopy", OpScratchBits: "scratchbits",
 	OpStore: "store", OpScratch: "scratch", OpSplice: "splice", OpTrim: "trim",
 	OpJob: "job", OpJobStore: "jobstore", OpReplicate: "replicate", OpFrame: "frame",
 }

@@ -334,6 +334,8 @@ func (c *checker) value(v *Value) error {
 			}
 		}
 		return want(v.Op == OpCRC16 && v.Type == 16 || v.Op == OpCRC32 && v.Type == 32)
+	case OpLoadBits, OpSliceEq, OpSliceSum, OpSliceCRC, OpScratchCopy, OpScratchBits:
+		return c.slice(v)
 	case OpStore, OpScratch:
 		if err := count(2); err != nil {
 			return err
@@ -442,7 +444,7 @@ func (c *checker) reads() error {
 			s := state[b]
 			for _, v := range b.Instrs {
 				switch v.Op {
-				case OpLoad, OpPktLen:
+				case OpLoad, OpPktLen, OpLoadBits, OpSliceEq, OpSliceSum, OpSliceCRC, OpScratchCopy:
 					if s != 0 {
 						return c.errorf(b, "the packet is read after it was changed: %s", v)
 					}
