@@ -247,7 +247,7 @@ func (l *lowerer) binary(e *ir.Binary) []*Value {
 	case ir.Eq, ir.Ne:
 		eq := l.equal
 		if isVarbit(e.X.Type()) {
-			eq = l.equalSlices
+			eq = func(x, y []*Value) *Value { return l.equalSlices(e.X.Type(), x, y) }
 		}
 		if e.Op == ir.Ne {
 			return one(l.not(eq(x, y)))

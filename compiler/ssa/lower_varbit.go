@@ -127,7 +127,7 @@ func (l *lowerer) extractVar(s *ir.Extract, h *node) []*Value {
 
 // equalSlices compares two varbits: their lengths, and their bits unless they are
 // the same ones.
-func (l *lowerer) equalSlices(x, y []*Value) *Value {
+func (l *lowerer) equalSlices(t ir.Type, x, y []*Value) *Value {
 	same := l.op(OpEq, 1, x[varAt], y[varAt])
 	length := l.op(OpEq, 1, x[varLen], y[varLen])
 	if length.IsConst(0) {
@@ -135,7 +135,7 @@ func (l *lowerer) equalSlices(x, y []*Value) *Value {
 	}
 	// Of different lengths nothing is compared.
 	n := l.sel(length, x[varLen], l.constant(32, 0))
-	eq := l.emit(&Value{Op: OpSliceEq, Type: 1, Args: []*Value{x[varAt], y[varAt], n}})
+	eq := l.emit(&Value{Op: OpSliceEq, Type: 1, Args: []*Value{x[varAt], y[varAt], n}, N: (ir.Underlying(t).(*ir.Varbit).Max + 7) / 8})
 	return l.and(length, l.or(same, eq))
 }
 

@@ -12,19 +12,20 @@ import (
 // The operations on them stand for loops over bytes:
 //
 //	OpLoadBits     Args: bit offset. Type = N bits of the packet; 0 beyond its end
-//	OpSliceEq      Args: offset, offset, bits: whether the two slices are equal. Type 1
+//	OpSliceEq      Args: offset, offset, bits: whether the two slices are equal. N =
+//	               bytes that they have at most. Type 1
 //	OpSliceSum     Args: offset, bits: one's complement sum (N = 0) or exclusive or
 //	               (N = 1) of the slice's 16-bit words, the last filled up with
 //	               zeros; a sum is 0 for zeros only. Type 16
 //	OpSliceCRC     Args: CRC of what comes before, offset, bits: the CRC with the
 //	               slice, as OpCRC16 (Type 16) and OpCRC32 (Type 32)
 //	OpScratchCopy  Args: bit offset in the image, offset, bits: copies the slice.
-//	               N = bytes that it has at most. Effect
+//	               N = bytes that it has at most; all are multiples of 8. Effect
 //	OpScratchBits  Args: bit offset in the image, value: writes the value; the rest
 //	               of the last byte becomes 0, what is before stays. Effect
 //
-// Offsets and sizes have Type 32. The sizes of OpSliceEq, OpSliceCRC, OpSliceSum are
-// multiples of 8 unless the slice ends with the packet.
+// Offsets and sizes have Type 32. The offsets and sizes that OpSliceEq,
+// OpSliceSum and OpSliceCRC get are multiples of 8.
 
 // slice checks the operations on slices.
 func (c *checker) slice(v *Value) error {

@@ -59,7 +59,9 @@ type gen struct {
 	imageArea         int // bytes of the header image in the scratch map
 	spillOff          int // where the spill slots start there, behind a key too large for the stack
 	imageMask         int
-	launderOff        int      // see launder
+	launderOff        int // see launder
+	compareOff        int // see isel_slice.go
+	sliceOff          int
 	resized           bool     // the program contains OpSplice or OpTrim
 	curLen            vreg     // pktLen as it is now, where resized
 	ctl, frame        vreg     // of a stage: the machine's control block, the running job's record
@@ -79,7 +81,9 @@ type needs struct {
 	ingress, pktLen, wireLen, counts, now, coarse, cpu, scratch bool
 	headBytes                                                   int // bytes of the packet that checks can reach
 	maxScratchAux                                               int
-	bigKey                                                      int // bytes of the largest key that does not go on the stack
+	bigKey                                                      int  // bytes of the largest key that does not go on the stack
+	compare                                                     int  // bytes of the largest slice that is compared
+	chunks                                                      bool // slices are summed
 }
 
 // newGen prepares a function; spillMap gives it the scratch map.
@@ -116,6 +120,7 @@ func (g *gen) selectCode() error {
 		g.imageMask = g.imageMask*2 + 1
 	}
 	g.imageArea = (g.imageMask + 1 + g.need.maxScratchAux + 8 + 7) &^ 7
+	g.placeSlices()
 	if len(g.counters) > 0 {
 		g.launderOff = g.imageArea
 		g.imageArea += 8
@@ -142,7 +147,7 @@ func (g *gen) registers(taken int) (*assignment, []*mblock, error) {
 		if s.as == nil && !s.allocate(!o.Off["coalesce"]) {
 			return nil, nil, unsupported(l.Prog, s.pos, s.what, "its key does not fit the 512 bytes of eBPF stack", "use fewer or narrower keys")
 		}
-		room = min(room, stackBytes-taken-s.frame())
+		room = min(room, stackBytes-taken-s.depth())
 	}
 	if g.stage > 0 {
 		// p4nic_job and p4nic_save.
@@ -278,6 +283,8 @@ func (g *gen) scan() {
 				n.counts, n.cpu = true, true
 			case ssa.OpMeter, ssa.OpDigest, ssa.OpTouch:
 				g.scanState(v)
+			case ssa.OpLoadBits, ssa.OpSliceEq, ssa.OpSliceSum, ssa.OpSliceCRC, ssa.OpScratchCopy, ssa.OpScratchBits:
+				g.scanSlice(v)
 			case ssa.OpLookup:
 				if t := g.tableOf(v); t != nil {
 					if size := keyBytes(t.Engine); size > maxStackKey {
@@ -584,6 +591,16 @@ func (g *gen) value(v *ssa.Value) {
 		g.crc(v)
 	case ssa.OpMember, ssa.OpBucket, ssa.OpMeter, ssa.OpDigest, ssa.OpTouch:
 		g.stateOp(v)
+	case ssa.OpLoadBits:
+		g.loadBits(v)
+	case ssa.OpSliceEq:
+		g.sliceEq(v)
+	case ssa.OpSliceSum, ssa.OpSliceCRC:
+		g.sliceDigest(v)
+	case ssa.OpScratchCopy:
+		g.scratchCopy(v)
+	case ssa.OpScratchBits:
+		g.scratchBits(v)
 	case ssa.OpScratch:
 		g.scratchStore(v)
 	case ssa.OpSplice:

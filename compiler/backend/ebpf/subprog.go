@@ -19,6 +19,7 @@ type subprog struct {
 	arg    vreg
 	fn     *btf.Func
 	blocks []*mblock
+	calls  *subprog // the deepest function that it calls, nil for none
 	as     *assignment
 }
 
@@ -53,6 +54,14 @@ func (s *subprog) allocate(join bool) bool {
 // frame is the stack that the kernel counts for it.
 func (s *subprog) frame() int {
 	return (max(s.keyArea()+8*s.as.stack, 1) + 31) &^ 31
+}
+
+// depth is the stack of it and of what it calls.
+func (s *subprog) depth() int {
+	if s.calls == nil {
+		return s.frame()
+	}
+	return s.frame() + s.calls.depth()
 }
 
 // instructions emits it.

@@ -450,6 +450,7 @@ func TestTwin(t *testing.T) {
 	progs["features.p4"] = compileP4(t, "testdata/features.p4")
 	progs["stacks.p4"] = compileP4(t, "testdata/stacks.p4")
 	progs["loops.p4"] = compileP4(t, "testdata/loops.p4")
+	progs["varbit.p4"] = compileP4(t, "testdata/varbit.p4")
 	names := slices.Sorted(maps.Keys(progs))
 	offs := []string{""}
 	offs = append(offs, Optimisations()...)
