@@ -32,7 +32,7 @@ func (p *Plane) Apply(ops []dataplane.Op) []error {
 	case g == nil:
 		err = errNoPipeline
 	default:
-		b := &batch{p: p, tables: g.tables, ops: ops, errs: errs}
+		b := &batch{p: p, live: g, tables: g.tables, ops: ops, errs: errs}
 		err = b.do()
 	}
 	if err != nil { // of the whole datapath
@@ -49,6 +49,7 @@ func (p *Plane) Apply(ops []dataplane.Op) []error {
 // batch is one run of Apply, or the filling of one table.
 type batch struct {
 	p      *Plane
+	live   *generation // nil while a generation is filled that carries no traffic
 	tables []*table
 	ops    []dataplane.Op
 	errs   []error
@@ -165,7 +166,7 @@ func (b *batch) insert(i int, t *table, e *ir.Entry) error {
 	var err error
 	switch {
 	case t.writer != nil:
-		return t.insertPacked(e)
+		return b.insertPacked(t, e)
 	case t.engine != nil:
 		if len(t.entries) >= t.engine.Capacity {
 			return fmt.Errorf("%d entries: %w", len(t.entries), dataplane.ErrFull)

@@ -87,10 +87,10 @@ func tablesProgram() *ir.Program {
 }
 
 // passing compiles any program to one that passes every packet.
-func passing(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error) {
+func passing(prog *ir.Program, to target, hooks [2]bool) (*compiled, error) {
 	c := &compiled{}
 	var err error
-	if c.layout, err = backend.PlanLayout(prog, ncpu); err != nil {
+	if c.layout, err = to.plan(prog); err != nil {
 		return nil, err
 	}
 	for k, wanted := range hooks {

@@ -79,8 +79,8 @@ b6:
 
 // compileText is a codegen of one program in SSA.
 func compileText(text string) codegen {
-	return func(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error) {
-		l, err := backend.PlanLayout(prog, ncpu)
+	return func(prog *ir.Program, to target, hooks [2]bool) (*compiled, error) {
+		l, err := to.plan(prog)
 		if err != nil {
 			return nil, err
 		}

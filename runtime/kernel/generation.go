@@ -28,7 +28,8 @@ type generation struct {
 	sequence uint64
 	prog     *ir.Program
 	layout   *backend.Layout
-	maps     map[string]*ebpf.Map // by pinName: two hooks may differ in the shape of a scratch map
+	opt      backend.LayoutOptions // what layout was planned with
+	maps     map[string]*ebpf.Map  // by pinName: two hooks may differ in the shape of a scratch map
 	tables   []*table
 	states   map[string]*mapped // memory of instances, by map name
 	programs [2]*ebpf.Program   // nil: the hook is not in use
@@ -85,9 +86,17 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{p: p, index: k, sequence: c.Sequence, prog: c.Program, maps: map[string]*ebpf.Map{}, states: map[string]*mapped{}, kept: map[string]bool{}}
-	if err := g.build(c); err != nil {
-		return nil, errors.Join(err, g.discard())
+	var g *generation
+	opt := backend.LayoutOptions{Hints: map[int]backend.Hint{}}
+	for {
+		g = &generation{p: p, index: k, sequence: c.Sequence, prog: c.Program, opt: opt, maps: map[string]*ebpf.Map{}, states: map[string]*mapped{}, kept: map[string]bool{}}
+		err := g.build(c)
+		if err == nil {
+			break
+		}
+		if closed := g.discard(); closed != nil || !outgrow(&opt, err) {
+			return nil, errors.Join(err, closed)
+		}
 	}
 	p.mu.Lock()
 	p.slots[k] = slotState{gen: g}
@@ -140,7 +149,7 @@ func (g *generation) build(c dataplane.Config) error {
 		return err
 	}
 	want := p.wantedHooks()
-	comp, err := p.compile(c.Program, want)
+	comp, err := p.compile(c.Program, g.opt, want)
 	if err != nil {
 		return err
 	}

@@ -66,10 +66,10 @@ func TestFailedLoadLeavesTheOld(t *testing.T) {
 	b.load(p, 1, 7)
 	f := b.flow()
 	f.WaitFor(20)
-	p.codegen = func(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error) {
+	p.codegen = func(prog *ir.Program, to target, hooks [2]bool) (*compiled, error) {
 		c := &compiled{}
 		var err error
-		c.layout, err = backend.PlanLayout(prog, ncpu)
+		c.layout, err = to.plan(prog)
 		c.objects[hookTC] = object(hookTC, asm.Instructions{
 			asm.LoadMem(asm.R2, asm.R1, 76, asm.Word),
 			asm.LoadMem(asm.R0, asm.R2, 0, asm.Byte),
@@ -174,8 +174,8 @@ func TestPreparedIsNotLive(t *testing.T) {
 		b := newBench(t)
 		p := b.mustOpen()
 		b.attach(p, hook)
-		p.codegen = func(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error) {
-			c, err := passing(prog, ncpu, hooks)
+		p.codegen = func(prog *ir.Program, to target, hooks [2]bool) (*compiled, error) {
+			c, err := passing(prog, to, hooks)
 			for k, o := range c.objects {
 				if o != nil {
 					o.Insns = asm.Instructions{asm.Mov.Imm(asm.R0, []int32{1, 2}[k]), asm.Return()} // drop

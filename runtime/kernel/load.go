@@ -21,15 +21,25 @@ type compiled struct {
 	objects [2]*backend.Object
 }
 
+// target is what a layout depends on besides the program.
+type target struct {
+	ncpu int
+	opt  backend.LayoutOptions
+}
+
+func (t target) plan(prog *ir.Program) (*backend.Layout, error) {
+	return backend.PlanLayoutFor(prog, t.ncpu, t.opt)
+}
+
 // codegen turns a program into instructions; tests put others in its place.
-type codegen func(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error)
+type codegen func(prog *ir.Program, to target, hooks [2]bool) (*compiled, error)
 
 // compileFor is the real one, for programs whose CPU port has that number.
 func compileFor(cpuPort uint32) codegen {
-	return func(prog *ir.Program, ncpu int, hooks [2]bool) (*compiled, error) {
+	return func(prog *ir.Program, to target, hooks [2]bool) (*compiled, error) {
 		c := &compiled{}
 		var err error
-		if c.layout, err = backend.PlanLayout(prog, ncpu); err != nil {
+		if c.layout, err = to.plan(prog); err != nil {
 			return nil, err
 		}
 		f, err := ssa.Lower(prog, ssa.Options{})
@@ -49,11 +59,11 @@ func compileFor(cpuPort uint32) codegen {
 	}
 }
 
-func (p *Plane) compile(prog *ir.Program, hooks [2]bool) (*compiled, error) {
+func (p *Plane) compile(prog *ir.Program, opt backend.LayoutOptions, hooks [2]bool) (*compiled, error) {
 	if prog.Level != ir.Core {
 		return nil, fmt.Errorf("program %s: level %s; the datapath takes core", prog.Name, prog.Level)
 	}
-	c, err := p.codegen(prog, p.ncpu, hooks)
+	c, err := p.codegen(prog, target{p.ncpu, opt}, hooks)
 	if err != nil {
 		return nil, unsupported(err)
 	}
@@ -106,7 +116,7 @@ func (g *generation) ensure(k hookKind) error {
 	}
 	var hooks [2]bool
 	hooks[k] = true
-	c, err := g.p.compile(g.prog, hooks)
+	c, err := g.p.compile(g.prog, g.opt, hooks)
 	if err != nil {
 		return err
 	}

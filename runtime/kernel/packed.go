@@ -58,12 +58,20 @@ func (t *table) openPacked(e backend.Packed) error {
 }
 
 // insertPacked writes an entry, then gives it its match.
-func (t *table) insertPacked(e *ir.Entry) error {
+func (b *batch) insertPacked(t *table, e *ir.Entry) error {
 	if err := t.write(e); err != nil {
 		return err
 	}
 	t.touched = true
-	if err := t.writer.Insert(e); err != nil {
+	err := t.writer.Insert(e)
+	if errors.Is(err, backend.ErrNoRoom) {
+		if larger := b.grow(t); larger != nil {
+			t = larger
+			err = t.writer.Insert(e)
+			t.touched = true
+		}
+	}
+	if err != nil {
 		t.release(e.Handle) // no packet has seen the handle
 		if errors.Is(err, backend.ErrNoRoom) {
 			err = fmt.Errorf("%w: %w", err, dataplane.ErrFull)
@@ -92,17 +100,37 @@ func (b *batch) flushPacked(t *table) error {
 	if !errors.As(err, &r) {
 		return err
 	}
-	for _, h := range r.Handles {
-		// The last insert of the handle in this batch is the one meant: earlier
-		// ones were deleted again.
-		for i := len(b.ops) - 1; i >= 0; i-- {
-			if op := &b.ops[i]; b.tables[op.Table] == t && op.Kind == dataplane.Insert && op.Entry.Handle == h {
-				b.errs[i] = fmt.Errorf("%w: %w", backend.ErrNoRoom, dataplane.ErrFull)
-				break
+	refused := r.Handles
+	if larger := b.grow(t); larger != nil {
+		t, refused = larger, nil
+		for _, h := range r.Handles {
+			if err := t.writer.Insert(&b.ops[b.insertOf(t, h)].Entry); err != nil {
+				refused = append(refused, h)
 			}
 		}
+		switch err := t.writer.Flush(); {
+		case errors.As(err, &r):
+			refused = append(refused, r.Handles...)
+		case err != nil:
+			return err
+		}
+	}
+	for _, h := range refused {
+		b.errs[b.insertOf(t, h)] = fmt.Errorf("%w: %w", backend.ErrNoRoom, dataplane.ErrFull)
 		t.setDead(h)
 		t.release(h)
 	}
 	return nil
+}
+
+// insertOf finds the last insert of a handle in this batch: what earlier ones
+// inserted was deleted again. The caller knows that there is one.
+func (b *batch) insertOf(t *table, handle uint32) int {
+	i := len(b.ops) - 1
+	for ; i > 0; i-- {
+		if op := &b.ops[i]; op.Table == t.l.Index && op.Kind == dataplane.Insert && op.Entry.Handle == handle {
+			break
+		}
+	}
+	return i
 }

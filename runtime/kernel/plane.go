@@ -314,6 +314,6 @@ func unsupported(err error) error {
 // Check tells whether the program compiles for the hooks in use, or for both
 // when no port is attached.
 func (p *Plane) Check(prog *ir.Program) error {
-	_, err := p.compile(prog, p.wantedHooks())
+	_, err := p.compile(prog, backend.LayoutOptions{}, p.wantedHooks())
 	return err
 }

@@ -228,6 +228,11 @@ func (t *table) fill(c dataplane.Content) error {
 			return err
 		}
 		for i, err := range b.errs {
+			if errors.Is(err, backend.ErrNoRoom) {
+				if hint, ok := t.writer.Grow(); ok {
+					return &outgrown{t.l.Index, hint, err}
+				}
+			}
 			if err != nil {
 				return fmt.Errorf("entry %d (handle %d): %w", done+i, b.ops[i].Entry.Handle, err)
 			}

@@ -62,6 +62,19 @@ func (w *classesWriter) Grow() (Hint, bool) {
 	return Hint{Units: 2 * w.e.rows, Narrow: w.e.narrow}, !w.e.clipped && !w.full
 }
 
+// Each gives the entries as they were inserted.
+func (w *classesWriter) Each(f func(e *ir.Entry) error) error {
+	for i := range w.entries {
+		if w.entries[i].e.Handle == 0 {
+			continue
+		}
+		if err := f(&w.entries[i].e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (w *classesWriter) Live() { w.live = true }
 
 func (w *classesWriter) Insert(en *ir.Entry) error {

@@ -238,6 +238,16 @@ func TestTrieWriter(t *testing.T) {
 					}
 				}
 			}
+			n := 0
+			if err := w.Each(func(en *ir.Entry) error {
+				want := live[en.Handle]
+				if n++; len(want.Match) == 0 || !same(en, &want) {
+					return fmt.Errorf("entry %v, want %v", en, want)
+				}
+				return nil
+			}); err != nil || n != len(live) {
+				t.Errorf("%d of %d entries, %v", n, len(live), err)
+			}
 			for h, en := range live {
 				if err := w.Delete(&en); err != nil {
 					t.Fatalf("handle %d: %v", h, err)

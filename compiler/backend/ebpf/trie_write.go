@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 )
@@ -353,4 +354,48 @@ func (w *trieWriter) Bytes() (maps, own int) {
 	maps = len(w.a.mem)
 	own = 24*len(w.prefixes) + 4*len(w.index) + 9*len(w.a.state)
 	return maps, own + 96*len(w.roots) + 16*len(w.count)
+}
+
+// Each makes the entries from what is known of the prefixes.
+func (w *trieWriter) Each(f func(e *ir.Entry) error) error {
+	e := w.e
+	exact := map[uint32]string{}
+	for k, r := range w.roots {
+		exact[r.number] = k
+	}
+	lw := e.width[e.lpm]
+	for h, p := range w.prefixes {
+		if p.len == 0 {
+			continue
+		}
+		en := ir.Entry{Handle: uint32(h), Match: make([]ir.Match, len(e.width))}
+		limbs := []uint64{p.hi >> (64 - min(lw, 64))}
+		if lw > 64 {
+			limbs = []uint64{p.hi >> (128 - lw), p.lo}
+			if lw < 128 {
+				limbs[1] = p.hi<<(lw-64) | p.lo>>(128-lw)
+			}
+		}
+		en.Match[e.lpm] = ir.Match{Value: limbsToBytes(limbs, lw), PrefixLen: int(p.len) - 1}
+		switch {
+		case e.exact != nil:
+			ms, err := e.exact.DecodeKey([]byte(exact[p.root]))
+			if err != nil {
+				return err
+			}
+			for i, m := range ms {
+				en.Match[e.exactKeys[i]] = m
+			}
+		case e.exactBits > 0:
+			v := p.root
+			for _, i := range slices.Backward(e.exactKeys) {
+				en.Match[i].Value = limbsToBytes([]uint64{uint64(v) & maskOf(e.width[i])}, e.width[i])
+				v >>= e.width[i]
+			}
+		}
+		if err := f(&en); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -45,6 +45,8 @@ type Writer interface {
 	Grow() (Hint, bool)
 	// Live says that programs read the maps from now on. Until then nothing waits.
 	Live()
+	// Each calls f with handle, match and priority of every entry, until it fails.
+	Each(f func(e *ir.Entry) error) error
 	// Lookup finds the handle for a key, one value a key field as in an exact match,
 	// as the programs do; for tests and dumps.
 	Lookup(key [][]byte) uint32
