@@ -87,7 +87,7 @@ func tablesProgram() *ir.Program {
 }
 
 // passing compiles any program to one that passes every packet.
-func passing(prog *ir.Program, to target, hooks [2]bool) (*compiled, error) {
+func passing(prog *ir.Program, to planTarget, hooks [2]bool) (*compiled, error) {
 	c := &compiled{}
 	var err error
 	if c.layout, err = to.plan(prog); err != nil {

@@ -79,7 +79,7 @@ b6:
 
 // compileText is a codegen of one program in SSA.
 func compileText(text string) codegen {
-	return func(prog *ir.Program, to target, hooks [2]bool) (*compiled, error) {
+	return func(prog *ir.Program, to planTarget, hooks [2]bool) (*compiled, error) {
 		l, err := to.plan(prog)
 		if err != nil {
 			return nil, err

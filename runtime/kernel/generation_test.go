@@ -66,7 +66,7 @@ func TestFailedLoadLeavesTheOld(t *testing.T) {
 	b.load(p, 1, 7)
 	f := b.flow()
 	f.WaitFor(20)
-	p.codegen = func(prog *ir.Program, to target, hooks [2]bool) (*compiled, error) {
+	p.codegen = func(prog *ir.Program, to planTarget, hooks [2]bool) (*compiled, error) {
 		c := &compiled{}
 		var err error
 		c.layout, err = to.plan(prog)
@@ -174,7 +174,7 @@ func TestPreparedIsNotLive(t *testing.T) {
 		b := newBench(t)
 		p := b.mustOpen()
 		b.attach(p, hook)
-		p.codegen = func(prog *ir.Program, to target, hooks [2]bool) (*compiled, error) {
+		p.codegen = func(prog *ir.Program, to planTarget, hooks [2]bool) (*compiled, error) {
 			c, err := passing(prog, to, hooks)
 			for k, o := range c.objects {
 				if o != nil {

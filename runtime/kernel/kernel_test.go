@@ -129,7 +129,7 @@ const tagAt = 40
 // forward is a codegen whose programs send frames of the test's type from port
 // to port, mark them with tag and leave all others to the kernel.
 func (b *bench) forward(tag byte) codegen {
-	return func(prog *ir.Program, to target, hooks [2]bool) (*compiled, error) {
+	return func(prog *ir.Program, to planTarget, hooks [2]bool) (*compiled, error) {
 		c := &compiled{}
 		var err error
 		if c.layout, err = to.plan(prog); err != nil {

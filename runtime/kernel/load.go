@@ -21,22 +21,22 @@ type compiled struct {
 	objects [2]*backend.Object
 }
 
-// target is what a layout depends on besides the program.
-type target struct {
+// planTarget is what a layout depends on besides the program.
+type planTarget struct {
 	ncpu int
 	opt  backend.LayoutOptions
 }
 
-func (t target) plan(prog *ir.Program) (*backend.Layout, error) {
+func (t planTarget) plan(prog *ir.Program) (*backend.Layout, error) {
 	return backend.PlanLayoutFor(prog, t.ncpu, t.opt)
 }
 
 // codegen turns a program into instructions; tests put others in its place.
-type codegen func(prog *ir.Program, to target, hooks [2]bool) (*compiled, error)
+type codegen func(prog *ir.Program, to planTarget, hooks [2]bool) (*compiled, error)
 
 // compileFor is the real one, for programs whose CPU port has that number.
 func compileFor(cpuPort uint32) codegen {
-	return func(prog *ir.Program, to target, hooks [2]bool) (*compiled, error) {
+	return func(prog *ir.Program, to planTarget, hooks [2]bool) (*compiled, error) {
 		c := &compiled{}
 		var err error
 		if c.layout, err = to.plan(prog); err != nil {
@@ -63,7 +63,7 @@ func (p *Plane) compile(prog *ir.Program, opt backend.LayoutOptions, hooks [2]bo
 	if prog.Level != ir.Core {
 		return nil, fmt.Errorf("program %s: level %s; the datapath takes core", prog.Name, prog.Level)
 	}
-	c, err := p.codegen(prog, target{p.ncpu, opt}, hooks)
+	c, err := p.codegen(prog, planTarget{p.ncpu, opt}, hooks)
 	if err != nil {
 		return nil, unsupported(err)
 	}
