@@ -123,7 +123,9 @@ func (l *lowerer) parserBlock(b *ir.Block) {
 		in := work[0]
 		if key := g.first(in.comp); l.retry.real[key] {
 			if ps.source != nil {
-				panic(notFused{})
+				work = work[1:]
+				ps.source.hard = append(ps.source.hard, in.from...)
+				continue
 			}
 			var from []entry
 			work = slices.DeleteFunc(work, func(w *instance) bool {

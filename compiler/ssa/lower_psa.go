@@ -18,8 +18,9 @@ import (
 //	finish   from behind the egress deparser on, for a packet that came in and makes a
 //	         clone there or is recirculated
 //
-// Where egress cannot read emitted values, normal writes the packet and hands it to
-// stage egress, and every packet goes that way.
+// Where the egress parser cannot read emitted values, a real packet is made and handed
+// to stage egress: in stage apart for a packet that came in. Where it never can, normal
+// is apart, and every packet goes that way.
 
 // Values of PSA_PacketPath_t.
 const (
@@ -449,32 +450,27 @@ func (a *psa) normalJob(l *lowerer, path uint64, port *Value) *Value {
 	for _, s := range shapes {
 		name += fmt.Sprintf(" %s:%d", s.name, s.node.bits)
 	}
-	return l.newJob(l.stage(name, func(l *lowerer) { newPSA(l).normal(l, shapes) }), JobFound, "normal", cells)
+	stage := l.stage(name, func(l *lowerer) {
+		if a := newPSA(l); l.stages.apart {
+			a.apart(l, shapes)
+		} else {
+			a.normal(l, shapes)
+		}
+		l.f.Name = "normal"
+	})
+	return l.newJob(stage, JobFound, "normal", cells)
 }
 
 // normal lowers stage normal.
 func (a *psa) normal(l *lowerer, shapes []emShape) {
-	l.f.Name = "normal"
 	r := &frameReader{}
 	path := r.next(l, 8, "packet_path")
 	r.receive(l, a, "nm")
 	r.emissions(l, shapes)
-	if !l.stages.apart {
-		a.egress(l, psaEgress{
-			port: field{v: l.frame(FramePort, 32, "egress_port")}, class: field{v: l.frame(FrameClass, 32, "class_of_service")},
-			path: path, instance: l.frame(FrameInstance, 32, "instance"), fused: true,
-		})
-		return
-	}
-	cells := frameCells([]*Value{path}, a.carried(l, "nm", "nm", "ci2em", "ce2em"))
-	for _, c := range []uint64{FramePort, FrameInstance, FrameClass} {
-		cells = append(cells, storedCell{c, l.frame(c, 32, "")})
-	}
-	stage := a.egressStage(l)
-	if l.deparse(); l.cur != nil {
-		l.newJob(stage, JobNow, "normal", cells)
-		l.next()
-	}
+	a.egress(l, psaEgress{
+		port: field{v: l.frame(FramePort, 32, "egress_port")}, class: field{v: l.frame(FrameClass, 32, "class_of_service")},
+		path: path, instance: l.frame(FrameInstance, 32, "instance"), fused: true,
+	})
 }
 
 func (a *psa) egressStage(l *lowerer) uint64 {
@@ -517,7 +513,7 @@ func (a *psa) egress(l *lowerer, in psaEgress) {
 	var src *virtual
 	before := l.parser
 	if in.fused {
-		src = l.newVirtual()
+		src = l.newVirtual(a.blocks[3])
 	}
 	ps := a.beginParser(l, 3, "eh", "em")
 	l.noError()
@@ -529,13 +525,14 @@ func (a *psa) egress(l *lowerer, in psaEgress) {
 		l.planEmits(a.blocks[5], 3, a.role["eh"])
 	}
 	l.parserBlock(a.blocks[3])
+	if in.fused {
+		l.endVirtual(src)
+		a.hardWays(l, in, src)
+	}
 	if l.cur == nil {
 		return
 	}
-	if in.fused {
-		l.endVirtual(src)
-		ps.source = nil
-	} else {
+	if !in.fused {
 		l.parsedHeaders(a.role["eh"])
 	}
 	a.enter(l, 4)
@@ -562,6 +559,58 @@ func (a *psa) egress(l *lowerer, in psaEgress) {
 		a.tail(l)
 	} else {
 		a.finish(l)
+	}
+}
+
+// hardWays makes a real packet for stage egress where the egress parser cannot read
+// what was emitted.
+func (a *psa) hardWays(l *lowerer, in psaEgress, src *virtual) {
+	if len(src.hard) == 0 {
+		return
+	}
+	onward, ps := l.here(), l.parser
+	l.resume(src.hard, "apart")
+	l.force()
+	l.parser, l.emitted = src.before, src.emitted
+	value := func(f field) *Value {
+		if f.v == nil {
+			return l.word(f.from)
+		}
+		return l.resize([]*Value{f.v}, 32, false)[0]
+	}
+	fixed := []storedCell{{FramePort, value(in.port)}, {FrameInstance, l.resize([]*Value{in.instance}, 32, false)[0]}, {FrameClass, value(in.class)}}
+	if in.first {
+		vs, shapes := l.emissions()
+		cells := append(frameCells([]*Value{in.path}, a.carried(l, "nm", "nm"), vs), fixed...)
+		l.newJob(l.stage("apart", func(l *lowerer) { newPSA(l).apart(l, shapes) }), JobFound, "apart", cells)
+		l.next()
+	} else {
+		a.realPacket(l, in.path, fixed)
+	}
+	l.parser, l.emitted = ps, nil
+	l.resume(onward, "egress")
+}
+
+// apart lowers the stage that makes a real packet of what was emitted.
+func (a *psa) apart(l *lowerer, shapes []emShape) {
+	r := &frameReader{}
+	path := r.next(l, 8, "packet_path")
+	r.receive(l, a, "nm")
+	r.emissions(l, shapes)
+	var fixed []storedCell
+	for _, c := range []uint64{FramePort, FrameInstance, FrameClass} {
+		fixed = append(fixed, storedCell{c, l.frame(c, 32, "")})
+	}
+	a.realPacket(l, path, fixed)
+}
+
+// realPacket writes what was emitted and hands it to stage egress.
+func (a *psa) realPacket(l *lowerer, path *Value, fixed []storedCell) {
+	cells := append(frameCells([]*Value{path}, a.carried(l, "nm", "nm", "ci2em", "ce2em")), fixed...)
+	stage := a.egressStage(l)
+	if l.deparse(); l.cur != nil {
+		l.newJob(stage, JobNow, "normal", cells)
+		l.next()
 	}
 }
 

@@ -1,6 +1,8 @@
 package ssa
 
 import (
+	"strings"
+
 	"github.com/p4nic/p4nic/compiler/ir"
 )
 
@@ -11,45 +13,58 @@ import (
 //
 // Which headers were emitted may be known at run time only. A state of the second
 // parser is therefore lowered once for each set of headers that the bytes it takes
-// can lie in (settle). Where that does not work out, notFused is thrown, and the
-// program is lowered again with a real packet between the two.
+// can lie in (settle). Ways on which that does not work out are hard: they end, and
+// whoever lowers the parser makes a real packet there. Where no way can work out,
+// notFused is thrown, and the program is lowered again with real packets alone.
 type virtual struct {
 	emitted []*emission
+	left    []int        // leaf for each: it is there and was not taken
 	before  *parserState // of the first parser
 	at      int          // leaf: number of the emission that is next
-	bits    int          // leaf: bits of it that were taken
 	cursor  int          // leaf: where the first parser ended
 	splits  int
+	hard    []exit
 }
 
 // notFused is thrown where the second parser cannot read what the first one leaves.
 type notFused struct{}
 
+// hardWay is thrown where that holds of the current way.
+type hardWay struct{}
+
 // maxVirtual bounds how often states are lowered again for other headers.
 const maxVirtual = 64
 
-// newVirtual is what l.emitted and the rest of the packet make.
-func (l *lowerer) newVirtual() *virtual {
-	v := &virtual{emitted: l.emitted, before: l.parser, at: l.wordLeaf("$emission"), bits: l.wordLeaf("$taken")}
+// newVirtual is what l.emitted and the rest of the packet make, for a parser.
+func (l *lowerer) newVirtual(parser *ir.Block) *virtual {
+	v := &virtual{emitted: l.emitted, before: l.parser, at: l.wordLeaf("$emission"), cursor: l.wordLeaf("$before")}
 	l.emitted = nil
-	v.cursor = l.wordLeaf("$before")
-	l.edit(func(get func(int) *Value, set func(int, *Value)) { set(v.cursor, get(v.before.cursor)) })
 	for _, e := range v.emitted {
 		if !plainHeader(e.node) {
 			panic(notFused{})
 		}
+		v.left = append(v.left, l.flagLeaf("$left."+e.name))
 	}
+	// A hard way is parsed once more.
+	for _, s := range parser.States {
+		ir.WalkStmts(s.Body, func(s ir.Stmt) {
+			if e, ok := s.(*ir.ExternCall); ok && !strings.HasPrefix(e.Name, "Checksum.") && !strings.HasPrefix(e.Name, "InternetChecksum.") {
+				panic(notFused{})
+			}
+		})
+	}
+	l.edit(func(get func(int) *Value, set func(int, *Value)) {
+		set(v.at, l.constant(32, 0))
+		set(v.cursor, get(v.before.cursor))
+		for i, e := range v.emitted {
+			set(v.left[i], get(e.base+leafValid))
+		}
+	})
 	return v
 }
 
 // keys are the leaves that tell instances of states apart.
-func (v *virtual) keys() []int {
-	out := []int{v.at, v.bits}
-	for _, e := range v.emitted {
-		out = append(out, e.base+leafValid)
-	}
-	return out
-}
+func (v *virtual) keys() []int { return append([]int{v.at}, v.left...) }
 
 // plainHeader tells whether all fields have a fixed size.
 func plainHeader(n *node) bool {
@@ -61,18 +76,29 @@ func plainHeader(n *node) bool {
 	return true
 }
 
-// place gives the constants of a position.
-func (v *virtual) place(at, bits *Value) (int, int) {
-	if at.Op != OpConst || bits.Op != OpConst {
-		panic(notFused{})
+// place gives the number of the next emission.
+func (v *virtual) place(at *Value) int {
+	if at.Op != OpConst {
+		panic(hardWay{})
 	}
-	return int(at.Aux), int(bits.Aux)
+	return int(at.Aux)
 }
 
 // settle makes known, for the ways into an instance, which headers the bytes that it
-// takes lie in; true when it has pushed the instance again in parts.
-func (l *lowerer) settle(in *instance, push func(s *ir.State, round int, e []exit)) bool {
+// takes lie in; true when it has pushed the instance again in parts, or the ways are
+// hard.
+func (l *lowerer) settle(in *instance, push func(s *ir.State, round int, e []exit)) (done bool) {
 	src := l.parser.source
+	defer func() {
+		switch r := recover(); r.(type) {
+		case nil:
+		case hardWay:
+			src.hard = append(src.hard, in.from...)
+			done = true
+		default:
+			panic(r)
+		}
+	}()
 	need := 0
 	ir.WalkStmts(in.state.Body, func(s ir.Stmt) {
 		switch s := s.(type) {
@@ -83,7 +109,7 @@ func (l *lowerer) settle(in *instance, push func(s *ir.State, round int, e []exi
 			}
 			h, ok := ir.Underlying(s.X.Type()).(*ir.Header)
 			if !ok || s.VarBits != nil {
-				panic(notFused{})
+				panic(hardWay{})
 			}
 			need += ir.HeaderBits(h)
 		case *ir.Lookahead:
@@ -92,19 +118,17 @@ func (l *lowerer) settle(in *instance, push func(s *ir.State, round int, e []exi
 		case *ir.Advance:
 			c, ok := s.Bits.(*ir.Const)
 			if !ok || !c.Val.IsInt64() || c.Val.Int64() > 1<<20 {
-				panic(notFused{})
+				panic(hardWay{})
 			}
 			need += int(c.Val.Int64())
 		case *ir.PacketLength:
-			panic(notFused{})
+			panic(hardWay{})
 		}
 	})
 	env := in.from[0].env
-	k, taken := src.place(l.at(env, src.at), l.at(env, src.bits))
-	need += taken
-	for ; k < len(src.emitted) && need > 0; k++ {
+	for k := src.place(l.at(env, src.at)); k < len(src.emitted) && need > 0; k++ {
 		e := src.emitted[k]
-		leaf := e.base + leafValid
+		leaf := src.left[k]
 		switch v := l.at(env, leaf); {
 		case v.Op == OpConst && v.Aux == 0:
 			continue
@@ -113,14 +137,16 @@ func (l *lowerer) settle(in *instance, push func(s *ir.State, round int, e []exi
 			continue
 		}
 		if src.splits++; src.splits > maxVirtual {
-			panic(notFused{})
+			panic(hardWay{})
 		}
 		l.resume(in.from, in.state.Name)
 		l.setPos(in.state.Pos)
 		l.force()
-		there, absent := l.branch(l.get(leaf), 0)
-		push(in.state, in.round, l.setOn(there, leaf, l.constant(1, 1)))
-		push(in.state, in.round, l.setOn(absent, leaf, l.constant(1, 0)))
+		there, absent := l.branch(l.get(leaf), +1)
+		for i, x := range [][]exit{absent, there} {
+			v := l.constant(1, uint64(i))
+			push(in.state, in.round, l.setOn(l.setOn(x, leaf, v), e.base+leafValid, v))
+		}
 		return true
 	}
 	return false
@@ -129,11 +155,12 @@ func (l *lowerer) settle(in *instance, push func(s *ir.State, round int, e []exi
 // taken is where w bits of a virtual packet lie: pieces of emitted headers, and a
 // rest of so many bits in the real packet.
 type taken struct {
-	pieces   []*Value
-	rest     int
-	at, bits int         // the position behind them
-	whole    *emission   // they are exactly this header
-	used     []*emission // none of their bits is left
+	pieces []*Value
+	rest   int
+	at     int       // the emission behind them
+	inside bool      // of which some bits are among them
+	whole  *emission // they are exactly this header
+	used   []int     // emissions of which nothing is left
 }
 
 // take finds the next w bits; false when all of them lie in the real packet.
@@ -142,11 +169,11 @@ func (l *lowerer) take(w int) (taken, bool) {
 	if src == nil {
 		return taken{}, false
 	}
-	k, off := src.place(l.get(src.at), l.get(src.bits))
+	k := src.place(l.get(src.at))
 	t := taken{rest: w}
 	for ; k < len(src.emitted); k++ {
 		e := src.emitted[k]
-		v := l.known(l.get(e.base + leafValid))
+		v := l.known(l.get(src.left[k]))
 		if v.IsConst(0) || v.IsConst(1) && e.node.bits == 0 {
 			continue
 		}
@@ -154,10 +181,10 @@ func (l *lowerer) take(w int) (taken, bool) {
 			break
 		}
 		if v.Op != OpConst {
-			panic(notFused{})
+			panic(hardWay{})
 		}
-		n := min(t.rest, e.node.bits-off)
-		if off == 0 && n == w && n == e.node.bits {
+		n := min(t.rest, e.node.bits)
+		if n == w && n == e.node.bits {
 			t.whole = e
 		}
 		var fields []*Value
@@ -166,15 +193,17 @@ func (l *lowerer) take(w int) (taken, bool) {
 				fields = append(fields, l.get(e.base+rel+i))
 			}
 		})
-		t.pieces = append(t.pieces, l.slice(fields, e.node.bits-off-n, n)...)
+		t.pieces = append(t.pieces, l.slice(fields, e.node.bits-n, n)...)
 		t.rest -= n
-		if off += n; off < e.node.bits {
+		if t.inside = n < e.node.bits; t.inside {
 			break
 		}
-		t.used = append(t.used, e)
-		off = 0
+		t.used = append(t.used, k)
 	}
-	t.at, t.bits = k, off
+	t.at = k
+	if t.rest%8 != 0 {
+		panic(hardWay{})
+	}
 	return t, len(t.pieces) > 0
 }
 
@@ -184,7 +213,7 @@ func (l *lowerer) load(t *taken, x ir.Expr) {
 	if t.rest == 0 {
 		return
 	}
-	ptr := l.need(l.get(l.parser.cursor), (t.rest+7)/8, x)
+	ptr := l.need(l.get(l.parser.cursor), t.rest/8, x)
 	for lo := 0; lo < t.rest; lo += 64 {
 		t.pieces = append(t.pieces, l.loadBits(ptr, lo, min(64, t.rest-lo)))
 	}
@@ -193,14 +222,10 @@ func (l *lowerer) load(t *taken, x ir.Expr) {
 // consume moves the position behind t.
 func (l *lowerer) consume(t *taken) {
 	src := l.parser.source
-	if t.rest%8 != 0 {
-		panic(notFused{})
-	}
-	for _, e := range t.used {
-		l.set(e.base+leafValid, l.constant(1, 0))
+	for _, k := range t.used {
+		l.set(src.left[k], l.constant(1, 0))
 	}
 	l.set(src.at, l.constant(32, uint64(t.at)))
-	l.set(src.bits, l.constant(32, uint64(t.bits)))
 	if t.rest > 0 {
 		cursor := l.parser.cursor
 		l.set(cursor, l.op(OpAdd, 32, l.get(cursor), l.constant(32, uint64(t.rest/8))))
@@ -214,8 +239,8 @@ func (l *lowerer) extractEmitted(h *node, p place, x ir.Expr) bool {
 	if !ok {
 		return false
 	}
-	if len(p.alts) != 1 || p.alts[0].cond != nil {
-		panic(notFused{})
+	if t.inside || len(p.alts) != 1 || p.alts[0].cond != nil || !plainHeader(h) {
+		panic(hardWay{})
 	}
 	a := p.alts[0]
 	if e := t.whole; e != nil && sameFields(e.node, h) {
@@ -223,9 +248,6 @@ func (l *lowerer) extractEmitted(h *node, p place, x ir.Expr) bool {
 			l.put(a.base+i, l.get(e.base+i))
 		}
 	} else {
-		if !plainHeader(h) {
-			panic(notFused{})
-		}
 		l.load(&t, x)
 		l.put(a.base+leafValid, l.constant(1, 1))
 		l.put(a.base+leafSlot, l.constant(32, 0))
@@ -267,8 +289,11 @@ func (l *lowerer) skipEmitted(bits int) bool {
 	if !ok {
 		return false
 	}
+	if t.inside {
+		panic(hardWay{})
+	}
 	if t.rest > 0 {
-		l.need(l.get(l.parser.cursor), (t.rest+7)/8, nil)
+		l.need(l.get(l.parser.cursor), t.rest/8, nil)
 	}
 	l.consume(&t)
 	return true
@@ -284,14 +309,16 @@ func (l *lowerer) peekEmitted(w int) ([]*Value, bool) {
 	return t.pieces, true
 }
 
-// endVirtual ends the second parser: between two headers on all ways.
+// endVirtual ends the second parser: of the emitted headers those are left that it did
+// not take.
 func (l *lowerer) endVirtual(src *virtual) {
+	l.parser.source = nil
 	if l.cur == nil {
 		return
 	}
-	l.edit(func(get func(int) *Value, _ func(int, *Value)) {
-		if !get(src.bits).IsConst(0) {
-			panic(notFused{})
+	l.edit(func(get func(int) *Value, set func(int, *Value)) {
+		for i, e := range src.emitted {
+			set(e.base+leafValid, get(src.left[i]))
 		}
 	})
 }

@@ -296,6 +296,9 @@ func (l *lowerer) guard(f func()) (ok bool) {
 		case stackFault:
 			l.reject("StackOutOfBounds", l.here())
 			ok = false
+		case hardWay:
+			l.parser.source.hard = append(l.parser.source.hard, l.here()...)
+			ok = false
 		default:
 			panic(r)
 		}
