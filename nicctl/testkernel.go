@@ -53,6 +53,7 @@ type kernelEngine struct {
 	ports    []uint32
 	sockets  []*netns.Packets // by index in ports
 	entries  []map[uint32]ir.Entry
+	rates    map[meterCell]ir.MeterRates
 }
 
 var _ stf.Engine = (*kernelEngine)(nil)
@@ -432,15 +433,4 @@ func (e *kernelEngine) InstanceCounter(name string, index uint32) (packets, octe
 	var c [1]dataplane.Counter
 	err = e.plane.InstanceCounters(name, []uint32{index}, c[:])
 	return c[0].Packets, c[0].Bytes, err
-}
-
-// Register is refused: a Plane does not read registers.
-func (e *kernelEngine) Register(name string, _ uint32) ([]byte, error) {
-	return nil, &stf.Unsupported{Reason: "register " + name + ": registers in the kernel are read and written by packets only"}
-}
-
-// SetRegister is refused like Register.
-func (e *kernelEngine) SetRegister(name string, _ uint32, _ []byte) error {
-	_, err := e.Register(name, 0)
-	return err
 }

@@ -289,6 +289,23 @@ func (in *Interp) SetMeter(i *ir.Instance, cell uint32, r *ir.MeterRates) error 
 	return configure(cells, cell, r)
 }
 
+// Meter reads the rates of a cell, nil where it has none.
+func (in *Interp) Meter(i *ir.Instance, cell uint32) (*ir.MeterRates, error) {
+	n, err := arraySize(i)
+	if err != nil {
+		return nil, err
+	}
+	if in.objects.meters[i] == nil || uint64(cell) >= n {
+		return nil, fmt.Errorf("ssa: there is no meter %s[%d]", i.Name, cell)
+	}
+	m := in.objects.meters[i][cell]
+	if m == nil {
+		return nil, nil
+	}
+	r := m.rates
+	return &r, nil
+}
+
 // SetDirectMeter configures the meter of an entry.
 func (in *Interp) SetDirectMeter(t int, handle uint32, r *ir.MeterRates) error {
 	s, err := in.table(t)

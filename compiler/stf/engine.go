@@ -174,25 +174,3 @@ func (s *ssaEngine) InstanceCounter(name string, index uint32) (packets, bytes u
 	}
 	return c.Packets, c.Bytes, nil
 }
-
-func (s *ssaEngine) Register(name string, index uint32) ([]byte, error) {
-	i, err := s.find(name)
-	if err != nil {
-		return nil, err
-	}
-	limbs, ok := s.in.Register(i, uint64(index))
-	if !ok {
-		return nil, fmt.Errorf("there is no %s[%d]", name, index)
-	}
-	b := make([]byte, ir.ByteWidth(ir.Width(i.Type.Args[0])))
-	for k := range b {
-		if limb := len(limbs) - 1 - k/8; limb >= 0 {
-			b[len(b)-1-k] = byte(limbs[limb] >> (8 * (k % 8)))
-		}
-	}
-	return b, nil
-}
-
-func (s *ssaEngine) SetRegister(string, uint32, []byte) error {
-	return &Unsupported{"register_write: the SSA interpreter's registers are written by packets only"}
-}

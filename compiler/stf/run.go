@@ -3,7 +3,6 @@ package stf
 import (
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -271,8 +270,12 @@ func (p *player) register(c *Command) error {
 	}
 	size := arraySize(i)
 	w := ir.Width(i.Type.Args[0])
+	leaves, _ := ir.Leaves(i.Type.Args[0])
 	switch c.Kind {
 	case RegisterWrite:
+		if w < 0 {
+			return &Unsupported{fmt.Sprintf("register_write %s: its elements are of type %s, which one number is not", c.Name, i.Type.Args[0])}
+		}
 		v, err := parseNumber(c.Text, w)
 		if err != nil {
 			return err
@@ -280,7 +283,7 @@ func (p *player) register(c *Command) error {
 		return p.e.SetRegister(i.Name, c.Index, ir.MachineBytes(v, w))
 	case RegisterReset:
 		for n := range size {
-			if err := p.e.SetRegister(i.Name, n, ir.MachineBytes(new(big.Int), w)); err != nil {
+			if err := p.e.SetRegister(i.Name, n, make([]byte, ir.LeafBytes(leaves))); err != nil {
 				return err
 			}
 		}
