@@ -1,6 +1,6 @@
 // One of everything that P4Runtime programs besides tables. The last byte of the
 // source address of what comes out says what was done. With COPIES there are only
-// multicast and clones.
+// multicast and clones, with NOSETS everything but value sets.
 #include <core.p4>
 #include <v1model.p4>
 
@@ -25,12 +25,15 @@ struct seen_t {
 }
 
 parser P(packet_in pkt, out headers_t hdr, inout meta_t m, inout standard_metadata_t sm) {
-#ifndef COPIES
+#ifdef COPIES
+#define NOSETS
+#endif
+#ifndef NOSETS
     value_set<bit<16>>(4) types;
 #endif
     state start {
         pkt.extract(hdr.ethernet);
-#ifdef COPIES
+#ifdef NOSETS
         transition accept;
 #else
         transition select(hdr.ethernet.type) {
