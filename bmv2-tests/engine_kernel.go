@@ -194,7 +194,10 @@ func (k *kernelEngine) Process(port uint32, data []byte) ([]packetcase.Packet, e
 	k.run.Now = k.now
 	out, err := k.run.Process(port, data)
 	if d, is := errors.AsType[*kernelrun.Dropped](err); is {
-		return nil, programDrop(ssa.DropReason(d.Reason))
+		err = nil
+		if d.Reason != backend.DropCopies { // those beyond ir.MaxCopies end on every engine
+			err = programDrop(ssa.DropReason(d.Reason))
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -168,6 +168,8 @@ func (g *gen) copies() bool {
 	case n == 1:
 		call = fmt.Sprintf("clone_preserving_field_list(CloneType.%s, %s, %d)", kind, session, list)
 	case g.egress:
+		// A recirculated packet is like a new one in egress: rarely, or none ends.
+		first += " && " + g.rare()
 		call = fmt.Sprintf("recirculate_preserving_field_list(%d)", list)
 	case n == 2:
 		call = fmt.Sprintf("resubmit_preserving_field_list(%d)", list)

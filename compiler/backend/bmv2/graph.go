@@ -193,6 +193,9 @@ func (g *grapher) applied(s, then ir.Stmt, next *gnode) *gnode {
 		}
 		n := &gnode{pos: a.P, apply: a}
 		def := g.seq(b.Default, next)
+		if a.Table.Implementation != nil {
+			n.next = def // an empty group runs no action
+		}
 		bodies := make([]*gnode, len(b.Cases))
 		for i, cs := range b.Cases {
 			bodies[i] = g.seq(cs.Body, next)
@@ -228,6 +231,9 @@ func (g *grapher) apply(s *ir.ApplyTable, next *gnode) *gnode {
 	case s.Run != nil:
 		for i := range s.Table.Actions {
 			n.byRun = append(n.byRun, set(s.Run, int64(i), next))
+		}
+		if s.Table.Implementation != nil { // an empty group runs none of them
+			n.next = set(s.Run, 1<<32-1, next)
 		}
 	}
 	return g.table(n)
@@ -277,6 +283,9 @@ func (n *gnode) resolve() *gnode {
 func (n *gnode) targets() []*gnode {
 	if n.cond != nil || n.byHit {
 		return []*gnode{n.yes, n.no}
+	}
+	if n.byRun != nil && n.apply.Table.Implementation != nil {
+		return append(slices.Clone(n.byRun), n.next)
 	}
 	if n.byRun != nil {
 		return n.byRun
