@@ -71,9 +71,6 @@ type Replicator interface {
 	SetCloneSession(id uint32, s ir.CloneSession) error
 }
 
-// portDrop is the port that drops (D8).
-const portDrop = 511
-
 // State is what the packets left behind: readings that are not zero, by object
 // and index, as "RouterIngress.acl[3]": "2 packets, 128 bytes".
 type State map[string]string

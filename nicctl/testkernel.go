@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ssa"
 	"github.com/p4nic/p4nic/compiler/stf"
+	"github.com/p4nic/p4nic/internal/kernelstf"
 	"github.com/p4nic/p4nic/internal/netns"
 	"github.com/p4nic/p4nic/runtime/dataplane"
 	"github.com/p4nic/p4nic/runtime/kernel"
@@ -45,15 +45,12 @@ const (
 // kernelEngine runs one test in the kernel: a plane whose ports are veth pairs,
 // in a namespace without addresses, and packet sockets on their far ends.
 type kernelEngine struct {
+	kernelstf.Control
 	ctx      context.Context
-	program  *ir.Program
 	instance string
 	sw, far  *netns.NS
-	plane    *kernel.Plane
 	ports    []uint32
 	sockets  []*netns.Packets // by index in ports
-	entries  []map[uint32]ir.Entry
-	rates    map[meterCell]ir.MeterRates
 }
 
 var _ stf.Engine = (*kernelEngine)(nil)
@@ -74,13 +71,13 @@ func newKernelEngine(ctx context.Context, p *ir.Program, t *stf.Test, hook, inst
 	if err != nil {
 		return nil, err
 	}
-	e := &kernelEngine{ctx: ctx, program: p, instance: instance, ports: ports}
+	e := &kernelEngine{ctx: ctx, instance: instance, ports: ports}
 	err = e.open()
 	if err == nil {
 		err = e.connect(hook)
 	}
 	if err == nil {
-		err = e.load()
+		err = e.Load(p)
 	}
 	if err == nil {
 		return e, nil
@@ -88,7 +85,7 @@ func newKernelEngine(ctx context.Context, p *ir.Program, t *stf.Test, hook, inst
 	if left := e.close(); left != nil {
 		return nil, fmt.Errorf("%w; what it left: %w", err, left)
 	}
-	return nil, stfError(err)
+	return nil, kernelstf.Refused(err)
 }
 
 // stfPorts gives the ports of a test, or why they cannot be netdevs.
@@ -123,14 +120,6 @@ func travels(frame []byte) bool {
 	return true
 }
 
-// stfError gives errors of the plane the form of tests.
-func stfError(err error) error {
-	if u, is := errors.AsType[*dataplane.Unsupported](err); is {
-		return &stf.Unsupported{Reason: u.Error()}
-	}
-	return err
-}
-
 func (e *kernelEngine) open() error {
 	for _, n := range []**netns.NS{&e.sw, &e.far} {
 		ns, err := netns.New()
@@ -148,7 +137,7 @@ func (e *kernelEngine) open() error {
 		}
 	}
 	return e.sw.Do(func() (err error) {
-		e.plane, err = kernel.Open(kernel.Options{Instance: e.instance})
+		e.Plane, err = kernel.Open(kernel.Options{Instance: e.instance})
 		return err
 	})
 }
@@ -172,7 +161,7 @@ func (e *kernelEngine) connect(hook string) error {
 			return err
 		}
 		e.sockets = append(e.sockets, s)
-		if err := e.plane.Attach(dataplane.Port{Number: n, Netdev: dev, Hook: hook}); err != nil {
+		if err := e.Plane.Attach(dataplane.Port{Number: n, Netdev: dev, Hook: hook}); err != nil {
 			return err
 		}
 	}
@@ -215,38 +204,14 @@ func (e *kernelEngine) pause() error {
 	}
 }
 
-func (e *kernelEngine) load() error {
-	if err := e.plane.Check(e.program); err != nil {
-		return err
-	}
-	c := dataplane.Config{Program: e.program, Sequence: 1}
-	for _, t := range e.program.Tables {
-		entries, def, err := t.Initial()
-		if err != nil {
-			return fmt.Errorf("table %s: %w", t.Name, err)
-		}
-		c.Content = append(c.Content, dataplane.Content{Entries: entries, Default: def})
-		held := map[uint32]ir.Entry{}
-		for _, en := range entries {
-			held[en.Handle] = en
-		}
-		e.entries = append(e.entries, held)
-	}
-	g, err := e.plane.Prepare(c)
-	if err != nil {
-		return err
-	}
-	return g.Commit()
-}
-
 // close takes everything out of the kernel.
 func (e *kernelEngine) close() error {
 	var errs []error
 	for _, s := range e.sockets {
 		errs = append(errs, s.Close())
 	}
-	if e.plane != nil {
-		errs = append(errs, e.plane.DetachAll())
+	if e.Plane != nil {
+		errs = append(errs, e.Plane.DetachAll())
 	} else if _, err := os.Lstat(filepath.Join(pinRoot, e.instance)); err == nil { // what an Open that failed left
 		errs = append(errs, e.sw.Do(func() error {
 			_, err := kernel.Remove(kernel.Options{Instance: e.instance})
@@ -256,9 +221,6 @@ func (e *kernelEngine) close() error {
 	return errors.Join(append(errs, netns.CloseAll(e.sw, e.far))...)
 }
 
-// Program is the program that runs.
-func (e *kernelEngine) Program() *ir.Program { return e.program }
-
 // fate is what the datapath counted: all packets in, all out, and drops by reason.
 type fate struct {
 	rx, tx uint64
@@ -267,14 +229,14 @@ type fate struct {
 
 func (e *kernelEngine) fate() (f fate, err error) {
 	for _, n := range e.ports {
-		s, err := e.plane.PortStats(n)
+		s, err := e.Plane.PortStats(n)
 		if err != nil {
 			return f, err
 		}
 		f.rx += s.RxPackets
 		f.tx += s.TxPackets
 	}
-	f.drops, err = e.plane.Drops()
+	f.drops, err = e.Plane.Drops()
 	return f, err
 }
 
@@ -360,7 +322,7 @@ func (f fate) explain(received int) error {
 	case f.rx == 0:
 		return errors.New("the packet did not reach the program")
 	case uint64(received) < f.tx:
-		return fmt.Errorf("the program sent a packet that did not arrive: it is longer than the MTU allows, or shorter than %d bytes, %d with a tag", stfMinFrame, stfMinTagged)
+		return &stf.Unsupported{Reason: fmt.Sprintf("the program sent a packet that did not arrive: it is longer than the MTU allows, or shorter than %d bytes, %d with a tag", stfMinFrame, stfMinTagged)}
 	case f.drops[ssa.DropPort].Packets > 0:
 		return errors.New("the program sent a packet to a port that the test does not name")
 	case f.drops[backend.DropCPUPort].Packets > 0:
@@ -369,68 +331,4 @@ func (f fate) explain(received int) error {
 		return &stf.Unsupported{Reason: "the program left a packet to the host, which this target does not look at"}
 	}
 	return nil
-}
-
-// apply makes one change of a table.
-func (e *kernelEngine) apply(kind dataplane.OpKind, table int, en ir.Entry) error {
-	for _, err := range e.plane.Apply([]dataplane.Op{{Kind: kind, Table: table, Entry: en}}) {
-		if err != nil {
-			return stfError(err)
-		}
-	}
-	return nil
-}
-
-// Insert adds an entry. That its match is a new one is for the owner of a plane to
-// know; entries of equal match and priority are told apart by their age alone.
-func (e *kernelEngine) Insert(table int, en ir.Entry) error {
-	if !prioritised(e.program.Tables[table]) {
-		for _, old := range e.entries[table] {
-			if reflect.DeepEqual(old.Match, en.Match) {
-				return fmt.Errorf("table %s: an entry with this match is there", e.program.Tables[table].Name)
-			}
-		}
-	}
-	if err := e.apply(dataplane.Insert, table, en); err != nil {
-		return err
-	}
-	e.entries[table][en.Handle] = en
-	return nil
-}
-
-// prioritised tells whether entries of a table have priorities.
-func prioritised(t *ir.Table) bool {
-	return slices.ContainsFunc(t.Keys, func(k ir.Key) bool {
-		return k.Kind == ir.MatchTernary || k.Kind == ir.MatchRange || k.Kind == ir.MatchOptional
-	})
-}
-
-// Delete removes an entry that Insert added.
-func (e *kernelEngine) Delete(table int, handle uint32) error {
-	en, is := e.entries[table][handle]
-	if !is {
-		return fmt.Errorf("table %s: handle %d: %w", e.program.Tables[table].Name, handle, dataplane.ErrNoEntry)
-	}
-	delete(e.entries[table], handle)
-	return e.apply(dataplane.Delete, table, en)
-}
-
-// SetDefault changes a default action.
-func (e *kernelEngine) SetDefault(table int, en ir.Entry) error {
-	en.Handle = 0
-	return e.apply(dataplane.SetDefault, table, en)
-}
-
-// Counter reads the direct counter of an entry.
-func (e *kernelEngine) Counter(table int, handle uint32) (packets, octets uint64, err error) {
-	var c [1]dataplane.Counter
-	err = e.plane.Counters(table, []uint32{handle}, c[:])
-	return c[0].Packets, c[0].Bytes, err
-}
-
-// InstanceCounter reads a cell of an indirect counter.
-func (e *kernelEngine) InstanceCounter(name string, index uint32) (packets, octets uint64, err error) {
-	var c [1]dataplane.Counter
-	err = e.plane.InstanceCounters(name, []uint32{index}, c[:])
-	return c[0].Packets, c[0].Bytes, err
 }

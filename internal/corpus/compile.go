@@ -16,6 +16,7 @@ import (
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ir/exec"
 	"github.com/p4nic/p4nic/compiler/ssa"
+	"github.com/p4nic/p4nic/compiler/stf"
 )
 
 // Job is one program to compile.
@@ -27,10 +28,17 @@ type Job struct {
 	STF bool
 	// Limit is the stage to stop at.
 	Limit Stage
+	// Kernel tells to play the packet test in the kernel too.
+	Kernel bool
 }
 
-// Compile brings a program as far as it goes.
-func Compile(j Job) *Result {
+// KernelSTF makes an engine of packet tests in the kernel, for one of KernelHooks,
+// and a function that takes it out again. It comes from outside: this package does
+// not know the datapath.
+type KernelSTF func(core *ir.Program, hook string) (stf.Engine, func() error, error)
+
+// Compile brings a program as far as it goes; kernel may be nil.
+func Compile(j Job, kernel KernelSTF) *Result {
 	r := &Result{Path: j.Path}
 	o := driver.Options{Path: filepath.Join(j.Root, filepath.FromSlash(j.Path)), MaxErrors: -1}
 	res, err := driver.Check(o)
@@ -68,6 +76,9 @@ func Compile(j Job) *Result {
 	r.engines(res.Core, j.Limit)
 	if j.STF {
 		r.packets(testOf(j.Root, j.Path), res)
+		if j.Kernel && kernel != nil {
+			r.inKernel(testOf(j.Root, j.Path), res.Core, kernel)
+		}
 	}
 	return r
 }
@@ -247,6 +258,12 @@ func load(l *backend.Layout, obj *backend.Object) (err error) {
 			err = errors.Join(err, m.Close())
 		}
 	}()
+	if obj.Machine != nil {
+		// Shapes of scratch maps differ: it is loaded with maps of its own.
+		if err := load(l, obj.Machine); err != nil {
+			return fmt.Errorf("copies: %w", err)
+		}
+	}
 	for _, s := range append(l.Maps(), obj.Maps...) {
 		if maps[s.Name] != nil {
 			continue

@@ -110,13 +110,21 @@ type Result struct {
 	// STF is how the packet test ended on each engine, "" where there is none or
 	// the program did not get so far.
 	STF [Engines]string
+	// Kernel is how it ended in the kernel, where that was asked for (Job.Kernel); it
+	// is not recorded.
+	Kernel [2]string
 	// Stable tells that the program, printed and read back, prints the same.
 	Stable bool
 	// Note and Reports are detail for the eye, not recorded: the first message, and
 	// the reports of the packet tests.
 	Note    string
 	Reports [Engines]string
+	// KernelReports are those of Kernel.
+	KernelReports [2]string
 }
+
+// KernelHooks names the elements of Result.Kernel.
+func KernelHooks() [2]string { return [2]string{"xdp", "tc"} }
 
 // Good tells of a result, measured against the facts, each thing that can be
 // right. What does not apply is false.

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		if os.Getenv("CORPUS_TEST_HANG") != "" {
 			<-time.After(time.Hour) // a wait that the runtime does not take for a deadlock
 		}
-		if err := Work(os.Stdin, os.Stdout); err != nil {
+		if err := Work(os.Stdin, os.Stdout, nil); err != nil {
 			os.Exit(1)
 		}
 		return

@@ -31,6 +31,11 @@ func List(w io.Writer, programs []Program, results []Result) {
 					fmt.Fprintf(w, "%-12s %s: %s %s\n", "stf-"+Engine(e).String(), p.Path, orDash(s), firstLine(r.Reports[e]))
 				}
 			}
+			for h, s := range r.Kernel {
+				if s != "" && s != Passed {
+					fmt.Fprintf(w, "%-12s %s: %s %s\n", "stf-"+KernelHooks()[h], p.Path, s, firstLine(r.KernelReports[h]))
+				}
+			}
 			if p.P4Info != "" && r.P4Info != "" && !g.P4Info {
 				fmt.Fprintf(w, "%-12s %s\n", "p4info", p.Path)
 			}

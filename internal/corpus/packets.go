@@ -61,6 +61,35 @@ func (r *Result) packets(path string, res *driver.Result) {
 	}
 }
 
+// inKernel plays the packet test at path in the kernel, on both hooks.
+func (r *Result) inKernel(path string, core *ir.Program, kernel KernelSTF) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return // packets has said so
+	}
+	test, err := stf.Parse(path, text)
+	if err != nil {
+		return
+	}
+	for h, hook := range KernelHooks() {
+		out := stf.Result{Status: stf.Failed}
+		err := guard(func() error {
+			e, done, err := kernel(ir.Clone(core), hook)
+			if err != nil {
+				return err
+			}
+			out = stf.Run(test, e, nil)
+			return done()
+		})
+		if u, ok := errors.AsType[*stf.Unsupported](err); ok {
+			out = stf.Result{Status: stf.Skipped, Report: u.Reason}
+		} else if err != nil {
+			out = stf.Result{Status: stf.Failed, Report: err.Error()}
+		}
+		r.Kernel[h], r.KernelReports[h] = outcome(out.Status), out.Report
+	}
+}
+
 // modules are the extern functions of programs that p4c's tests load into bmv2 as
 // modules: those of extern-funcs-bmv2.p4, whose first argument becomes the second.
 func modules() map[string]exec.Extern {

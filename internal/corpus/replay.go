@@ -19,7 +19,8 @@ import (
 const WorkerArg = "worker"
 
 // Work serves as a worker until in ends.
-func Work(in io.Reader, out io.Writer) error {
+// kernel plays packet tests in the kernel; nil where none are asked for.
+func Work(in io.Reader, out io.Writer, kernel KernelSTF) error {
 	dec, enc := json.NewDecoder(in), json.NewEncoder(out)
 	for {
 		var j Job
@@ -29,7 +30,7 @@ func Work(in io.Reader, out io.Writer) error {
 			}
 			return err
 		}
-		if err := enc.Encode(Compile(j)); err != nil {
+		if err := enc.Encode(Compile(j, kernel)); err != nil {
 			return err
 		}
 	}
@@ -41,6 +42,8 @@ type Replay struct {
 	Limit   Stage
 	Workers int
 	Timeout time.Duration // of one program
+	// Kernel: play packet tests in the kernel too.
+	Kernel bool
 	// Exe is the command that is a worker when called with WorkerArg.
 	Exe string
 	// Done, when not nil, is told of every program as it ends, in no order.
@@ -60,7 +63,7 @@ func (rp *Replay) Run(programs []Program) ([]Result, error) {
 			defer w.stop()
 			for i := range jobs {
 				p := &programs[i]
-				r, err := w.compile(Job{Root: rp.Root, Path: p.Path, Arch: p.Arch, STF: p.STF != "", Limit: rp.limit(p)})
+				r, err := w.compile(Job{Root: rp.Root, Path: p.Path, Arch: p.Arch, STF: p.STF != "", Limit: rp.limit(p), Kernel: rp.Kernel})
 				mu.Lock()
 				if err != nil && firstErr == nil {
 					firstErr = fmt.Errorf("%s: %w", p.Path, err)

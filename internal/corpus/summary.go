@@ -3,6 +3,7 @@ package corpus
 import (
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -130,6 +131,37 @@ func Summary(w io.Writer, programs []Program, results []Result) error {
 	}
 	line("all", all)
 	return tw.Flush()
+}
+
+// KernelSummary prints how many of the packet tests that pass on the reference at
+// core pass in the kernel, by architecture.
+func KernelSummary(w io.Writer, programs []Program, results []Result) {
+	type tally struct{ of, xdp, tc int }
+	by := map[string]*tally{}
+	for i := range programs {
+		p, r := &programs[i], &results[i]
+		if r.STF[Core] != Passed {
+			continue
+		}
+		for _, name := range []string{p.Arch, "all"} {
+			t := by[name]
+			if t == nil {
+				t = &tally{}
+				by[name] = t
+			}
+			t.of++
+			if r.Kernel[0] == Passed {
+				t.xdp++
+			}
+			if r.Kernel[1] == Passed {
+				t.tc++
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		t := by[name]
+		fmt.Fprintf(w, "packet tests in the kernel, %s: %d pass on the reference, %d on xdp, %d on tc\n", name, t.of, t.xdp, t.tc)
+	}
 }
 
 // LoadRatchet reads the totals that may only rise.

@@ -41,6 +41,9 @@ func (p *Plane) Attach(want dataplane.Port) error {
 	if want.Number > lastPort {
 		return fmt.Errorf("port number %d: netdevs take 0 to %d", want.Number, lastPort)
 	}
+	if p.play != "" {
+		return fmt.Errorf("port %d: the plane was opened to play packets, not for netdevs", want.Number)
+	}
 	if want.Number == p.cpuPort {
 		return fmt.Errorf("port number %d: that is the CPU port", want.Number)
 	}

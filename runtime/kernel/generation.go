@@ -13,6 +13,7 @@ import (
 
 	backend "github.com/p4nic/p4nic/compiler/backend/ebpf"
 	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/internal/kernelrun"
 	"github.com/p4nic/p4nic/runtime/dataplane"
 )
 
@@ -35,6 +36,7 @@ type generation struct {
 	programs [2]*ebpf.Program   // nil: the hook is not in use
 	machine  *ebpf.Program      // where packets with copies go on; nil: the program makes none
 	pre      *replication
+	run      *kernelrun.Run // of Play; nil before the first packet
 	ended    bool
 	objects  objects
 	kept     map[string]bool // by pinName: state of the generation before

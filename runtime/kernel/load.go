@@ -34,8 +34,8 @@ func (t planTarget) plan(prog *ir.Program) (*backend.Layout, error) {
 // codegen turns a program into instructions; tests put others in its place.
 type codegen func(prog *ir.Program, to planTarget, hooks [2]bool) (*compiled, error)
 
-// compileFor is the real one, for programs whose CPU port has that number.
-func compileFor(cpuPort uint32) codegen {
+// compileFor is the real one, with the options of Open.
+func compileFor(o Options) codegen {
 	return func(prog *ir.Program, to planTarget, hooks [2]bool) (*compiled, error) {
 		c := &compiled{}
 		var err error
@@ -50,7 +50,7 @@ func compileFor(cpuPort uint32) codegen {
 			if !wanted {
 				continue
 			}
-			c.objects[k], err = backend.Compile(f, c.layout, backend.Options{Hook: backend.Hook(k), CPUPort: cpuPort})
+			c.objects[k], err = backend.Compile(f, c.layout, o.backend(k))
 			if err != nil {
 				return nil, err
 			}
@@ -87,6 +87,9 @@ func (p *Plane) usedHooks() [2]bool {
 // wantedHooks are the hooks in use, or all of them while no netdev is attached:
 // what cannot be loaded should be refused when it is set, not at the first port.
 func (p *Plane) wantedHooks() [2]bool {
+	if p.play != "" {
+		return [2]bool{p.play == hookXDP.String(), p.play == hookTC.String()}
+	}
 	p.mu.RLock()
 	none := len(p.ports) == 0
 	p.mu.RUnlock()

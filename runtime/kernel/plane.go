@@ -28,6 +28,7 @@ type Options struct {
 	Instance string // name of the instance (D18); "" = nic0
 	BPFFS    string // BPF file system; "" = /sys/fs/bpf; mounted when it is missing
 	CPUPort  uint32 // number of the port of controllers; 0 = 510 (D8)
+	Play     string // xdp or tc: no netdevs; programs of that hook run on the packets of Play
 	Logger   *slog.Logger
 }
 
@@ -52,6 +53,7 @@ type Plane struct {
 	linger   time.Duration // freeAfter, but in tests
 	noTCX    bool          // the kernel has none
 	nonce    uint64        // of the last rates of a meter; of those who own epoch
+	play     string        // Options.Play
 	epoch    uint64        // grace periods that Apply and Commit waited for; theirs alone
 
 	// ops serialises what changes ports and generations; it is taken before mu.
@@ -106,7 +108,7 @@ func Open(o Options) (*Plane, error) {
 		log: o.Logger, instance: o.Instance, bpffs: o.BPFFS,
 		root: filepath.Join(o.BPFFS, namespaceDir, o.Instance),
 		maps: map[string]*ebpf.Map{}, ports: map[uint32]*port{}, handover: map[int]*attachment{},
-		cpuPort: o.CPUPort, codegen: compileFor(o.CPUPort), linger: freeAfter, epoch: 1, noTCX: !haveTCX(),
+		cpuPort: o.CPUPort, codegen: compileFor(o), play: o.Play, linger: freeAfter, epoch: 1, noTCX: !haveTCX(),
 	}
 	var err error
 	if p.nonce, err = newNonce(); err != nil {
@@ -131,6 +133,9 @@ func (o *Options) complete() error {
 	}
 	if o.CPUPort == 0 {
 		o.CPUPort = dataplane.CPUPort
+	}
+	if o.Play != "" && o.Play != hookXDP.String() && o.Play != hookTC.String() {
+		return fmt.Errorf("hook %q is neither xdp nor tc", o.Play)
 	}
 	if err := dataplane.CheckCPUPort(o.CPUPort); err != nil {
 		return err

@@ -261,7 +261,7 @@ func (m *machine) specs() []*MapSpec {
 		percpu(MapOriginal, 2*maxOriginal, 1),
 		percpu(MapTail, maxOriginal+maxTail, 1),
 		array(MapHandRecs, m.record, m.handRecs()+1),
-		array(MapHandover, HandoverSize, m.l.NCPU*handSlots),
+		handoverMap(m.l.NCPU),
 		percpu(MapHandCtl, hctlSize, 1),
 	}, ReplicationMaps()...)
 }
@@ -280,6 +280,15 @@ func ReplicationMaps() []*MapSpec {
 		content(MapSessions, 8, MaxGroups),
 		content(MapRows, rowSize, MaxRows),
 	}
+}
+
+// HarnessMaps are the maps that a harness reads and writes.
+func HarnessMaps(ncpu int) []*MapSpec {
+	return []*MapSpec{resultMap(), outputsMap(), handoverMap(ncpu)}
+}
+
+func handoverMap(ncpu int) *MapSpec {
+	return &MapSpec{Name: MapHandover, Type: ebpf.Array, KeySize: 4, ValueSize: HandoverSize, MaxEntries: uint32(ncpu * handSlots), Role: Scratch}
 }
 
 // outputsMap receives the packets of harness programs.

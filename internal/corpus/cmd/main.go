@@ -1,7 +1,7 @@
 // Command corpus replays the programs of testdata/corpus against a checkout of
 // p4c: `make corpus P4C=DIR`.
 //
-//	corpus -p4c DIR [-update] [-v] [-run SUBSTRING] [-no-kernel]
+//	corpus -p4c DIR [-update] [-v] [-run SUBSTRING] [-no-kernel] [-kernel-stf]
 //	corpus -p4c DIR -mutants 1m [-seed N]
 //
 // Exit code 1: the checkout is not the recorded one, or something became worse.
@@ -17,12 +17,28 @@ import (
 	"strings"
 	"time"
 
+	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/stf"
 	"github.com/p4nic/p4nic/internal/corpus"
+	"github.com/p4nic/p4nic/internal/kernelstf"
 )
+
+// kernelEngines makes engines on datapaths of their own, which play packets.
+func kernelEngines() corpus.KernelSTF {
+	n := 0
+	return func(core *ir.Program, hook string) (stf.Engine, func() error, error) {
+		n++
+		e, err := kernelstf.New(core, hook, fmt.Sprintf("corpus-%d-%d", os.Getpid(), n))
+		if err != nil {
+			return nil, nil, err
+		}
+		return e, e.Close, nil
+	}
+}
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == corpus.WorkerArg {
-		if err := corpus.Work(os.Stdin, os.Stdout); err != nil {
+		if err := corpus.Work(os.Stdin, os.Stdout, kernelEngines()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -44,6 +60,7 @@ func run(args []string, w io.Writer) error {
 	verbose := fs.Bool("v", false, "list every program that is not as it should be")
 	pattern := fs.String("run", "", "only programs whose path has this `text`; nothing is recorded")
 	noKernel := fs.Bool("no-kernel", false, "do not load programs into the kernel")
+	kernelSTF := fs.Bool("kernel-stf", false, "play the packet tests in the kernel too, on XDP and on tc, and count them; nothing of it is recorded")
 	workers := fs.Int("workers", runtime.NumCPU(), "compile this `number` of programs at a time")
 	mutants := fs.Duration("mutants", 0, "instead of a replay, compile programs with faults in them for this `time`; a panic fails")
 	seed := fs.Uint64("seed", 1, "with -mutants: the `seed`")
@@ -101,7 +118,7 @@ func run(args []string, w io.Writer) error {
 		return err
 	}
 	start := time.Now()
-	rp := &corpus.Replay{Root: *root, Limit: limit, Workers: *workers, Timeout: *timeout, Exe: exe}
+	rp := &corpus.Replay{Root: *root, Limit: limit, Workers: *workers, Timeout: *timeout, Exe: exe, Kernel: *kernelSTF && limit == corpus.StageKernel}
 	results, err := rp.Run(programs)
 	if err != nil {
 		return err
@@ -119,6 +136,9 @@ func run(args []string, w io.Writer) error {
 	}
 	if err := corpus.Summary(w, programs, results); err != nil {
 		return err
+	}
+	if rp.Kernel {
+		corpus.KernelSummary(w, programs, results)
 	}
 	fmt.Fprintf(w, "%d programs in %s\n", len(programs), time.Since(start).Round(time.Second/10))
 	if old != nil {
