@@ -57,6 +57,9 @@ type Interp struct {
 	tables    map[*ir.Table]*tableState
 	counters  map[*ir.Instance][]Count
 	arrays    map[*ir.Instance]*cellArray // CounterArray
+	learned   map[*ir.Table]*learnedState
+	expire    map[uint8]uint64
+	flows     uint32
 	registers map[*ir.Instance][][]uint64 // cell -> limbs
 	groups    map[uint32][]ir.Replica
 	sessions  map[uint32]ir.CloneSession
@@ -319,6 +322,12 @@ func (r *run) eval(v *Value) error {
 			cells[i].Packets += r.p.Segments
 			cells[i].Bytes += r.p.Bytes
 		}
+	case OpLearned, OpLearnedAction, OpLearnedArg, OpLearnedCount, OpLearn, OpTimer, OpFlowID:
+		n, err := r.learning(v)
+		if err != nil {
+			return err
+		}
+		res = n
 	case OpCellAdd:
 		r.in.arrays[v.Sym.(*ir.Instance)].add(uint32(a(0)), uint32(a(1)))
 	case OpRegRead:

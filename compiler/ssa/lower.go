@@ -47,6 +47,7 @@ type lowerer struct {
 	faults   **Value // within tryEval: where a stack was read beyond its end
 	split    bool    // parser states are split by the headers parsed before
 	arch     archHooks
+	taught   *learning // nil outside of tables' actions
 	objects  objects
 	retry    *retry
 	// loopLeaves is the number of leaves that there were where the innermost loop

@@ -411,7 +411,7 @@ func (a *pna) extern(l *lowerer, s *ir.ExternCall) bool {
 		l.eval(s.Args[0])
 		l.result(s, l.constant(1, bit(s.Name == "is_net_port")))
 	default:
-		return false
+		return l.learnExtern(s)
 	}
 	return true
 }

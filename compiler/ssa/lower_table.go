@@ -43,8 +43,20 @@ func (l *lowerer) applyEach(s *ir.ApplyTable, done func(action int, e []exit)) {
 	if len(t.Actions) == 0 {
 		l.refuse(t.Pos, "table "+t.Name, "it has no action")
 	}
-	handle := l.lookup(t, s.P)
+	handle, keys := l.lookup(t, s.P)
+	learns := l.learns(t)
+	if learns {
+		l.applyLearned(s, handle, keys, done)
+		if l.cur == nil {
+			return
+		}
+		l.force()
+	}
 	l.hitState(t, handle)
+	miss := l.constant(1, 0)
+	if learns {
+		miss = l.op(OpEq, 1, handle, l.constant(32, 0))
+	}
 	var hit *Value
 	if s.Hit != nil {
 		hit = l.op(OpNe, 1, handle, l.constant(32, 0))
@@ -66,7 +78,10 @@ func (l *lowerer) applyEach(s *ir.ApplyTable, done func(action int, e []exit)) {
 	}
 	for i, ref := range t.Actions {
 		l.resume(exits[i:i+1], ref.Action.Name)
+		was := l.taught
+		l.taught = &learning{t: t, keys: keys, miss: miss}
 		l.action(t, ref.Action, word, i)
+		l.taught = was
 		l.applied(s, hit, i)
 		done(i, l.here())
 	}
@@ -107,9 +122,9 @@ func (l *lowerer) checkTable(t *ir.Table) {
 }
 
 // lookup's position is that of the apply; its keys have their own.
-func (l *lowerer) lookup(t *ir.Table, apply ir.Pos) *Value {
+func (l *lowerer) lookup(t *ir.Table, apply ir.Pos) (handle *Value, keys []*Value) {
 	if len(t.Keys) == 0 {
-		return l.constant(32, 0) // always the default action
+		return l.constant(32, 0), nil // always the default action
 	}
 	var args []*Value
 	for _, k := range t.Keys {
@@ -119,7 +134,7 @@ func (l *lowerer) lookup(t *ir.Table, apply ir.Pos) *Value {
 		args = append(args, l.eval(k.Expr)...)
 	}
 	l.setPos(apply)
-	return l.emit(&Value{Op: OpLookup, Type: 32, Args: args, Sym: t, Name: t.Name})
+	return l.emit(&Value{Op: OpLookup, Type: 32, Args: args, Sym: t, Name: t.Name}), args
 }
 
 // action lowers the body of a, action i of a table or an action profile.

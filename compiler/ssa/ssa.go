@@ -79,6 +79,15 @@ const (
 	OpActionArg // Args: word. Action = index in Table.Actions, Param = data parameter, Limb: value of that limb
 	OpCountHit  // Args: handle [, n]. Effect: direct counter of the entry, one packet; with n (Type 64) no packet more, and n bytes in the place of those that were counted
 
+	// Entries that packets add. Sym = *ir.Table with add_on_miss.
+	OpLearned       // Args: limbs of all keys; result Type 32: an entry that packets added, 0 for none. Effect: one whose time is over is taken out
+	OpLearnedAction // Args: the entry; result Type 8: index in Table.Actions
+	OpLearnedArg    // Args: the entry. Action, Param, Limb as OpActionArg
+	OpLearnedCount  // Args: the entry [, n]. As OpCountHit
+	OpLearn         // Args: expire time profile (Type 32), limbs of all keys, limbs of the arguments of Action. Result Type 1: the entry was added
+	OpTimer         // Args: the entry, restart (Type 1), change (Type 1), profile (Type 32): restarts its timer, changes its expire time
+	OpFlowID        // Type 32: a number that no call before gave
+
 	// Extern objects. Sym = *ir.Instance. Effects.
 	OpCounterInc // Args: index [, n]. With n (Type 64) one packet of n bytes
 	// Indices have Type 32.

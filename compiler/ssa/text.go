@@ -19,6 +19,8 @@ var opNames = [...]string{
 	OpIngressPort: "ingressport", OpWireLen: "wirelen", OpNow: "now", OpRand: "rand",
 	OpLookup: "lookup", OpEntry: "entry", OpActionID: "actionid", OpActionArg: "actionarg", OpCountHit: "counthit",
 	OpCounterInc: "counterinc", OpRegRead: "regread", OpRegWrite: "regwrite", OpCellAdd: "celladd",
+	OpLearned: "learned", OpLearnedAction: "learnedaction", OpLearnedArg: "learnedarg", OpLearnedCount: "learnedcount",
+	OpLearn: "learn", OpTimer: "timer", OpFlowID: "flowid",
 	OpMember: "member", OpBucket: "bucket", OpMeter: "meter", OpDigest: "digest", OpTouch: "touch",
 	OpCRC16: "crc16", OpCRC32: "crc32",
 	OpLoadBits: "loadbits", OpSliceEq: "sliceeq", OpSliceSum: "slicesum", OpSliceCRC: "slicecrc",

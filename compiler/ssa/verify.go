@@ -325,6 +325,8 @@ func (c *checker) value(v *Value) error {
 			return errors.New("register write without index")
 		}
 		return needObject(object)
+	case OpLearned, OpLearnedAction, OpLearnedArg, OpLearnedCount, OpLearn, OpTimer, OpFlowID:
+		return c.learn(v)
 	case OpMember, OpBucket, OpMeter, OpDigest, OpTouch:
 		return c.state(v)
 	case OpCRC16, OpCRC32:

@@ -231,6 +231,17 @@ func (e *emitter) instruction(m *minst) {
 	case mAtomic:
 		base := e.read(m.dst, tmpB)
 		e.put(asm.AddAtomic.Mem(base, e.read(m.src, tmpA), m.size, e.memOff(m.dst, m.off)))
+	case mFetchAdd:
+		base := e.read(m.src, tmpB)
+		e.imm(tmpA, m.imm)
+		ins := asm.FetchAdd.Mem(base, tmpA, m.size, e.memOff(m.src, m.off))
+		ins.Constant = int64(asm.FetchAdd) >> 8 // which the assembler takes from here alone
+		e.put(ins)
+		d := e.home(m.dst, tmpA)
+		if d != tmpA {
+			e.put(asm.Mov.Reg(d, tmpA))
+		}
+		e.flush(d, m.dst)
 	case mMap:
 		d := e.home(m.dst, tmpA)
 		e.put(asm.LoadMapPtr(d, 0).WithReference(m.name))

@@ -281,6 +281,8 @@ func (g *gen) scan() {
 				n.now = true
 			case ssa.OpCountHit, ssa.OpCounterInc:
 				n.counts, n.cpu = true, true
+			case ssa.OpLearned, ssa.OpLearn, ssa.OpTimer, ssa.OpLearnedCount:
+				g.scanLearn(v)
 			case ssa.OpMeter, ssa.OpDigest, ssa.OpTouch:
 				g.scanState(v)
 			case ssa.OpLoadBits, ssa.OpSliceEq, ssa.OpSliceSum, ssa.OpSliceCRC, ssa.OpScratchCopy, ssa.OpScratchBits:
@@ -583,6 +585,8 @@ func (g *gen) value(v *ssa.Value) {
 		g.counterInc(v)
 	case ssa.OpCellAdd:
 		g.cellAdd(v)
+	case ssa.OpLearned, ssa.OpLearnedAction, ssa.OpLearnedArg, ssa.OpLearnedCount, ssa.OpLearn, ssa.OpTimer, ssa.OpFlowID:
+		g.learning(v)
 	case ssa.OpRegRead:
 		g.regRead(v)
 	case ssa.OpRegWrite:

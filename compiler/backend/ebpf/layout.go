@@ -79,6 +79,7 @@ type Table struct {
 	Data    *MapSpec // ARRAY of action data, mmapable, index = slot; nil when every action packs
 	Slots   uint32   // number of action-data slots; 0 without Data
 	Counter *CounterLayout
+	Learn   *LearnLayout // of a table that packets add to; nil
 	Meter   *MeterLayout // direct meter; nil without
 	Hits    *MapSpec     // ARRAY of u64, mmapable, by handle: when the entry was hit, in nanoseconds since boot; nil without idle timeouts
 	Actions []Action
@@ -268,6 +269,9 @@ func (l *Layout) planTable(i int, t *ir.Table) (*Table, error) {
 	}
 	if t.Counters != nil {
 		tl.Counter = l.planCounter("count:"+t.Name, tl.Size+1)
+	}
+	if err := l.planLearn(tl); err != nil {
+		return nil, err
 	}
 	if err := l.planTableState(tl); err != nil {
 		return nil, err

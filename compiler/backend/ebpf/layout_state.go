@@ -281,6 +281,12 @@ func (l *Layout) stateMaps() []*MapSpec {
 		if t.Hits != nil {
 			ms = append(ms, t.Hits)
 		}
+		if t.Learn != nil {
+			ms = append(ms, t.Learn.maps()...)
+		}
+	}
+	if learns(l.Prog) {
+		ms = append(ms, learnMaps()...)
 	}
 	for _, in := range l.Instances {
 		switch {

@@ -160,7 +160,7 @@ func removeDead(blocks []*mblock, nregs int, keep vreg) {
 			for k := len(b.ins) - 1; k >= 0; k-- {
 				m := b.ins[k]
 				d := m.def()
-				if d > 0 && d != keep && m.op != mCall && !live.has(d) {
+				if d > 0 && d != keep && m.op != mCall && m.op != mFetchAdd && !live.has(d) {
 					changed = true
 					continue
 				}

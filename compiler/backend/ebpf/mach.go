@@ -20,20 +20,21 @@ const (
 type mop uint8
 
 const (
-	mEntry  mop = iota // dst = the program's argument; first instruction only
-	mMov               // dst = src, or imm (64 bits)
-	mXor               // dst = src xor imm (32 bits, sign-extended)
-	mALU               // dst = dst alu (src or imm); w32: on 32 bits, upper half cleared
-	mSwap              // dst = host to big endian (dst), imm = 16, 32 or 64 bits
-	mLoad              // dst = *(size *)(src + off), zero-extended
-	mStore             // *(size *)(dst + off) = src, or imm
-	mAtomic            // *(size *)(dst + off) += src
-	mMap               // dst = map name
-	mValue             // dst = address of value 0 of map name, plus imm
-	mCall              // dst (or none) = fn(args), or the function called name
-	mJump              // if dst jmp (src or imm) goto target; falls through
-	mJa                // goto target
-	mExit              // return src
+	mEntry    mop = iota // dst = the program's argument; first instruction only
+	mMov                 // dst = src, or imm (64 bits)
+	mXor                 // dst = src xor imm (32 bits, sign-extended)
+	mALU                 // dst = dst alu (src or imm); w32: on 32 bits, upper half cleared
+	mSwap                // dst = host to big endian (dst), imm = 16, 32 or 64 bits
+	mLoad                // dst = *(size *)(src + off), zero-extended
+	mStore               // *(size *)(dst + off) = src, or imm
+	mAtomic              // *(size *)(dst + off) += src
+	mFetchAdd            // dst = *(size *)(src + off), which grows by imm at once
+	mMap                 // dst = map name
+	mValue               // dst = address of value 0 of map name, plus imm
+	mCall                // dst (or none) = fn(args), or the function called name
+	mJump                // if dst jmp (src or imm) goto target; falls through
+	mJa                  // goto target
+	mExit                // return src
 )
 
 // minst is a machine instruction over virtual registers.
@@ -93,7 +94,7 @@ func (m *minst) uses(f func(vreg)) {
 		}
 	}
 	switch m.op {
-	case mMov, mXor, mLoad, mExit:
+	case mMov, mXor, mLoad, mFetchAdd, mExit:
 		g(m.src)
 	case mALU, mStore, mAtomic, mJump:
 		g(m.dst)
@@ -110,7 +111,7 @@ func (m *minst) uses(f func(vreg)) {
 // def is the register that the instruction writes, or noReg.
 func (m *minst) def() vreg {
 	switch m.op {
-	case mEntry, mMov, mXor, mALU, mSwap, mLoad, mMap, mValue, mCall:
+	case mEntry, mMov, mXor, mALU, mSwap, mLoad, mFetchAdd, mMap, mValue, mCall:
 		return m.dst
 	}
 	return noReg

@@ -114,6 +114,8 @@ func (p *slotPass) forwardOne(h *held, i int) {
 		h[ins.Src] = slot
 	case slot >= 0:
 		h.changed(slot)
+	case class == asm.StXClass && ins.OpCode.Mode() == asm.AtomicMode:
+		h[ins.Src] = -1 // where it fetches
 	case class == asm.StXClass, class == asm.StClass:
 	case class.IsJump():
 		if ins.OpCode.JumpOp() == asm.Call {

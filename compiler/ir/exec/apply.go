@@ -140,6 +140,7 @@ func (k *compiler) tableAction(t *ir.Table, ref *ir.ActionRef) tableAction {
 func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx) (status, bool, int) {
 	key := k.alloc(t.slots)
 	t.keyAt = key
+	learning := t.expires || t.aging || k.p.Arch == "pna"
 	scratch := k.alloc(t.slots)
 	n := t.slots
 	ph, pm := k.point("hit", t.t.Name, t.t.Pos), k.point("miss", t.t.Name, t.t.Pos)
@@ -207,10 +208,14 @@ func (k *compiler) apply(t *table, xs []*xp, choose func(*ctx) uint64) func(*ctx
 		if e.age != nil && !t.expires {
 			e.age.lastHit.Store(c.now)
 		}
-		if t.expires || t.aging {
+		if learning {
 			c.pna.missed, c.pna.hit = t, nil
 			if hit {
-				c.pna.missed, c.pna.hit = nil, e
+				c.pna.missed = nil
+				// Where packets add entries those of the control plane stay until it deletes them.
+				if !t.addOnMiss || e.handle >= firstLearned {
+					c.pna.hit = e
+				}
 			}
 		}
 		d := e.act.Load()

@@ -174,7 +174,7 @@ func (c *ctx) learn(action string, fields []*xp, timeout uint64) error {
 		e.Match = append(e.Match, ir.Match{Value: machineBytes(c.mem[t.keyAt+f.at:t.keyAt+f.at+f.n], f.w)})
 	}
 	t.mu.Lock()
-	if size := t.t.Size; t.learned >= max(size, 1) && size > 0 {
+	if t.learned >= t.t.LearnLimit() {
 		t.mu.Unlock()
 		return fmt.Errorf("table %s is full", t.t.Name)
 	}
