@@ -36,7 +36,7 @@ func TestMeterRace(t *testing.T) {
 			for i := range workers {
 				wg.Go(func() {
 					in := append(make([]byte, prefix), request(4, 2, 0, 0, 0)...)
-					o := ebpf.RunOptions{Data: in, DataOut: make([]byte, len(in)+maxGrowth), Repeat: each}
+					o := ebpf.RunOptions{Data: in, DataOut: make([]byte, len(in)+512), Repeat: each}
 					_, errs[i] = k.prog.Run(&o)
 				})
 			}
