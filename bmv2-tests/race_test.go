@@ -37,7 +37,7 @@ func TestMeterRace(t *testing.T) {
 				wg.Go(func() {
 					in := append(make([]byte, prefix), request(4, 2, 0, 0, 0)...)
 					o := ebpf.RunOptions{Data: in, DataOut: make([]byte, len(in)+512), Repeat: each}
-					_, errs[i] = k.prog.Run(&o)
+					_, errs[i] = k.run.Main.Run(&o)
 				})
 			}
 			wg.Wait()
