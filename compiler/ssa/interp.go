@@ -56,6 +56,7 @@ type Interp struct {
 	opt       InterpOptions
 	tables    map[*ir.Table]*tableState
 	counters  map[*ir.Instance][]Count
+	sets      map[*ir.ValueSet][]vsMember
 	arrays    map[*ir.Instance]*cellArray // CounterArray
 	learned   map[*ir.Table]*learnedState
 	expire    map[uint8]uint64
@@ -74,6 +75,7 @@ func NewInterp(f *Func, opt InterpOptions) (*Interp, error) {
 		f: f, opt: opt,
 		tables:    map[*ir.Table]*tableState{},
 		counters:  map[*ir.Instance][]Count{},
+		sets:      map[*ir.ValueSet][]vsMember{},
 		arrays:    map[*ir.Instance]*cellArray{},
 		registers: map[*ir.Instance][][]uint64{},
 		groups:    map[uint32][]ir.Replica{},
@@ -349,6 +351,8 @@ func (r *run) eval(v *Value) error {
 		if res, err = r.state(v); err != nil {
 			return err
 		}
+	case OpInSet:
+		res = r.inSet(v)
 	case OpLoadBits, OpSliceEq, OpSliceSum, OpSliceCRC, OpScratchCopy, OpScratchBits:
 		var err error
 		if res, err = r.evalSlice(v); err != nil {

@@ -303,10 +303,7 @@ func (l *lowerer) transition(t *ir.Transition, done func(next string, e []exit))
 	}
 	for _, c := range t.Cases {
 		l.setPos(c.Pos)
-		cond := l.constant(1, 1)
-		for i, s := range c.Sets {
-			cond = l.and(cond, l.inSet(s, keys[i], isSigned(t.Keys[i].Type()), c.Pos))
-		}
+		cond := l.inSets(t, &c, keys)
 		then, els := l.branch(cond, 0)
 		if len(then) > 0 {
 			done(c.Next, then)
@@ -365,7 +362,7 @@ func (l *lowerer) selectSwitch(t *ir.Transition, keys [][]*Value, done func(stri
 }
 
 // inSet tells whether v is in s.
-func (l *lowerer) inSet(s ir.Set, v []*Value, signed bool, pos ir.Pos) *Value {
+func (l *lowerer) inSet(s ir.Set, v []*Value, signed bool) *Value {
 	w := width(v)
 	switch s.Kind {
 	case ir.SetAny:
@@ -375,15 +372,8 @@ func (l *lowerer) inSet(s ir.Set, v []*Value, signed bool, pos ir.Pos) *Value {
 	case ir.SetMask:
 		mask := l.constBig(s.Hi, w)
 		return l.equal(l.zip(OpAnd, v, mask), l.zip(OpAnd, l.constBig(s.Lo, w), mask))
-	case ir.SetRange:
-		return l.and(l.less(l.constBig(s.Lo, w), v, signed, true), l.less(v, l.constBig(s.Hi, w), signed, true))
 	}
-	name := "value_set"
-	if s.VS != nil {
-		name += " " + s.VS.Name
-	}
-	l.refuse(pos, name, "parser value sets cannot be lowered")
-	return nil
+	return l.and(l.less(l.constBig(s.Lo, w), v, signed, true), l.less(v, l.constBig(s.Hi, w), signed, true))
 }
 
 // reject ends the parser on the exits with an error.

@@ -435,6 +435,19 @@ func (r *reader) attributes(v *Value) (err error) {
 }
 
 func (r *reader) symbol(v *Value) error {
+	if r.key("set") {
+		name, err := r.quoted()
+		if err != nil {
+			return err
+		}
+		for _, s := range r.prog.ValueSets {
+			if s.Name == name {
+				v.Sym = s
+				return nil
+			}
+		}
+		return fmt.Errorf("there is no value set %q", name)
+	}
 	table := r.key("table")
 	if !table && !r.key("object") {
 		return nil

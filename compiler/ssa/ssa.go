@@ -113,6 +113,8 @@ const (
 	OpCRC16
 	OpCRC32
 
+	OpInSet // Args: limbs of the fields. Sym = *ir.ValueSet: whether a member matches. Type 1, pure
+
 	// Slices of the packet, see slices.go. Pure, but for OpScratchCopy and
 	// OpScratchBits, which write the header image.
 	OpLoadBits

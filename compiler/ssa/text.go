@@ -23,7 +23,7 @@ var opNames = [...]string{
 	OpLearn: "learn", OpTimer: "timer", OpFlowID: "flowid",
 	OpMember: "member", OpBucket: "bucket", OpMeter: "meter", OpDigest: "digest", OpTouch: "touch",
 	OpCRC16: "crc16", OpCRC32: "crc32",
-	OpLoadBits: "loadbits", OpSliceEq: "sliceeq", OpSliceSum: "slicesum", OpSliceCRC: "slicecrc",
+	OpInSet: "inset", OpLoadBits: "loadbits", OpSliceEq: "sliceeq", OpSliceSum: "slicesum", OpSliceCRC: "slicecrc",
 	OpScratchCopy: "scratchcopy", OpScratchBits: "scratchbits",
 	OpStore: "store", OpScratch: "scratch", OpSplice: "splice", OpTrim: "trim",
 	OpJob: "job", OpJobStore: "jobstore", OpReplicate: "replicate", OpFrame: "frame",
@@ -149,6 +149,8 @@ func (v *Value) print(b *strings.Builder) {
 		fmt.Fprintf(b, " table=%q", s.Name)
 	case *ir.Instance:
 		fmt.Fprintf(b, " object=%q", s.Name)
+	case *ir.ValueSet:
+		fmt.Fprintf(b, " set=%q", s.Name)
 	}
 	attr("action", v.Action)
 	attr("param", v.Param)

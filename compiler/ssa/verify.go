@@ -336,6 +336,8 @@ func (c *checker) value(v *Value) error {
 			}
 		}
 		return want(v.Op == OpCRC16 && v.Type == 16 || v.Op == OpCRC32 && v.Type == 32)
+	case OpInSet:
+		return c.inSet(v)
 	case OpLoadBits, OpSliceEq, OpSliceSum, OpSliceCRC, OpScratchCopy, OpScratchBits:
 		return c.slice(v)
 	case OpStore, OpScratch:

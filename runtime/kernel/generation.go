@@ -32,6 +32,7 @@ type generation struct {
 	opt      backend.LayoutOptions // what layout was planned with
 	maps     map[string]*ebpf.Map  // by pinName: two hooks may differ in the shape of a scratch map
 	tables   []*table
+	sets     []*table           // of the program's value sets
 	states   map[string]*mapped // memory of instances, by map name
 	programs [2]*ebpf.Program   // nil: the hook is not in use
 	machine  *ebpf.Program      // where packets with copies go on; nil: the program makes none
@@ -179,6 +180,9 @@ func (g *generation) build(c dataplane.Config) error {
 		if err := tab.openState(keep); err != nil {
 			return fmt.Errorf("table %s: %w", t.IR.Name, err)
 		}
+	}
+	if err := g.openValueSets(); err != nil {
+		return err
 	}
 	if c.Fill != nil {
 		if err := c.Fill(g); err != nil {
@@ -408,10 +412,10 @@ func (g *generation) close() error {
 			errs = append(errs, prog.Close())
 		}
 	}
-	for _, t := range g.tables {
+	for _, t := range append(g.tables, g.sets...) {
 		errs = append(errs, t.close())
 	}
-	g.tables = nil
+	g.tables, g.sets = nil, nil
 	for _, m := range g.states {
 		errs = append(errs, m.close())
 	}

@@ -285,6 +285,8 @@ func (g *gen) scan() {
 				g.scanLearn(v)
 			case ssa.OpMeter, ssa.OpDigest, ssa.OpTouch:
 				g.scanState(v)
+			case ssa.OpInSet:
+				g.scanSet(v)
 			case ssa.OpLoadBits, ssa.OpSliceEq, ssa.OpSliceSum, ssa.OpSliceCRC, ssa.OpScratchCopy, ssa.OpScratchBits:
 				g.scanSlice(v)
 			case ssa.OpLookup:
@@ -595,6 +597,8 @@ func (g *gen) value(v *ssa.Value) {
 		g.crc(v)
 	case ssa.OpMember, ssa.OpBucket, ssa.OpMeter, ssa.OpDigest, ssa.OpTouch:
 		g.stateOp(v)
+	case ssa.OpInSet:
+		g.inSet(v)
 	case ssa.OpLoadBits:
 		g.loadBits(v)
 	case ssa.OpSliceEq:

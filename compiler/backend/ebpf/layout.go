@@ -62,6 +62,7 @@ type Layout struct {
 	Prog      *ir.Program
 	NCPU      int
 	Tables    []*Table      // one for each Program.Tables
+	ValueSets []*Table      // one for each Program.ValueSets
 	Instances []*Instance   // one for each Program.Instances; nil where it has no map
 	Digests   *DigestLayout // nil where the program sends none
 
@@ -184,6 +185,13 @@ func PlanLayoutFor(p *ir.Program, ncpu int, o LayoutOptions) (*Layout, error) {
 		}
 		l.Instances = append(l.Instances, il)
 	}
+	for _, v := range p.ValueSets {
+		t, err := l.planValueSet(v)
+		if err != nil {
+			return nil, err
+		}
+		l.ValueSets = append(l.ValueSets, t)
+	}
 	l.Digests = planDigests(p)
 	return l, nil
 }
@@ -213,6 +221,10 @@ func (l *Layout) Maps() []*MapSpec {
 		case in.CounterArray != nil:
 			ms = append(ms, in.CounterArray)
 		}
+	}
+	for _, t := range l.ValueSets {
+		ms = append(ms, t.Engine.Maps()...)
+		ms = append(ms, t.Entry)
 	}
 	ms = append(ms, l.stateMaps()...)
 	return append(ms, constMap())
