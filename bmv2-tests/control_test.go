@@ -177,7 +177,7 @@ func firstPort(sent string) string { port, _, _ := strings.Cut(sent, " "); retur
 
 func exact(key byte) []ir.Match { return []ir.Match{{Value: []byte{key}}, {}, {}} }
 
-// p4rt:A1 and on: members, groups with weights, one profile for two tables.
+// lang:V26 p4rt:AP12: members, groups with weights, one profile for two tables.
 func TestSelectors(t *testing.T) {
 	eachRack(t, "objects.p4", func(r *rack) {
 		rnd := rand.New(rand.NewPCG(1, 2))
@@ -219,7 +219,7 @@ func TestSelectors(t *testing.T) {
 	})
 }
 
-// A table whose profile has no groups; its default has an action of its own.
+// lang:V25: a table whose profile has no groups; its default has an action of its own.
 func TestActionProfile(t *testing.T) {
 	eachRack(t, "objects.p4", func(r *rack) {
 		r.member("I.plain", 1, "I.both", "0011", "000000000000000001")
@@ -235,7 +235,7 @@ func TestActionProfile(t *testing.T) {
 	})
 }
 
-// RFC 2698 to the token, over rates of all sizes and times that jump.
+// lang:V22 lang:V23 p4rt:MT10: RFC 2698 to the token, over rates of all sizes and times that jump.
 func TestMarkers(t *testing.T) {
 	eachRack(t, "objects.p4", func(r *rack) {
 		rnd := rand.New(rand.NewPCG(3, 4))
@@ -282,6 +282,7 @@ func TestMarkers(t *testing.T) {
 	})
 }
 
+// lang:V29: messages leave with the values that fields have at the call.
 func TestMessages(t *testing.T) {
 	eachRack(t, "objects.p4", func(r *rack) {
 		b := request(7, 1, 1, 0, 0)
@@ -299,6 +300,7 @@ func TestMessages(t *testing.T) {
 	})
 }
 
+// p4rt:IT4: entries know when they were hit.
 func TestHits(t *testing.T) {
 	eachRack(t, "objects.p4", func(r *rack) {
 		i, _ := r.table("I.aging")
@@ -319,7 +321,7 @@ func TestHits(t *testing.T) {
 	})
 }
 
-// Registers of structs and headers, and of no cells at all.
+// lang:V24: registers of structs and headers, and of no cells at all.
 func TestCells(t *testing.T) {
 	eachRack(t, "objects.p4", func(r *rack) {
 		rnd := rand.New(rand.NewPCG(5, 6))

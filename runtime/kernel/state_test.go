@@ -137,7 +137,7 @@ func is(t *testing.T, err, want error) {
 	}
 }
 
-// Members, groups with weights, and what may be deleted when.
+// p4rt:AP12: members, groups with weights, and what may be deleted when.
 func TestSelectorLive(t *testing.T) {
 	eachHook(t, func(t *testing.T, hook string) {
 		b := newStateful(t, hook)
@@ -194,7 +194,7 @@ func TestSelectorLive(t *testing.T) {
 	})
 }
 
-// A member whose port has no carrier, or is not attached, is passed over.
+// p4rt:AP12: a member whose port has no carrier, or is not attached, is passed over.
 func TestWatchPort(t *testing.T) {
 	netnstest.NeedBPF(t)
 	b := newStateful(t, "tc")
@@ -229,7 +229,7 @@ func TestWatchPort(t *testing.T) {
 	}
 }
 
-// Meters mark; their buckets go on over a change of the pipeline while the rates
+// p4rt:MT10: meters mark; their buckets go on over a change of the pipeline while the rates
 // stay, and are full after a change of the rates.
 func TestMeterLive(t *testing.T) {
 	eachHook(t, func(t *testing.T, hook string) {
@@ -330,6 +330,7 @@ func TestDigestLive(t *testing.T) {
 	})
 }
 
+// p4rt:IT4: entries that nobody hits are told, once.
 func TestIdleLive(t *testing.T) {
 	eachHook(t, func(t *testing.T, hook string) {
 		b := newStateful(t, hook)
