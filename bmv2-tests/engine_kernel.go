@@ -169,9 +169,10 @@ func (k *kernelEngine) fill(i int) error {
 		}
 	}
 	if packed, ok := t.Engine.(backend.Packed); ok {
-		return backend.Pack(packed, c.Entries, func(m *backend.MapSpec, key, value []byte) error {
+		_, err := backend.Pack(packed, c.Entries, func(m *backend.MapSpec, key, value []byte) error {
 			return k.maps[m.Name].Put(key, value)
 		})
+		return err
 	}
 	lin, ok := t.Engine.(*backend.Linear)
 	if !ok {

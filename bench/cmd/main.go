@@ -37,6 +37,7 @@ func (l *list) Set(s string) error {
 
 type options struct {
 	run      *regexp.Regexp
+	pattern  string
 	hooks    []bench.Hook
 	sizes    []int
 	off      [][]string
@@ -59,10 +60,10 @@ type one struct {
 
 func parse(args []string) (*options, error) {
 	var o options
-	var pattern, sizes, hooks string
+	var sizes, hooks string
 	var off, peers list
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&pattern, "run", "", "only scenarios whose NAME/HOOK/ENTRIES matches this regular expression")
+	f.StringVar(&o.pattern, "run", "", "only scenarios whose NAME/HOOK/ENTRIES matches this regular expression")
 	f.StringVar(&hooks, "hooks", "xdp,tc", "hooks to measure")
 	f.StringVar(&sizes, "sizes", "", "numbers of entries, in place of each scenario's own")
 	f.Var(&off, "off", "the router also without this optimisation (A+B: without both; all: without each in turn)")
@@ -86,7 +87,7 @@ func parse(args []string) (*options, error) {
 		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
 	var err error
-	if o.run, err = regexp.Compile(pattern); err != nil {
+	if o.run, err = regexp.Compile(o.pattern); err != nil {
 		return nil, fmt.Errorf("-run: %w", err)
 	}
 	for h := range strings.SplitSeq(hooks, ",") {
@@ -148,6 +149,21 @@ func (o *options) scenarios() ([]one, error) {
 		add("router", []int{1, 1000, 10000, 100000}, func(n int) (*ref.Scenario, error) {
 			return p4prog.Router(o.router, h, n, o.off, o.parts)
 		})
+	}
+	for _, h := range o.hooks {
+		// By name only: they take long to fill.
+		for _, w := range p4prog.Workloads() {
+			sizes := w.Sizes
+			if o.sizes != nil {
+				sizes = o.sizes
+			}
+			for _, n := range sizes {
+				x := one{fmt.Sprintf("%s/%s/%d", w.Name, h, n), func() (*ref.Scenario, error) { return w.Scenario(h, n) }}
+				if o.pattern != "" && o.run.MatchString(x.name) {
+					all = append(all, x)
+				}
+			}
+		}
 	}
 	if len(all) == 0 {
 		return nil, errors.New("no scenario has such a name: see -list")

@@ -24,6 +24,8 @@ type Options struct {
 	// Maps are maps of an earlier Program with the same layout, to be used in place
 	// of new ones: two compilations then share their content.
 	Maps map[string]*ebpf.Map
+	// Plain: match structures that are the kernel's own tables, or are scanned.
+	Plain bool
 }
 
 // Program is a loaded program with its maps.
@@ -74,7 +76,7 @@ func Load(p *ir.Program, content []packetcase.Content, o Options) (*Program, err
 	if err != nil {
 		return nil, err
 	}
-	l, err := backend.PlanLayout(p, ncpu)
+	l, err := plan(p, content, ncpu, o.Plain)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +102,31 @@ func Load(p *ir.Program, content []packetcase.Content, o Options) (*Program, err
 		return nil, err
 	}
 	return x, nil
+}
+
+// plan lays tables out so that content fits: as nicd does when a pipeline is set.
+func plan(p *ir.Program, content []packetcase.Content, ncpu int, plain bool) (*backend.Layout, error) {
+	opt := backend.LayoutOptions{Plain: plain, Hints: map[int]backend.Hint{}}
+again:
+	l, err := backend.PlanLayoutFor(p, ncpu, opt)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range l.Tables {
+		e, ok := t.Engine.(backend.Packed)
+		if !ok {
+			continue
+		}
+		w, err := backend.Pack(e, content[i].Entries, func(*backend.MapSpec, []byte, []byte) error { return nil })
+		if hint, ok := w.Grow(); ok && errors.Is(err, backend.ErrNoRoom) {
+			opt.Hints[i] = hint
+			goto again
+		}
+		if err != nil {
+			return nil, fmt.Errorf("table %s: %w", t.IR.Name, err)
+		}
+	}
+	return l, nil
 }
 
 func (x *Program) load(content []packetcase.Content, hook backend.Hook) error {
@@ -237,7 +264,8 @@ func (x *Program) fill(t *backend.Table, c packetcase.Content) error {
 	}
 	switch e := t.Engine.(type) {
 	case backend.Packed:
-		return backend.Pack(e, c.Entries, func(m *backend.MapSpec, key, value []byte) error { return x.Maps[m.Name].Put(key, value) })
+		_, err := backend.Pack(e, c.Entries, func(m *backend.MapSpec, key, value []byte) error { return x.Maps[m.Name].Put(key, value) })
+		return err
 	case backend.Keyed:
 		for i := range c.Entries {
 			k, err := e.EncodeKey(&c.Entries[i])

@@ -55,8 +55,8 @@ type Writer interface {
 }
 
 // Pack fills maps that are all zero and that no program reads yet; put writes one
-// element.
-func Pack(e Packed, entries []ir.Entry, put func(m *MapSpec, key, value []byte) error) error {
+// element. It gives the writer, which says what to do about ErrNoRoom (Grow).
+func Pack(e Packed, entries []ir.Entry, put func(m *MapSpec, key, value []byte) error) (Writer, error) {
 	values := map[*MapSpec][]byte{}
 	w := e.NewWriter(WriterEnv{
 		Value: func(m *MapSpec) []byte {
@@ -76,18 +76,18 @@ func Pack(e Packed, entries []ir.Entry, put func(m *MapSpec, key, value []byte) 
 	})
 	for i := range entries {
 		if err := w.Insert(&entries[i]); err != nil {
-			return err
+			return w, err
 		}
 	}
 	if err := w.Flush(); err != nil {
-		return err
+		return w, err
 	}
 	for _, m := range e.Maps() {
 		if v := values[m]; v != nil {
 			if err := put(m, make([]byte, 4), v); err != nil {
-				return err
+				return w, err
 			}
 		}
 	}
-	return nil
+	return w, nil
 }
