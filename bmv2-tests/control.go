@@ -206,7 +206,7 @@ func (k *kernelEngine) member(in *backend.Instance, id uint32, e ir.Entry) (uint
 func (k *kernelEngine) dataWord(t *backend.Table, e ir.Entry) (uint64, error) {
 	word, needsSlot := t.EncodeWord(&e, e.Handle)
 	if needsSlot {
-		return word, k.put(t.Data, e.Handle, t.EncodeData(&e))
+		return word, k.put(t.Data, t.DataBase+e.Handle, t.EncodeData(&e))
 	}
 	return word, nil
 }

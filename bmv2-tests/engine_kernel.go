@@ -155,7 +155,7 @@ func (k *kernelEngine) fill(i int) error {
 		if err != nil {
 			return err
 		}
-		if err := k.maps[t.Entry.Name].Put(e.Handle, word); err != nil {
+		if err := k.maps[t.Entry.Name].Put(t.EntryBase+e.Handle, word); err != nil {
 			return err
 		}
 		if keyed, ok := t.Engine.(backend.Keyed); ok && e.Handle != 0 {

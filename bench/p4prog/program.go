@@ -247,12 +247,12 @@ func (x *Program) fill(t *backend.Table, c packetcase.Content) error {
 	write := func(e *ir.Entry) error {
 		w, needs := t.EncodeWord(e, slot)
 		if needs {
-			if err := x.Maps[t.Data.Name].Put(slot, t.EncodeData(e)); err != nil {
+			if err := x.Maps[t.Data.Name].Put(t.DataBase+slot, t.EncodeData(e)); err != nil {
 				return err
 			}
 			slot++
 		}
-		return x.Maps[t.Entry.Name].Put(e.Handle, w)
+		return x.Maps[t.Entry.Name].Put(t.EntryBase+e.Handle, w)
 	}
 	if err := write(&c.Default); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 type mapped struct {
 	raw    []byte
 	stride int // bytes from one value to the next
+	base   int // where value 0 is, in a map that tables share
 }
 
 func mapArray(m *ebpf.Map) (*mapped, error) {
@@ -40,7 +41,7 @@ func (m *mapped) close() error {
 
 // word points to word w of value i. The slice bounds are checked.
 func (m *mapped) word(i uint32, w int) *uint64 {
-	off := int(i)*m.stride + 8*w
+	off := (m.base+int(i))*m.stride + 8*w
 	return (*uint64)(unsafe.Pointer(&m.raw[off : off+8][0]))
 }
 
@@ -49,6 +50,6 @@ func (m *mapped) store(i uint32, w int, v uint64) { atomic.StoreUint64(m.word(i,
 
 // value is the bytes of value i; only for values that no program reads yet.
 func (m *mapped) value(i uint32) []byte {
-	off := int(i) * m.stride
+	off := (m.base + int(i)) * m.stride
 	return m.raw[off : off+m.stride]
 }

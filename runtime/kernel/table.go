@@ -87,6 +87,10 @@ func (g *generation) openTable(l *backend.Table) (*table, error) {
 			return nil, errors.Join(err, t.close())
 		}
 	}
+	t.entry.base = int(l.EntryBase)
+	if t.data != nil {
+		t.data.base = int(l.DataBase)
+	}
 	return t, nil
 }
 

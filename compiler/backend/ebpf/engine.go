@@ -223,6 +223,7 @@ func (noEngine) Maps() []*MapSpec { return nil }
 type arrayEngine struct {
 	keyLayout
 	spec *MapSpec
+	base uint32 // where the table's elements begin
 }
 
 func (e *arrayEngine) Kind() Kind       { return KindArray }
@@ -235,14 +236,14 @@ func (e *arrayEngine) AppendKey(dst []byte, en *ir.Entry) ([]byte, error) {
 	if err := e.complete(en); err != nil {
 		return dst, err
 	}
-	return nativeEndian.AppendUint32(dst, uint32(limbOf(en.Match[0].Value, 0, 1, e.width[0]))), nil
+	return nativeEndian.AppendUint32(dst, e.base+uint32(limbOf(en.Match[0].Value, 0, 1, e.width[0]))), nil
 }
 
 func (e *arrayEngine) DecodeKey(key []byte) ([]ir.Match, error) {
 	if len(key) != 4 {
 		return nil, fmt.Errorf("table %s: key of %d bytes, want 4", e.table.Name, len(key))
 	}
-	return []ir.Match{{Value: limbsToBytes([]uint64{uint64(nativeEndian.Uint32(key))}, e.width[0])}}, nil
+	return []ir.Match{{Value: limbsToBytes([]uint64{uint64(nativeEndian.Uint32(key) - e.base)}, e.width[0])}}, nil
 }
 
 // hashEngine looks all keys up in a kernel hash table. The limbs lie in the key

@@ -15,9 +15,9 @@ func (noEngine) emit(g *gen, _ []vreg, handle vreg) { g.opaque(handle, 0) }
 
 func (e *arrayEngine) emit(g *gen, keys []vreg, handle vreg) {
 	if len(keys) == 0 {
-		g.storeImm(fp, 0, 0, asm.Word)
+		g.storeImm(fp, 0, int64(e.base), asm.Word)
 	} else {
-		g.store(fp, 0, keys[0], asm.Word)
+		g.store(fp, 0, g.fromBase(keys[0], e.base), asm.Word)
 	}
 	g.handleOf(g.lookupKey(e.spec.Name), handle)
 }

@@ -54,8 +54,19 @@ func (g *gen) entryWord(v *ssa.Value) {
 	if t == nil {
 		return
 	}
-	p := g.element(t.Entry.Name, g.use(v.Args[0]), g.abortBlk)
+	p := g.element(t.Entry.Name, g.fromBase(g.use(v.Args[0]), t.EntryBase), g.abortBlk)
 	g.load(g.result(v), p, 0, asm.DWord)
+}
+
+// fromBase is an index in a map that tables share.
+func (g *gen) fromBase(index vreg, base uint32) vreg {
+	if base == 0 {
+		return index
+	}
+	t := g.scalar()
+	g.mov(t, index)
+	g.aluImm(asm.Add, t, int64(base))
+	return t
 }
 
 func (g *gen) actionArg(v *ssa.Value) {
@@ -84,7 +95,7 @@ func (g *gen) actionArg(v *ssa.Value) {
 	p, ok := g.slots[word]
 	if !ok {
 		// The low half of the word is the slot.
-		p = g.element(t.Data.Name, g.use(word), g.abortBlk)
+		p = g.element(t.Data.Name, g.fromBase(g.use(word), t.DataBase), g.abortBlk)
 		g.slots[word] = p
 	}
 	g.load(g.result(v), p, l.Off, sizeOf(l.Size))

@@ -159,9 +159,9 @@ func (k *kernel) insert(table int, e ir.Entry) {
 	tl := k.l.Tables[table]
 	w, needs := tl.EncodeWord(&e, e.Handle)
 	if needs {
-		k.put(tl.Data.Name, e.Handle, tl.EncodeData(&e))
+		k.put(tl.Data.Name, tl.DataBase+e.Handle, tl.EncodeData(&e))
 	}
-	k.put(tl.Entry.Name, e.Handle, w)
+	k.put(tl.Entry.Name, tl.EntryBase+e.Handle, w)
 	if _, ok := tl.Engine.(Packed); ok && e.Handle != 0 {
 		if err := errors.Join(k.writer(table).Insert(&e), k.writer(table).Flush()); err != nil {
 			k.t.Fatal(err)

@@ -72,18 +72,21 @@ type Layout struct {
 // Table is the layout of one table: a match structure that gives handles, and
 // per handle the entry's word, action data and counter (D2, D12).
 type Table struct {
-	Index   int
-	IR      *ir.Table
-	Size    uint32 // entries; handles are 1..Size, 0 is the default action
-	Engine  Engine
-	Entry   *MapSpec // ARRAY of u64 words, mmapable, index = handle
-	Data    *MapSpec // ARRAY of action data, mmapable, index = slot; nil when every action packs
-	Slots   uint32   // number of action-data slots; 0 without Data
-	Counter *CounterLayout
-	Learn   *LearnLayout // of a table that packets add to; nil
-	Meter   *MeterLayout // direct meter; nil without
-	Hits    *MapSpec     // ARRAY of u64, mmapable, by handle: when the entry was hit, in nanoseconds since boot; nil without idle timeouts
-	Actions []Action
+	Index  int
+	IR     *ir.Table
+	Size   uint32 // entries; handles are 1..Size, 0 is the default action
+	Engine Engine
+	Entry  *MapSpec // ARRAY of u64 words, mmapable, index = handle
+	Data   *MapSpec // ARRAY of action data, mmapable, index = slot; nil when every action packs
+	Slots  uint32   // number of action-data slots; 0 without Data
+	// EntryBase and DataBase are where the table's elements begin in Entry and Data,
+	// which programs with many tables share.
+	EntryBase, DataBase uint32
+	Counter             *CounterLayout
+	Learn               *LearnLayout // of a table that packets add to; nil
+	Meter               *MeterLayout // direct meter; nil without
+	Hits                *MapSpec     // ARRAY of u64, mmapable, by handle: when the entry was hit, in nanoseconds since boot; nil without idle timeouts
+	Actions             []Action
 }
 
 // Action is how one action's parameters lie in the entry.
@@ -193,6 +196,7 @@ func PlanLayoutFor(p *ir.Program, ncpu int, o LayoutOptions) (*Layout, error) {
 		l.ValueSets = append(l.ValueSets, t)
 	}
 	l.Digests = planDigests(p)
+	l.share()
 	return l, nil
 }
 
@@ -227,7 +231,7 @@ func (l *Layout) Maps() []*MapSpec {
 		ms = append(ms, t.Entry)
 	}
 	ms = append(ms, l.stateMaps()...)
-	return append(ms, constMap())
+	return append(onceEach(ms), constMap())
 }
 
 // Digest names the whole layout: equal digests mean equal maps and encodings.

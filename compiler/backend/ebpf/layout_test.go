@@ -2,10 +2,13 @@ package ebpf
 
 import (
 	"bytes"
+	"fmt"
 	"math/big"
 	"testing"
 
 	"github.com/p4nic/p4nic/compiler/ir"
+	"github.com/p4nic/p4nic/compiler/ssa"
+	"github.com/p4nic/p4nic/internal/netnstest"
 )
 
 func key(name string, w int, k ir.MatchKind) ir.Key {
@@ -273,5 +276,58 @@ func TestInstances(t *testing.T) {
 				t.Errorf("got %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+// A program with more tables than the kernel lets it have maps: they share, and
+// each finds its own entries.
+func TestSharedMaps(t *testing.T) {
+	netnstest.NeedBPF(t)
+	const n = 40
+	var tabs []*ir.Table
+	for i := range n {
+		// In turns by array and by hash, with small and large actions.
+		tabs = append(tabs, table(fmt.Sprintf("t%d", i), 16, []ir.Key{key("a", 16+16*(i&1), ir.MatchExact)}, action("NoAction"), action("a", 48+8*(i&2), 32)))
+	}
+	l := plan(t, tabs...)
+	if m := len(l.Maps()); m > maxMaps-otherMaps {
+		t.Fatalf("%d maps", m)
+	}
+	fn := newFn(l)
+	entry, ok, short := fn.block("entry"), fn.block("ok", ssa.Ptr), fn.block("short")
+	short.drop(ssa.DropParser)
+	entry.check(entry.c(32, 0), 8, to(ok), to(short))
+	v := ok.load(ok.param(0), 0, 8)
+	sum := ok.c(32, 0)
+	for i, tab := range tabs {
+		k := ok.op(ssa.OpTrunc, ssa.Type(16+16*(i&1)), v)
+		word := ok.sym(ssa.OpEntry, 64, tab, ok.sym(ssa.OpLookup, 32, tab, k))
+		arg := ok.sym(ssa.OpActionArg, 32, tab, word)
+		arg.Action, arg.Param = 1, 1
+		sum = ok.op(ssa.OpAdd, 32, sum, arg)
+	}
+	ok.output(sum)
+	k := compileLoad(t, fn.Func, l, Options{Hook: XDP, StartOffset: 14, Harness: true})
+	want := make([]int, 20)
+	for i := range tabs {
+		for h := range uint32(16) {
+			e := ir.Entry{Handle: h, Action: 1, Args: [][]byte{{byte(i)}, {0, byte(i), 1, byte(h)}}}
+			at := uint32(0)
+			if h > 0 {
+				at = (h*7+uint32(i))%15 + 1 // another key in each table
+				e.Match = []ir.Match{{Value: []byte{byte(at)}}}
+			}
+			want[at] += i<<16 | 1<<8 | int(h)
+			k.insert(i, e)
+		}
+	}
+	for h := range 20 {
+		w := want[h]
+		if h > 15 {
+			w = want[0]
+		}
+		if got, _ := k.run(0, []byte{0, 0, 0, 0, 0, 0, 0, byte(h)}); got != w {
+			t.Errorf("key %d: %#x, want %#x", h, got, w)
+		}
 	}
 }
