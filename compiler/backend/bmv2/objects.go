@@ -55,7 +55,7 @@ func (c *code) objects(s *ir.ExternCall) bool {
 	if s.Object != nil {
 		return c.method(s)
 	}
-	if at := psaFunctions(s.Name); at != nil {
+	if isPSAFunction(s.Name) {
 		c.psaFunction(s)
 		return true
 	}
@@ -232,18 +232,14 @@ func (c *code) meter(object obj, s *ir.ExternCall) {
 	}
 }
 
-// psaFunctions gives for a function that tells a deparser the packet's fate the
-// names of its structs' fields that decide it.
-func psaFunctions(name string) []string {
+// isPSAFunction tells whether a function tells a deparser the packet's fate, as the
+// fields of its structs decide it.
+func isPSAFunction(name string) bool {
 	switch name {
-	case "psa_clone_i2e", "psa_clone_e2e":
-		return []string{"clone"}
-	case "psa_resubmit", "psa_normal":
-		return []string{"drop", "resubmit"}
-	case "psa_recirculate":
-		return []string{"drop", "egress_port"}
+	case "psa_clone_i2e", "psa_clone_e2e", "psa_resubmit", "psa_normal", "psa_recirculate":
+		return true
 	}
-	return nil
+	return false
 }
 
 // psaFunction computes such a function from the fields, which are a list by now.
