@@ -310,14 +310,14 @@ func TestClassesFull(t *testing.T) {
 			t.Errorf("key %d gives %d", h, got)
 		}
 	}
-	wide := table("r", 1000, []ir.Key{key("a", 128, ir.MatchRange), key("b", 128, ir.MatchRange), key("c", 128, ir.MatchRange), key("d", 128, ir.MatchRange)}, action("NoAction"))
+	wide := table("r", 1000, []ir.Key{key("a", 128, ir.MatchRange), key("b", 128, ir.MatchRange), key("c", 128, ir.MatchRange)}, action("NoAction"))
 	w = plan(t, wide).Tables[0].Engine.(*Classes).NewWriter(newMemory().env())
 	lo, hi := make([]byte, 16), make([]byte, 16)
 	for i := range lo {
 		lo[i], hi[i] = 1, 0xf1
 	}
 	m := ir.Match{Value: lo, Mask: hi}
-	if err := w.Insert(&ir.Entry{Handle: 1, Priority: 1, Match: []ir.Match{m, m, m, m}}); !errors.Is(err, ErrNoRoom) {
+	if err := w.Insert(&ir.Entry{Handle: 1, Priority: 1, Match: []ir.Match{m, m, m}}); !errors.Is(err, ErrNoRoom) {
 		t.Error(err)
 	}
 }
