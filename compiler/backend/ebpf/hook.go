@@ -58,7 +58,6 @@ func (g *gen) prologue() {
 	switch {
 	case g.stage > 0:
 		g.enterStage()
-		g.pullHead(g.abortBlk)
 	case g.o.Hook == TC:
 		g.tcLinear()
 	}
@@ -83,6 +82,7 @@ func (g *gen) prologue() {
 	switch {
 	case g.stage > 0:
 		g.stageLengths()
+		g.pullHead(g.abortBlk) // counts
 	case g.o.Hook == XDP:
 		g.xdpLengths()
 	default:

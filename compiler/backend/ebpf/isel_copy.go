@@ -47,8 +47,10 @@ const machineStack = 160
 
 // enterStage reads what the machine left for the stage.
 func (g *gen) enterStage() {
-	g.ctl = g.machElemAt(MapMachine, 0)
-	g.frame = g.machElem(MapJobs, g.word(g.ctl, ctlJob))
+	g.useMap(MapMachine)
+	g.useMap(MapJobs)
+	g.ctl = g.elemAt(MapMachine, 0, g.nextBlk)
+	g.frame = g.elem(MapJobs, g.word(g.ctl, ctlJob), g.nextBlk)
 }
 
 // machElem looks up a map of the machine.

@@ -373,3 +373,36 @@ func TestCopiesLimit(t *testing.T) {
 		}
 	})
 }
+
+// The verifier takes what runs on netdevs, too.
+func TestCopiesVerify(t *testing.T) {
+	netnstest.NeedBPF(t)
+	for _, h := range []Hook{XDP, TC} {
+		for name, text := range map[string]string{
+			"rewrite": forkAll("  v8 = job.32 aux=0\n  jobstore v8, v4 aux=24\n  v9 = replicate.1 v8, v4 n=1\n", rewrite, 32),
+			"rounds":  forkAll("  v8 = job.32 aux=0\n  jobstore v8, v4 aux=24\n  v9 = ingressport.32\n  jobstore v8, v9 aux=32\n", rounds, 40),
+			"drop":    forkAll("  v8 = job.32 aux=0\n", "stage \"s\" frame=24\nb0:\n  drop program\n", 24),
+			"branch": forkAll("  v8 = job.32 aux=0\n", `stage "s" frame=24
+b0:
+  v1 = const.32 aux=0
+  check v1 n=20 -> b1, b2
+b1(v2:ptr):
+  v3 = load.8 v2 aux=9 n=1
+  v4 = zext.32 v3
+  check v4 n=4 -> b3, b2
+b3(v5:ptr):
+  v6 = load.32 v5 aux=0 n=4
+  output v6
+b2:
+  drop parser
+`, 24),
+		} {
+			t.Run(h.String()+"/"+name, func(t *testing.T) {
+				l := plan(t)
+				f, err := ssa.Parse(text, l.Prog)
+				netnstest.Check(t, err)
+				compileLoad(t, f, l, Options{Hook: h})
+			})
+		}
+	}
+}
