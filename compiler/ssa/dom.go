@@ -6,7 +6,30 @@ type domTree struct {
 	order []*Block // reverse postorder
 	num   map[*Block]int
 	idom  []int
-	depth []int
+	// first and last number the blocks below a block in the tree.
+	first, last []int
+}
+
+// number gives each block the range of numbers of the blocks that it dominates.
+func (d *domTree) number() {
+	n := len(d.order)
+	size := make([]int, n) // blocks below, itself included
+	for i := n - 1; i >= 0; i-- {
+		size[i]++
+		if i > 0 {
+			size[d.idom[i]] += size[i]
+		}
+	}
+	d.first, d.last = make([]int, n), make([]int, n)
+	free := make([]int, n) // first number for the next block below
+	for i := range n {
+		if i > 0 {
+			d.first[i] = free[d.idom[i]]
+			free[d.idom[i]] += size[i]
+		}
+		d.last[i] = d.first[i] + size[i] - 1
+		free[i] = d.first[i] + 1
+	}
 }
 
 func newDomTree(f *Func) *domTree {
@@ -59,10 +82,7 @@ func newDomTree(f *Func) *domTree {
 			}
 		}
 	}
-	d.depth = make([]int, len(d.order))
-	for i := 1; i < len(d.order); i++ {
-		d.depth[i] = d.depth[d.idom[i]] + 1
-	}
+	d.number()
 	return d
 }
 
@@ -85,8 +105,5 @@ func (d *domTree) dominates(a, b *Block) bool {
 	if !okA || !okB {
 		return false
 	}
-	for d.depth[y] > d.depth[x] {
-		y = d.idom[y]
-	}
-	return x == y
+	return d.first[x] <= d.first[y] && d.first[y] <= d.last[x]
 }
