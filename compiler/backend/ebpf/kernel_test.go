@@ -23,6 +23,7 @@ type kernel struct {
 	off     int
 	// writers of the tables with one, by table
 	writers map[int]Writer
+	grace   func() error
 }
 
 // writer is table i's, on the memory of its maps.
@@ -35,6 +36,13 @@ func (k *kernel) writer(i int) Writer {
 		return w
 	}
 	epoch := uint64(1)
+	k.grace = func() error {
+		epoch++
+		if _, _, e := unix.Syscall(unix.SYS_MEMBARRIER, 1, 0, 0); e != 0 {
+			return e
+		}
+		return nil
+	}
 	w := k.l.Tables[i].Engine.(Packed).NewWriter(WriterEnv{
 		Value: func(m *MapSpec) []byte {
 			size := (int(m.ValueSize) + 8 + unix.Getpagesize() - 1) &^ (unix.Getpagesize() - 1)
@@ -48,13 +56,7 @@ func (k *kernel) writer(i int) Writer {
 		Put:    func(m *MapSpec, key []byte, v uint32) error { return k.maps[m.Name].Put(key, v) },
 		Delete: func(m *MapSpec, key []byte) error { return k.maps[m.Name].Delete(key) },
 		Epoch:  func() uint64 { return epoch },
-		Grace: func() error {
-			epoch++
-			if _, _, e := unix.Syscall(unix.SYS_MEMBARRIER, 1, 0, 0); e != 0 {
-				return e
-			}
-			return nil
-		},
+		Grace:  k.grace,
 	})
 	w.Live()
 	k.writers[i] = w
