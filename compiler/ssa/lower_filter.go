@@ -14,12 +14,7 @@ import (
 const portHost = 509
 
 // filterArch is what these architectures see of their blocks.
-type filterArch struct {
-	marked       int // leaf: ubpf: mark_to_drop
-	trim, trimTo int // leaves: ubpf: truncate was called, and to which length
-}
-
-func (a *filterArch) assigned(*lowerer, *ir.Assign) {}
+type filterArch struct{}
 
 // ebpfFilter: what the filter accepts leaves as it came in.
 func (l *lowerer) ebpfFilter() {

@@ -378,8 +378,6 @@ func (a *p4nic) parkFinish(l *lowerer) {
 	l.next()
 }
 
-func (a *p4nic) assigned(*lowerer, *ir.Assign) {}
-
 func (a *p4nic) extern(l *lowerer, s *ir.ExternCall) bool {
 	main := func() {
 		if a.inEgress {

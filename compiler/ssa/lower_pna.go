@@ -368,8 +368,6 @@ func (l *lowerer) pnaSend() {
 	}
 }
 
-func (a *pna) assigned(*lowerer, *ir.Assign) {}
-
 func (a *pna) extern(l *lowerer, s *ir.ExternCall) bool {
 	switch s.Name {
 	case "drop_packet", "recirculate", "send_to_port", "mirror_packet":

@@ -175,14 +175,6 @@ func (n *node) plainLeaves(rel int, visit func(rel int)) {
 	}
 }
 
-// leafCount is the number of leaves of a variable, 0 for nil.
-func (v *variable) leafCount() int {
-	if v == nil {
-		return 0
-	}
-	return v.node.n
-}
-
 func (l *lowerer) flagLeaf(name string) int {
 	return l.leaves(&node{kind: nodeScalar, w: 1, n: 1}, name)
 }
