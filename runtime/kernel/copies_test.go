@@ -3,7 +3,12 @@ package kernel
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -221,4 +226,137 @@ func hostSocket(t testing.TB, n *netns.NS, dev string) int {
 	netnstest.Check(t, unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 2}))
 	netnstest.Check(t, unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: 34997>>8 | 34997&0xff<<8, Ifindex: ix}))
 	return fd
+}
+
+// The second dispatcher of a port with XDP comes with a program that makes copies,
+// is adopted by the next process, and goes with the port.
+func TestHandoverComesAndGoes(t *testing.T) {
+	b := newBench(t)
+	load := func(p *Plane, seq uint64) {
+		t.Helper()
+		p.codegen = compileText(copying)
+		g, err := p.Prepare(dataplane.Config{Program: empty(), Sequence: seq})
+		netnstest.Check(t, err)
+		netnstest.Check(t, g.(*generation).SetMulticastGroup(7, []ir.Replica{{Port: 1, Instance: 2}}))
+		netnstest.Check(t, g.Commit())
+	}
+	second := func(p *Plane, want ...string) {
+		t.Helper()
+		pins, err := filepath.Glob(p.dir("links", "handover_*"))
+		netnstest.Check(t, err)
+		if p.noTCX {
+			return // no links
+		}
+		for i := range pins {
+			pins[i] = filepath.Base(pins[i])
+		}
+		if !slices.Equal(pins, want) {
+			t.Errorf("second dispatchers %v, want %v", pins, want)
+		}
+	}
+	names := []string{fmt.Sprintf("handover_%d", b.ifindex[0]), fmt.Sprintf("handover_%d", b.ifindex[1])}
+	slices.Sort(names)
+	p, err := b.open("nic0")
+	netnstest.Check(t, err)
+	netnstest.Check(t, p.Attach(dataplane.Port{Number: 0, Netdev: "p0", Hook: "xdp"}))
+	second(p)
+	load(p, 1)
+	second(p, fmt.Sprintf("handover_%d", b.ifindex[0]))
+	netnstest.Check(t, p.Attach(dataplane.Port{Number: 1, Netdev: "p1", Hook: "xdp"}))
+	second(p, names...)
+	netnstest.Check(t, p.Close())
+
+	p = b.mustOpen()
+	second(p, names...)
+	in, out := netnstest.Packets(t, b.far[0], "eth0"), netnstest.Packets(t, b.far[1], "eth0")
+	send := func(n uint64) {
+		t.Helper()
+		frame := netnstest.Frame([6]byte{2, 0, 0, 0, 1, 0}, [6]byte{2, 0, 0, 0, 2, 0}, n)
+		binary.BigEndian.PutUint16(frame[12:], 34997)
+		netnstest.Check(t, in.Send(frame))
+		got, err := out.Recv(time.Now().Add(2 * time.Second))
+		if w := copyFrame(frame, 2, 0); err != nil || !bytes.Equal(got, w) {
+			t.Fatalf("%v\ngot  %x\nwant %x", err, got, w)
+		}
+	}
+	send(1) // of the generation that the old process loaded
+	load(p, 2)
+	send(2)
+	netnstest.Check(t, p.Attach(dataplane.Port{Number: 0, Netdev: "p0", Hook: "tc"}))
+	second(p, fmt.Sprintf("handover_%d", b.ifindex[1]))
+	send(3)
+	netnstest.Check(t, p.Detach(1))
+	netnstest.Check(t, p.Detach(0))
+	second(p)
+}
+
+// mirroring sends every frame from port to port, and before that to clone session 8.
+const mirroring = `func "t" image=64 frame=24
+b0:
+  v1 = ingressport.32
+  v2 = const.32 aux=1
+  v3 = sub.32 v2, v1
+  v4 = const.32 aux=8
+  v5 = job.32 aux=0
+  v6 = replicate.1 v5, v4 n=1
+  v7 = job.32 aux=0
+  jobstore v7, v3
+  next
+stage "egress" image=64 frame=24
+b0:
+  v1 = frame.32 aux=0
+  v2 = frame.32 aux=8
+  v3 = trim.1 v2
+  branch v3 -> b1, b2
+b1:
+  output v1
+b2:
+  drop resize
+`
+
+// A mirror that cuts its copies leaves what it copies whole, GSO frames too.
+func TestCutMirrorOfGSO(t *testing.T) {
+	b := newBench(t)
+	p := b.mustOpen()
+	p.codegen = compileText(mirroring)
+	b.attach(p, "tc")
+	g, err := p.Prepare(dataplane.Config{Program: empty(), Sequence: 1})
+	netnstest.Check(t, err)
+	netnstest.Check(t, g.(*generation).SetCloneSession(8, ir.CloneSession{Truncate: 60, Replicas: []ir.Replica{{Port: 0}, {Port: 0}}}))
+	netnstest.Check(t, g.Commit())
+	for i, n := range b.far {
+		netnstest.Check(t, n.AddAddr("eth0", fmt.Sprintf("10.9.0.%d/24", i+1)))
+		netnstest.Check(t, n.AddNeighbour("eth0", fmt.Sprintf("10.9.0.%d", 2-i), fmt.Sprintf("02:00:00:00:02:0%d", 1-i)))
+	}
+	const size = 4 << 20
+	var ln net.Listener
+	netnstest.Check(t, b.far[1].Do(func() (err error) { ln, err = net.Listen("tcp", "10.9.0.2:0"); return }))
+	defer ln.Close()
+	done := make(chan error, 1)
+	go func() {
+		c, err := ln.Accept()
+		if err == nil {
+			_, err = io.CopyN(io.Discard, c, size)
+			err = errors.Join(err, c.Close())
+		}
+		done <- err
+	}()
+	netnstest.Check(t, b.far[0].Do(func() error {
+		c, err := net.DialTimeout("tcp", ln.Addr().String(), 5*time.Second)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		netnstest.Check(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+		_, err = c.Write(make([]byte, size))
+		return err
+	}))
+	netnstest.Check(t, <-done)
+	drops, err := p.Drops()
+	netnstest.Check(t, err)
+	for i, d := range drops {
+		if d.Packets != 0 {
+			t.Errorf("%d packets dropped for reason %d", d.Packets, i)
+		}
+	}
 }
