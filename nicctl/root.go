@@ -70,7 +70,10 @@ func newRoot() *cobra.Command {
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newCheckCommand(), newFmtCommand(), newLSPCommand(), newBuildCommand(), newTestCommand(),
-		newLoadCommand(), newTableCommand(), newCountersCommand(), newRouteCommand(), newGetCommand(), newWatchCommand(), newStatusCommand(), newDetachCommand(),
+		newLoadCommand(), newTableCommand(), newCountersCommand(),
+		newObjectCommand(multicastWords()), newObjectCommand(sessionWords()), newObjectCommand(memberWords()), newObjectCommand(selectorWords()),
+		newObjectCommand(meterWords()), newObjectCommand(registerWords()), newObjectCommand(valueSetWords()), newObjectCommand(digestWords()),
+		newRouteCommand(), newGetCommand(), newWatchCommand(), newStatusCommand(), newDetachCommand(),
 		newRunCommand(), newTraceCommand(),
 		newCertCommand(), newAuditCommand(), newDemoCommand(), newVersionCommand(),
 	)

@@ -3,6 +3,7 @@ package p4rtclient
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sort"
 	"strconv"
 	"strings"
@@ -59,6 +60,12 @@ func (s *Schema) ParseEntry(words []string, withAction bool) (*p4.TableEntry, er
 		}
 		return e, nil
 	}
+	if ref, ok, err := s.parseRef(t, words[n:]); ok || err != nil {
+		if err == nil && withAction {
+			e.Action = ref
+		}
+		return e, err
+	}
 	a, err := s.Action(t, words[n])
 	if err != nil {
 		return nil, err
@@ -71,6 +78,117 @@ func (s *Schema) ParseEntry(words []string, withAction bool) (*p4.TableEntry, er
 		e.Action = &p4.TableAction{Type: &p4.TableAction_Action{Action: action}}
 	}
 	return e, nil
+}
+
+// Words in the place of an action, in tables with an action profile:
+//
+//	member id=N
+//	group id=N
+//	actions [WEIGHT*]ACTION(PARAM=VALUE,...)[@PORT]...
+const (
+	memberRef = "member"
+	groupRef  = "group"
+	setRef    = "actions"
+)
+
+// parseRef reads what an entry refers to; ok is false where words are an action.
+func (s *Schema) parseRef(t *p4config.Table, words []string) (ta *p4.TableAction, ok bool, err error) {
+	if t.GetImplementationId() == 0 {
+		return nil, false, nil
+	}
+	switch words[0] {
+	case memberRef, groupRef:
+		text, found := "", false
+		if len(words) == 2 {
+			text, found = strings.CutPrefix(words[1], "id=")
+		}
+		if !found {
+			return nil, true, fmt.Errorf("table %s: %s id=N is wanted", ShortName(t), words[0])
+		}
+		id, err := number(text, words[0], 1, math.MaxUint32)
+		if err != nil {
+			return nil, true, err
+		}
+		if words[0] == memberRef {
+			return &p4.TableAction{Type: &p4.TableAction_ActionProfileMemberId{ActionProfileMemberId: uint32(id)}}, true, nil
+		}
+		return &p4.TableAction{Type: &p4.TableAction_ActionProfileGroupId{ActionProfileGroupId: uint32(id)}}, true, nil
+	case setRef:
+		set := &p4.ActionProfileActionSet{}
+		for _, w := range words[1:] {
+			a, err := s.parseSetAction(t, w)
+			if err != nil {
+				return nil, true, fmt.Errorf("%s: %w", w, err)
+			}
+			set.ActionProfileActions = append(set.ActionProfileActions, a)
+		}
+		return &p4.TableAction{Type: &p4.TableAction_ActionProfileActionSet{ActionProfileActionSet: set}}, true, nil
+	}
+	return nil, false, nil
+}
+
+func (s *Schema) parseSetAction(t *p4config.Table, w string) (*p4.ActionProfileAction, error) {
+	out := &p4.ActionProfileAction{Weight: 1}
+	if weight, rest, ok := strings.Cut(w, "*"); ok && !strings.Contains(weight, "(") {
+		n, err := number(weight, "weight", 1, math.MaxInt32)
+		if err != nil {
+			return nil, err
+		}
+		out.Weight, w = int32(n), rest
+	}
+	if i := strings.LastIndex(w, "@"); i > strings.LastIndex(w, ")") {
+		b, err := portBytes(w[i+1:])
+		if err != nil {
+			return nil, err
+		}
+		out.WatchKind, w = &p4.ActionProfileAction_WatchPort{WatchPort: b}, w[:i]
+	}
+	name, params, ok := strings.Cut(w, "(")
+	var words []string
+	if ok {
+		params, ok = strings.CutSuffix(params, ")")
+		if !ok {
+			return nil, errors.New("a ) is missing")
+		}
+		if params != "" {
+			words = strings.Split(params, ",")
+		}
+	}
+	a, err := s.Action(t, name)
+	if err != nil {
+		return nil, err
+	}
+	out.Action, err = parseParams(a, words)
+	return out, err
+}
+
+// describeRef is the same for people: the word and what follows it.
+func (s *Schema) describeRef(ta *p4.TableAction) (string, []Pair, []string) {
+	switch x := ta.GetType().(type) {
+	case *p4.TableAction_ActionProfileMemberId:
+		return memberRef, []Pair{{"id", fmt.Sprint(x.ActionProfileMemberId)}}, nil
+	case *p4.TableAction_ActionProfileGroupId:
+		return groupRef, []Pair{{"id", fmt.Sprint(x.ActionProfileGroupId)}}, nil
+	case *p4.TableAction_ActionProfileActionSet:
+		var items []string
+		for _, a := range x.ActionProfileActionSet.GetActionProfileActions() {
+			name, params := s.describeAction(a.GetAction())
+			var ps []string
+			for _, p := range params {
+				ps = append(ps, p.Name+"="+p.Value)
+			}
+			text := name + "(" + strings.Join(ps, ",") + ")"
+			if a.GetWeight() > 1 {
+				text = fmt.Sprintf("%d*%s", a.GetWeight(), text)
+			}
+			if w, ok := a.GetWatchKind().(*p4.ActionProfileAction_WatchPort); ok && len(w.WatchPort) > 0 {
+				text += "@" + decimal(w.WatchPort)
+			}
+			items = append(items, text)
+		}
+		return setRef, []Pair{}, items
+	}
+	return "", []Pair{}, nil
 }
 
 func (s *Schema) actionNames(t *p4config.Table) []string {
@@ -252,15 +370,16 @@ type Pair struct {
 
 // Entry is a table entry as people read it.
 type Entry struct {
-	Table    string `json:"table"`
-	Default  bool   `json:"default"` // the default action: no match, no priority
-	Match    []Pair `json:"match"`
-	Priority int32  `json:"priority"` // 0 = the table has none
-	Action   string `json:"action"`
-	Params   []Pair `json:"params"`
-	Const    bool   `json:"const"`
-	Packets  *int64 `json:"packets,omitempty"` // where counters were read
-	Bytes    *int64 `json:"bytes,omitempty"`
+	Table    string   `json:"table"`
+	Default  bool     `json:"default"` // the default action: no match, no priority
+	Match    []Pair   `json:"match"`
+	Priority int32    `json:"priority"` // 0 = the table has none
+	Action   string   `json:"action"`
+	Params   []Pair   `json:"params"`
+	Actions  []string `json:"actions,omitempty"` // of an action set, with weights and ports
+	Const    bool     `json:"const"`
+	Packets  *int64   `json:"packets,omitempty"` // where counters were read
+	Bytes    *int64   `json:"bytes,omitempty"`
 }
 
 // Describe turns a TableEntry into names. Fields that an entry leaves out are
@@ -284,6 +403,8 @@ func (s *Schema) Describe(e *p4.TableEntry) Entry {
 	}
 	if a := e.GetAction().GetAction(); a != nil {
 		out.Action, out.Params = s.describeAction(a)
+	} else if e.GetAction() != nil {
+		out.Action, out.Params, out.Actions = s.describeRef(e.GetAction())
 	}
 	if c := e.GetCounterData(); c != nil {
 		out.Packets, out.Bytes = &c.PacketCount, &c.ByteCount
@@ -350,6 +471,7 @@ func (e Entry) String() string {
 	for _, p := range e.Params {
 		words = append(words, p.Name+"="+p.Value)
 	}
+	words = append(words, e.Actions...)
 	return strings.Join(words, " ")
 }
 
