@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/p4nic/p4nic/compiler/backend/bmv2"
+	backend "github.com/p4nic/p4nic/compiler/backend/ebpf"
 	"github.com/p4nic/p4nic/compiler/bindings"
 	"github.com/p4nic/p4nic/compiler/driver"
 	"github.com/p4nic/p4nic/compiler/p4info"
@@ -26,11 +27,13 @@ type buildFlags struct {
 	src    sourceFlags
 	output string
 	emit   []string
-	bind   string
-	info   string
-	time   bool
-	debug  []string
-	extern bool
+	// entries are files for --emit ebpf.
+	entries []string
+	bind    string
+	info    string
+	time    bool
+	debug   []string
+	extern  bool
 }
 
 func newBuildCommand() *cobra.Command {
@@ -48,7 +51,9 @@ The program may also be bmv2 JSON, as p4c makes it, with its P4Info.
   entries   the entries written in the program, as a P4Runtime WriteRequest; likewise
   ir        the core program as text
   typed     the program before it is lowered to core, as text
-  bmv2      the JSON that simple_switch loads`,
+  bmv2      the JSON that simple_switch loads
+  ebpf      an object file for libbpf, bpftool and ip (docs/ebpf-object.md); it begins
+            with the program's own entries and those of --entries`,
 		Example: `  nicctl build router.p4
   nicctl build router.p4 -o edge.nicpkg -D ROUTED_DSCP=46 --time
   nicctl build switch.json --p4info switch.p4info.txt
@@ -60,6 +65,7 @@ The program may also be bmv2 JSON, as p4c makes it, with its P4Info.
 	fl := cmd.Flags()
 	fl.StringVarP(&f.output, "output", "o", "", "write the bundle to `FILE`")
 	fl.StringArrayVar(&f.emit, "emit", nil, "also write `KIND=FILE` (repeatable)")
+	fl.StringArrayVar(&f.entries, "entries", nil, "entries in `FILE`, as for nicctl run, that the object of --emit ebpf begins with; may be repeated")
 	fl.BoolVar(&f.extern, "emit-externs", false, "write calls of the program's own extern functions into the bmv2 JSON, for a switch that loads them as a module")
 	fl.StringVar(&f.bind, "bindings", "", "what tables mean for routing, in `FILE` (text proto, proto/bindings.proto), in the place of the program's @p4nic_bind annotations")
 	fl.StringVar(&f.info, "p4info", "", "P4Info `FILE` of a .json program")
@@ -230,12 +236,29 @@ func (f *buildFlags) emits() ([]emit, error) {
 			e.render = func(r *driver.Result, _ string) ([]byte, error) { return []byte(r.Core.String()), nil }
 		case "bmv2":
 			e.render = func(r *driver.Result, _ string) ([]byte, error) { return bmv2.Export(r.Core, opts...) }
+		case "ebpf":
+			e.render = func(r *driver.Result, _ string) ([]byte, error) { return exportELF(r, f.entries) }
 		default:
-			return nil, fmt.Errorf("--emit %s: the kinds are p4info, entries, typed, ir and bmv2", kind)
+			return nil, fmt.Errorf("--emit %s: the kinds are p4info, entries, typed, ir, bmv2 and ebpf", kind)
 		}
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+// exportELF makes the object file of a program with its own entries and those of
+// --entries.
+func exportELF(r *driver.Result, entries []string) ([]byte, error) {
+	of := runFlags{entries: entries}
+	content, err := of.content(loadedProgram{core: r.Core, info: r.Control.Info})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]backend.TableContent, len(content))
+	for i, c := range content {
+		out[i] = backend.TableContent{Default: c.Default, Entries: c.Entries}
+	}
+	return backend.ExportELF(r.Core, out)
 }
 
 // message prints a protobuf message in the form that the file's name asks for.
