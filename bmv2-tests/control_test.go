@@ -348,3 +348,36 @@ func TestCells(t *testing.T) {
 		r.state()
 	})
 }
+
+// What copies of a packet do to state: each is metered, tells, and has hit, at the
+// time of the packet.
+func TestStateOfCopies(t *testing.T) {
+	eachRack(t, "objects.p4", func(r *rack) {
+		i, _ := r.table("E.ports")
+		for h := range uint32(2) {
+			r.insert("E.ports", ir.Entry{Handle: h + 1, Match: []ir.Match{{Value: []byte{0, byte(h + 1)}}}, Action: r.action("E.ports", "E.in_profile"), IdleTimeout: 1})
+			r.both(func(c Control) error { return c.SetDirectMeter(i, h+1, &ir.MeterRates{CBurst: 2, PBurst: 3}) })
+			r.both(func(c Control) error { return c.SetMeter("E.copies", h+1, &ir.MeterRates{CBurst: 60, PBurst: 90}) })
+		}
+		group := []ir.Replica{{Port: 1, Instance: 1}, {Port: 2, Instance: 2}, {Port: 1, Instance: 3}, {Port: 3}}
+		r.both(func(c Control) error { return c.(Replicator).SetMulticastGroup(5, group) })
+		for range 3 {
+			r.now += 5_000_000
+			sent := strings.Split(r.send(request(12, 5, 0, 0, 0)), "\n")
+			if len(sent) != len(group) {
+				t.Errorf("%d packets", len(sent))
+			}
+			if got := r.digests(); len(got) != len(group) {
+				t.Errorf("messages %q", got)
+			}
+		}
+		want, err := r.ref.LastHits(i)
+		check(t, err)
+		got, err := r.e.LastHits(i)
+		check(t, err)
+		if !maps.Equal(got, want) || len(want) != 2 {
+			t.Errorf("hits %v, want %v", got, want)
+		}
+		r.state()
+	})
+}

@@ -34,7 +34,7 @@ func TestMarkersPSA(t *testing.T) {
 			r.both(func(c Control) error { return c.SetDirectMeter(i, 1, few) })
 			for range 80 {
 				r.now += rnd.Uint64() >> (40 + rnd.IntN(24))
-				sent := r.send(psaRequest(2+byte(rnd.IntN(3)), byte(rnd.IntN(6)), uint16(rnd.Uint32()), byte(rnd.IntN(4)), 0))
+				sent := r.send(psaRequest(2+byte(rnd.IntN(3)), byte(rnd.IntN(6)), uint16(rnd.Uint32()), byte(rnd.IntN(4)), rnd.Uint64()&1))
 				b := unhex(t, sent[2:])
 				seen[[2]byte{b[0], b[4]}]++
 			}

@@ -80,9 +80,9 @@ func (l *lowerer) objectExtern(s *ir.ExternCall) bool {
 	case "direct_meter.read":
 		l.args(s, 1)
 		l.directMeterRead(s)
-	case "Meter.execute":
+	case "Meter.execute", "Meter.dpdk_execute":
 		l.meterExecute(s)
-	case "DirectMeter.execute":
+	case "DirectMeter.execute", "DirectMeter.dpdk_execute":
 		l.directMeterExecute(s)
 	case "digest":
 		l.args(s, 2)
@@ -186,12 +186,30 @@ func (l *lowerer) setColour(s *ir.ExternCall, v *Value) {
 	l.assignTo(s.Dst, []*Value{r})
 }
 
-// meterExecute is Meter.execute(index [, colour]).
+// meterExecute is Meter.execute(index [, colour]), and dpdk_execute(index [, colour],
+// length).
 func (l *lowerer) meterExecute(s *ir.ExternCall) {
 	l.args(s, 1)
 	i := l.object(s, "meter")
 	index := l.index32(s.Args[0])
-	l.setColour(s, l.meter(i, index, l.preColour(s, 1)))
+	colour := 1
+	var amount []*Value
+	if s.Name == "Meter.dpdk_execute" {
+		l.args(s, 2)
+		if len(s.Args) == 2 {
+			colour = 2 // none
+		}
+		if i.MetersBytes() {
+			amount = l.amount(s.Args[len(s.Args)-1])
+		}
+	}
+	l.setColour(s, l.meter(i, index, l.preColour(s, colour), amount...))
+}
+
+// amount is a length that the program gives a meter.
+func (l *lowerer) amount(length ir.Expr) []*Value {
+	l.narrow(length, "length")
+	return []*Value{l.op(OpZext, 64, l.scalar(length))}
 }
 
 // directMeterExecute is DirectMeter.execute([colour] [, length]), on the entry that
@@ -211,8 +229,7 @@ func (l *lowerer) directMeterExecute(s *ir.ExternCall) {
 	pre := l.preColour(s, colour)
 	var amount []*Value
 	if i.MetersBytes() && length < len(s.Args) && s.Args[length] != nil {
-		l.narrow(s.Args[length], "length")
-		amount = []*Value{l.op(OpZext, 64, l.scalar(s.Args[length]))}
+		amount = l.amount(s.Args[length])
 	}
 	l.setColour(s, l.meter(t, l.get(l.hitLeaf(i)), pre, amount...))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What control planes program besides tables: members and groups that two tables
 // share, meters on cells and on entries, messages, idle timeouts, registers of
-// structs and headers.
+// structs and headers; and what copies do to them.
 #include <core.p4>
 #include <v1model.p4>
 
@@ -161,11 +161,39 @@ control I(inout headers_t hdr, inout meta_t meta, inout standard_metadata_t sm) 
             none.read(hdr.req.colour, 0);
             none.write(0, 1);
             nobody.count(0);
+        } else if (hdr.req.op == 12) {
+            sm.mcast_grp = (bit<16>) hdr.req.key;
         }
     }
 }
 
-control E(inout headers_t hdr, inout meta_t meta, inout standard_metadata_t sm) { apply { } }
+control E(inout headers_t hdr, inout meta_t meta, inout standard_metadata_t sm) {
+    meter(8, MeterType.bytes) copies;
+    register<bit<48>>(8) times;
+
+    action out_of_profile() { hdr.req.res = 0xffff; }
+    direct_meter<bit<2>>(MeterType.packets) by_port;
+    action in_profile() {
+        bit<2> c = 3;
+        by_port.read(c);
+        hdr.req.res = (bit<16>) c;
+    }
+    table ports {
+        key = { sm.egress_port: exact @name("port"); }
+        actions = { in_profile; out_of_profile; }
+        meters = by_port;
+        support_timeout = true;
+        default_action = out_of_profile();
+    }
+    apply {
+        if (hdr.req.op == 12) {
+            copies.execute_meter((bit<32>) sm.egress_port, hdr.req.colour);
+            times.write((bit<32>) sm.egress_port, sm.egress_global_timestamp);
+            ports.apply();
+            digest<seen_t>(1, { hdr.req.colour, hdr.req.wide, sm.egress_port[0:0] });
+        }
+    }
+}
 control C(inout headers_t hdr, inout meta_t meta) { apply { } }
 control D(packet_out packet, in headers_t hdr) {
     apply {

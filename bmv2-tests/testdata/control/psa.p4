@@ -2,7 +2,7 @@
 // Meters that know a colour, messages, selectors with an action for empty groups and
 // registers that do not begin with zeros, as PSA has them.
 #include <core.p4>
-#include <bmv2/psa.p4>
+#include <dpdk/psa.p4>
 
 header req_h {
     bit<8>  op;
@@ -71,7 +71,11 @@ control I(inout headers_t hdr, inout meta_t meta, in psa_ingress_input_metadata_
         } else if (hdr.req.op == 2) {
             meta.after = octets.execute(hdr.req.key, meta.before);
         } else if (hdr.req.op == 3) {
-            meta.after = frames.execute(hdr.req.key);
+            if (hdr.req.y[0:0] == 1) {
+                meta.after = octets.dpdk_execute(hdr.req.key, meta.before, (bit<32>) hdr.req.x[4:0]);
+            } else {
+                meta.after = frames.dpdk_execute(hdr.req.key, 1);
+            }
         } else if (hdr.req.op == 4) {
             rated.apply();
         } else if (hdr.req.op == 5) {

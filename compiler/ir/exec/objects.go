@@ -31,9 +31,9 @@ func (k *compiler) objectCall(s *externSite) stmt {
 		return k.registerRead(s)
 	case "Register.write":
 		return k.registerWrite(s)
-	case "Meter.execute":
+	case "Meter.execute", "Meter.dpdk_execute":
 		return k.meterExecute(s)
-	case "DirectMeter.execute":
+	case "DirectMeter.execute", "DirectMeter.dpdk_execute":
 		return k.directMeterExecute(s)
 	case "Hash.get_hash":
 		return k.getHash(s)
@@ -126,14 +126,27 @@ func (k *compiler) preColour(s *externSite, at int) func(*ctx) uint64 {
 	return func(c *ctx) uint64 { return cs.back[x.u(c)] }
 }
 
-// meterExecute is Meter.execute(index [, colour]); the packet keeps its colour where
-// there is no cell.
+// meterExecute is Meter.execute(index [, colour]), and dpdk_execute(index [, colour],
+// length), where a meter of bytes counts the length; the packet keeps its colour
+// where there is no cell.
 func (k *compiler) meterExecute(s *externSite) stmt {
 	if len(s.args) < 1 || s.args[0] == nil {
 		k.fail(s.pos, "extern "+s.name, "the index is absent")
 	}
 	i := k.object(s, "meter")
-	index, pre := k.indexArg(s, 0), k.preColour(s, 1)
+	colour, amount := 1, i.amount
+	if s.name == "Meter.dpdk_execute" {
+		length := len(s.args) - 1
+		k.need(s, 2, 3)
+		if length == 1 {
+			colour = 2 // none
+		}
+		if i.bytes {
+			x := k.slotArg(s, length)
+			amount = func(c *ctx) uint64 { return x.u(c) }
+		}
+	}
+	index, pre := k.indexArg(s, 0), k.preColour(s, colour)
 	set := k.result64(s)
 	var t ir.Type = &ir.Bit{W: 8}
 	if s.dst != nil {
@@ -148,7 +161,7 @@ func (k *compiler) meterExecute(s *externSite) stmt {
 		}
 		v := p
 		if n < i.size {
-			v = i.meters[n].execute(c.now, i.amount(c), p)
+			v = i.meters[n].execute(c.now, amount(c), p)
 		}
 		set(c, cs.of[v])
 		c.meterEvent(i.name, n, v, pos)
