@@ -32,7 +32,8 @@ type Replicator interface {
 // Ids are any 32 bits. An entry has no meter rates when it is inserted, whatever
 // the last owner of its handle had. Values of registers and of digests' fields
 // are in machine form (ir.Entry); that of a register whose elements have several
-// fields is the fields' forms, one behind the other.
+// fields is the fields' forms, one behind the other, of a header first a byte that
+// says whether it is valid (ir.Leaves).
 type Entities interface {
 	Replicator
 
