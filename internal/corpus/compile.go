@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/p4nic/p4nic/compiler/backend/bmv2"
 	backend "github.com/p4nic/p4nic/compiler/backend/ebpf"
 	"github.com/p4nic/p4nic/compiler/diag"
 	"github.com/p4nic/p4nic/compiler/driver"
@@ -73,6 +74,11 @@ func Compile(j Job, kernel KernelSTF) *Result {
 	}
 	r.P4Info, r.Entries = Digest(res.Control.Info), Digest(res.Control.Entries)
 	r.Stage = StageCore
+	if j.Arch == "v1model" || j.Arch == "psa" || j.Arch == "pna" {
+		if err := guard(func() error { _, err := bmv2.Export(ir.Clone(res.Core), bmv2.WithExterns()); return err }); err != nil {
+			r.JSON = err.Error()
+		}
+	}
 	r.engines(res.Core, j.Limit)
 	if j.STF {
 		r.packets(testOf(j.Root, j.Path), res)

@@ -113,6 +113,9 @@ type Result struct {
 	// Kernel is how it ended in the kernel, where that was asked for (Job.Kernel); it
 	// is not recorded.
 	Kernel [2]string
+	// JSON says why there is no bmv2 JSON of a program for v1model, PSA or PNA; it is
+	// not recorded.
+	JSON string
 	// Stable tells that the program, printed and read back, prints the same.
 	Stable bool
 	// Note and Reports are detail for the eye, not recorded: the first message, and

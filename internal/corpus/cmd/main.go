@@ -141,6 +141,11 @@ func run(args []string, w io.Writer) error {
 		corpus.KernelSummary(w, programs, results)
 	}
 	fmt.Fprintf(w, "%d programs in %s\n", len(programs), time.Since(start).Round(time.Second/10))
+	switches, err := corpus.LoadSwitches(*dir)
+	if err != nil {
+		return err
+	}
+	failures = append(failures, corpus.WithoutJSON(switches, results)...)
 	if old != nil {
 		failures = append(failures, corpus.Regressions(old, programs, results, limit)...)
 	}
