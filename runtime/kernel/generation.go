@@ -91,6 +91,9 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 	}
 	var g *generation
 	opt := backend.LayoutOptions{Hints: map[int]backend.Hint{}}
+	for i := range c.Content {
+		opt.Hints[i] = backend.Hint{Entries: c.Content[i].Len() + 1}
+	}
 	for {
 		g = &generation{p: p, index: k, sequence: c.Sequence, prog: c.Program, opt: opt, maps: map[string]*ebpf.Map{}, states: map[string]*mapped{}, kept: map[string]bool{}}
 		err := g.build(c)

@@ -40,6 +40,10 @@ type Classes struct {
 
 	chunks   []chunk
 	summary  int    // summary words of a row; 64 words follow for each
+	size     uint32 // of the table
+	planned  uint64 // entries
+	entries  int    // of the hint
+	scanned  bool   // there are no classes yet
 	narrow   bool   // keys under a mask are cut by 8 bits
 	clipped  bool   // more rows were asked for than the kernel takes
 	rules    uint32 // capacity
@@ -84,17 +88,23 @@ const (
 // newClasses plans the engine; nil where the keys are too wide for it. hint.Units,
 // where not 0, is the number of rows that content asked for.
 func newClasses(t *Table, kl keyLayout, hint Hint) *Classes {
-	e := &Classes{keyLayout: kl, narrow: hint.Narrow}
+	e := &Classes{keyLayout: kl, narrow: hint.Narrow, size: t.Size}
 	units := hint.Units
 	e.cut()
 	if len(e.chunks) > maxChunks {
 		return nil
 	}
+	e.planned = uint64(t.Size)
+	e.entries = hint.Entries
+	if hint.Entries > 0 {
+		e.planned = min(e.planned, max(4*uint64(hint.Entries), 512))
+		e.scanned = hint.Entries <= smallRules && hint.Units == 0 && !hint.Narrow
+	}
 	// Ranges over several chunks take several rules.
-	rules := uint64(t.Size)
+	rules := e.planned
 	for _, c := range e.chunks {
 		if c.rng > 0 && c.part > 0 {
-			rules += uint64(t.Size)
+			rules += e.planned
 		}
 	}
 	rules = min(rules, maxClassRules)
@@ -121,6 +131,9 @@ func newClasses(t *Table, kl keyLayout, hint Hint) *Classes {
 	e.clipped = int(e.rows) > room
 	e.rows = uint32(min(int(e.rows), room))
 	e.half = off + int(e.rows)*e.rowSize()
+	if e.scanned {
+		e.half, e.rules = 0, smallRules
+	}
 	e.Arena = &MapSpec{Name: "classes:" + t.IR.Name, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(at + 2*e.half),
 		MaxEntries: 1, Flags: fMmapable, Role: Content}
 	small.Rows, small.Control, small.rowsAt = e.Arena, e.Arena, smallAt

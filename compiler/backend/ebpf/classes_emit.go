@@ -11,6 +11,12 @@ func (e *Classes) emit(g *gen, keys []vreg, handle vreg) {
 	g.emit(minst{op: mValue, dst: p, name: g.useMap(e.Arena.Name)})
 	g.load(n, p, 0, asm.Word)
 	g.branchImm(asm.JEq, n, 0, done)
+	if e.scanned {
+		e.small.callScan(g, keys, handle)
+		g.jump(done)
+		g.place(done)
+		return
+	}
 	g.emit(minst{op: mJump, jmp: asm.JSLT, w32: true, dst: n, target: classes})
 	g.place(g.newBlock())
 	e.small.callScan(g, keys, handle)

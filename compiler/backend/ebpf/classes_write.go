@@ -25,11 +25,13 @@ type classesWriter struct {
 	byHand  map[uint32]int
 	rules   uint32
 	dirty   bool
-	full    bool     // the last entry was one rule too many
-	fresh   []uint32 // handles inserted since the last Flush, in order
-	flipped uint64   // epoch of the last switch
-	seed    uint64
-	build   classBuild
+	full    bool // the last entry was one rule too many
+	// hopeless: the last entry has more rules than any table takes.
+	hopeless bool
+	fresh    []uint32 // handles inserted since the last Flush, in order
+	flipped  uint64   // epoch of the last switch
+	seed     uint64
+	build    classBuild
 }
 
 type classEntry struct {
@@ -52,14 +54,21 @@ func (w *classesWriter) control() *uint64 { return (*uint64)(unsafe.Pointer(&w.m
 // Grow asks for more rows, or for chunks of 8 bits where masks that are no
 // prefixes made the classes many.
 func (w *classesWriter) Grow() (Hint, bool) {
-	if w.build.masks && !w.e.narrow {
-		h := Hint{Narrow: true}
-		n := Classes{keyLayout: w.e.keyLayout, narrow: true}
+	e := w.e
+	switch {
+	case w.hopeless:
+		return Hint{}, false
+	case e.scanned:
+		return Hint{Entries: 4 * smallRules}, true
+	case w.full:
+		return Hint{Entries: int(e.planned), Narrow: e.narrow}, e.entries > 0 && e.planned < min(uint64(e.size), maxClassRules)
+	case w.build.masks && !e.narrow:
+		n := Classes{keyLayout: e.keyLayout, narrow: true}
 		if n.cut(); len(n.chunks) <= maxChunks {
-			return h, true
+			return Hint{Entries: e.entries, Narrow: true}, true
 		}
 	}
-	return Hint{Units: 2 * w.e.rows, Narrow: w.e.narrow}, !w.e.clipped && !w.full
+	return Hint{Entries: e.entries, Units: 2 * e.rows, Narrow: e.narrow}, !e.clipped
 }
 
 // Each gives the entries as they were inserted.
@@ -79,10 +88,14 @@ func (w *classesWriter) Live() { w.live = true }
 
 func (w *classesWriter) Insert(en *ir.Entry) error {
 	conds, err := w.e.conditions(en)
+	w.hopeless = errors.Is(err, ErrNoRoom)
 	if err != nil {
 		return err
 	}
 	n := uint32(len(conds))
+	if w.e.scanned {
+		n = 1 // a row, whatever its ranges are
+	}
 	if w.full = w.rules+n > w.e.rules; w.full {
 		return fmt.Errorf("table %s: more than %d rules: %w", w.e.table.Name, w.e.rules, ErrNoRoom)
 	}
@@ -106,7 +119,11 @@ func (w *classesWriter) Delete(en *ir.Entry) error {
 func (w *classesWriter) drop(i int) {
 	x := &w.entries[i]
 	delete(w.byHand, x.e.Handle)
-	w.rules -= uint32(len(x.conds))
+	if w.e.scanned {
+		w.rules--
+	} else {
+		w.rules -= uint32(len(x.conds))
+	}
 	*x = classEntry{}
 	w.dirty = true
 }

@@ -162,6 +162,9 @@ type LayoutOptions struct {
 
 // Hint is what the content of a table asks of its match structure.
 type Hint struct {
+	// Entries is one more than the number of entries that the memory is planned for,
+	// with room to grow; 0: for as many as the table's size says.
+	Entries int
 	// Units is how much memory it gets, in units of its own; 0: as planned.
 	Units uint32
 	// Narrow: Classes cuts keys under a mask by 8 bits, of which arbitrary masks

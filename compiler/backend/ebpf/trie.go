@@ -91,6 +91,9 @@ func newTrie(l *Layout, t *Table, kl keyLayout, hint Hint) (*Trie, error) {
 		e.exactBits += kl.width[i]
 	}
 	n := uint64(t.Size)
+	if hint.Entries > 0 {
+		n = min(n, max(2*uint64(hint.Entries), 1<<16))
+	}
 	switch {
 	case e.exactBits == 0:
 	case e.exactBits <= maxArrayKeyBits:
