@@ -9,7 +9,8 @@
 // Must not import: ast, types, arch, runtime. It opens no map and loads no
 // program; runtime/kernel does.
 //
-// The files: layout.go, maps.go and engine*.go say what lies in the maps;
+// The files: layout.go, maps.go, share.go and engine*.go say what lies in the maps;
+// trie*.go and classes*.go are match structures that a Writer (writer.go) keeps;
 // isel*.go turns SSA into eBPF instructions over virtual registers, regalloc.go
 // gives them machine registers and stack slots, object.go the final form;
 // hook_*.go holds what differs between XDP and tc; dispatch.go and handover.go the
