@@ -29,9 +29,10 @@ const (
 	Unsupported                // legal, but not implemented here
 	Unavailable                // not ready, or the journal cannot be written
 	Precondition               // no pipeline, or others refer to the object
+	Aborted                    // not done, or taken back, because another update of the batch failed
 )
 
-var reasonText = [...]string{"internal", "invalid", "out of range", "exists", "not found", "full", "denied", "unsupported", "unavailable", "failed precondition"}
+var reasonText = [...]string{"internal", "invalid", "out of range", "exists", "not found", "full", "denied", "unsupported", "unavailable", "failed precondition", "aborted"}
 
 func (r Reason) String() string {
 	if int(r) < len(reasonText) {

@@ -39,6 +39,8 @@ func code(err error) codes.Code {
 			return codes.Unavailable
 		case entity.Precondition:
 			return codes.FailedPrecondition
+		case entity.Aborted:
+			return codes.Aborted
 		default:
 			return codes.Internal
 		}

@@ -16,7 +16,7 @@
 // read.go and encode.go read, wire.go writes entries; errors.go words refusals.
 //
 // What is not supported is refused with UNIMPLEMENTED and named: VERIFY_AND_SAVE
-// and COMMIT, ROLLBACK_ON_ERROR and DATAPLANE_ATOMIC, role configs, externs.
+// and COMMIT, DATAPLANE_ATOMIC, role configs, externs.
 // docs/p4runtime.md lists choices where the specification leaves one.
 package p4rt
 

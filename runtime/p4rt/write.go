@@ -101,8 +101,9 @@ func (s *Server) write(r *p4v1.WriteRequest, decode func(*binding, *decoded) err
 		}
 		switch a := r.GetAtomicity(); a {
 		case p4v1.WriteRequest_CONTINUE_ON_ERROR:
-		case p4v1.WriteRequest_ROLLBACK_ON_ERROR, p4v1.WriteRequest_DATAPLANE_ATOMIC:
-			return nil, status.Errorf(codes.Unimplemented, "atomicity %s is not supported, use CONTINUE_ON_ERROR", a)
+		case p4v1.WriteRequest_ROLLBACK_ON_ERROR:
+		case p4v1.WriteRequest_DATAPLANE_ATOMIC:
+			return nil, status.Errorf(codes.Unimplemented, "atomicity %s is not supported: use ROLLBACK_ON_ERROR, or CONTINUE_ON_ERROR", a)
 		default:
 			return nil, status.Errorf(codes.InvalidArgument, "atomicity %d is unknown", a)
 		}
@@ -114,7 +115,7 @@ func (s *Server) write(r *p4v1.WriteRequest, decode func(*binding, *decoded) err
 		if err := decode(b, d); err != nil {
 			return nil, err
 		}
-		err = d.apply(s.store, p)
+		err = d.apply(s.store, p, r.GetAtomicity() == p4v1.WriteRequest_ROLLBACK_ON_ERROR)
 		if errors.Is(err, store.ErrPipelineChanged) {
 			continue // decode again for the pipeline that a Set put in between
 		}
@@ -174,12 +175,13 @@ func (d *decoded) message(b *binding, m *p4v1.Update) {
 	d.n++
 }
 
-// apply gives the updates to the store. The error is the RPC's.
-func (d *decoded) apply(s *store.Store, p *store.Pipeline) error {
+// apply gives the updates to the store, all or none of them where whole is set.
+// The error is the RPC's.
+func (d *decoded) apply(s *store.Store, p *store.Pipeline, whole bool) error {
 	var results []error
-	if len(d.updates) > 0 {
+	if len(d.updates) > 0 && !(whole && d.failed != nil) {
 		var err error
-		if results, err = s.Apply(store.Batch{Pipeline: p, Updates: d.updates}); err != nil {
+		if results, err = s.Apply(store.Batch{Pipeline: p, Updates: d.updates, Whole: whole}); err != nil {
 			return err
 		}
 	}
@@ -187,6 +189,11 @@ func (d *decoded) apply(s *store.Store, p *store.Pipeline) error {
 		return nil
 	}
 	errs := make([]error, d.n)
+	if whole && d.failed != nil {
+		for i := range errs {
+			errs[i] = entity.Errorf(entity.Aborted, "not done: another update of the batch failed")
+		}
+	}
 	for k, err := range results {
 		errs[d.at[k]] = err
 	}

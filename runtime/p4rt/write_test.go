@@ -2,6 +2,7 @@ package p4rt
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -272,7 +273,6 @@ func TestWholeWriteErrors(t *testing.T) {
 		{"W2 unset", false, func(m *p4v1.WriteRequest) { m.ElectionId = nil }, codes.PermissionDenied, "no election id", nil},
 		{"W1 no pipeline Q10", true, ok, codes.FailedPrecondition, "No forwarding pipeline config", nil},
 		{"W1 order", true, func(m *p4v1.WriteRequest) { m.ElectionId = eid(2) }, codes.PermissionDenied, "not primary", nil},
-		{"W8", false, func(m *p4v1.WriteRequest) { m.Atomicity = p4v1.WriteRequest_ROLLBACK_ON_ERROR }, codes.Unimplemented, "ROLLBACK_ON_ERROR", nil},
 		{"W9", false, func(m *p4v1.WriteRequest) { m.Atomicity = p4v1.WriteRequest_DATAPLANE_ATOMIC }, codes.Unimplemented, "DATAPLANE_ATOMIC", nil},
 		{"W10", false, func(m *p4v1.WriteRequest) { m.Atomicity = 9 }, codes.InvalidArgument, "atomicity 9", nil},
 		{"Q2 alias", false, func(m *p4v1.WriteRequest) { m.DeviceId = 0 }, codes.OK, "", func(o *Options) { o.AcceptDeviceZero = true }},
@@ -300,6 +300,59 @@ func TestWholeWriteErrors(t *testing.T) {
 				t.Error("p4rt:E2: the error has details")
 			}
 		})
+	}
+}
+
+// TestRollback: p4rt:W8: all updates of a batch or none, whoever refuses one.
+func TestRollback(t *testing.T) {
+	r := readyWith(t, "objects")
+	r.mustWrite(parseAll(t, []string{"INSERT table_entry{table_id:METERED K1 action{PORT7} meter_config{cir:1 pir:2}}", "MODIFY meter_entry{meter_id:METER index{index:1} config{cir:1 pir:2}}", mcast("INSERT", "multicast_group_id:1")})...)
+	before, table := r.plane.Objects(), fmt.Sprint(r.plane.Table(storetest.Metered))
+	write := func(texts ...string) []codes.Code {
+		t.Helper()
+		_, err := r.client.Write(t.Context(), &p4v1.WriteRequest{DeviceId: 1, ElectionId: eid(1), Atomicity: p4v1.WriteRequest_ROLLBACK_ON_ERROR, Updates: parseAll(t, texts)})
+		var out []codes.Code
+		for _, d := range details(err) {
+			out = append(out, codes.Code(d.GetCanonicalCode()))
+		}
+		if err != nil && out == nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	expect := func(what string, got []codes.Code, want ...codes.Code) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", what, got, want)
+		}
+		for range 2 { // and after a restart
+			if now := r.plane.Objects(); !slices.Equal(now, before) || fmt.Sprint(r.plane.Table(storetest.Metered)) != table {
+				t.Errorf("%s: the dataplane has %v and %v, want %v and %s", what, now, r.plane.Table(storetest.Metered), before, table)
+			}
+			r.restart()
+		}
+		r.primary()
+	}
+	batch := []string{
+		"MODIFY table_entry{table_id:METERED K1 action{PORT8}}", "INSERT table_entry{table_id:METERED K2 action{PORT7}}", "MODIFY meter_entry{meter_id:METER config{cir:5 pir:6}}",
+		mcast("DELETE", "multicast_group_id:1"), member("INSERT", 1, "PORT7"),
+	}
+	expect("malformed", write(append(batch[:5:5], "INSERT table_entry{table_id:TABLE_UNKNOWN}")...), codes.Aborted, codes.Aborted, codes.Aborted, codes.Aborted, codes.Aborted, codes.InvalidArgument)
+	expect("not there", write(append(batch[:5:5], mcast("DELETE", "multicast_group_id:9"))...), codes.Aborted, codes.Aborted, codes.Aborted, codes.Aborted, codes.Aborted, codes.NotFound)
+	r.plane.FailObject = func(what string) error {
+		if what == "multicast 3" {
+			return dataplane.ErrFull
+		}
+		return nil
+	}
+	expect("refused by the dataplane", write(append(batch[:5:5], mcast("INSERT", "multicast_group_id:3"))...), codes.Aborted, codes.Aborted, codes.Aborted, codes.Aborted, codes.Aborted, codes.ResourceExhausted)
+	r.plane.FailObject = nil
+	expect("registers", write(batch[0], `MODIFY register_entry{register_id:REGISTER index{index:1} data{bitstring:"\x05"}}`), codes.Aborted, codes.Unimplemented)
+	if got := write(batch[:5]...); got != nil {
+		t.Errorf("all are done: %v", got)
+	}
+	if now := r.plane.Objects(); slices.Equal(now, before) || len(r.plane.Table(storetest.Metered)) != 3 {
+		t.Errorf("the dataplane has %v", now)
 	}
 }
 

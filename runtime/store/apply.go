@@ -13,6 +13,11 @@ type Batch struct {
 	Pipeline *Pipeline // what the updates were validated against
 	Updates  []entity.Update
 	Owner    bool // the batch is the Owner's: it may write its tables
+	// Whole: all updates are done or none (p4rt:W8). When one is refused the others
+	// are Aborted. What the dataplane did of them until it refused one is taken back,
+	// so packets may have seen it. Registers, which packets write too, cannot be
+	// taken back and are Unsupported.
+	Whole bool
 }
 
 type request struct {
@@ -64,13 +69,13 @@ func (s *Store) run() {
 		}
 		group, n := []request{r}, len(r.batch.Updates)
 	gather:
-		for n < groupLimit {
+		for n < groupLimit && !r.batch.Whole {
 			select {
 			case more, ok := <-s.reqs:
 				if !ok {
 					break gather // seen again by the next receive
 				}
-				if more.call != nil {
+				if more.call != nil || more.batch.Whole {
 					ahead = &more
 					break gather
 				}
@@ -121,6 +126,9 @@ func (s *Store) perform(group []request) []reply {
 		for j := range r.batch.Updates {
 			u := &r.batch.Updates[j]
 			err := s.allowed(&r.batch, u)
+			if err == nil && r.batch.Whole && u.Object != nil && u.Object.ID.Kind == entity.Register {
+				err = entity.Errorf(entity.Unsupported, "%s: packets write registers too, so a write cannot be rolled back", u.Object.ID)
+			}
 			if err == nil {
 				err = p.add(i, j, u)
 			}
@@ -141,6 +149,12 @@ func (s *Store) perform(group []request) []reply {
 			})
 		}
 	}
+	whole := len(group) == 1 && group[0].batch.Whole
+	if whole && replies[0].each != nil {
+		p.giveBack()
+		replies[0].abort()
+		return replies
+	}
 	if len(p.items) == 0 {
 		return replies
 	}
@@ -160,6 +174,9 @@ func (s *Store) perform(group []request) []reply {
 	}
 	if p.perform() {
 		p.settle()
+		if whole {
+			p.takeBack()
+		}
 	}
 	p.endSets()
 	s.opts.at(fpApplied)

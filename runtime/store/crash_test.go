@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -52,12 +53,13 @@ var crashNames = [crashKinds]string{
 type world struct {
 	exact  state // written by a client
 	routes state // written by the owner
+	groups state // multicast groups: id -> port
 	def    int   // port of exact's default action, 0 = the program's
 	role   uint64
 }
 
 func (w world) clone() world {
-	w.exact, w.routes = w.exact.clone(), w.routes.clone()
+	w.exact, w.routes, w.groups = w.exact.clone(), w.routes.clone(), w.groups.clone()
 	return w
 }
 
@@ -308,6 +310,8 @@ func (c *crasher) step() {
 		c.defaults()
 	case n < 17:
 		c.election()
+	case n < 18:
+		c.groups()
 	default:
 		c.set()
 	}
@@ -476,6 +480,31 @@ func (c *crasher) defaults() {
 	c.result(err, after)
 }
 
+// groups changes multicast groups, and what else is no table entry by the way.
+func (c *crasher) groups() {
+	after := c.now.clone()
+	var us []entity.Update
+	for range 1 + c.rng.IntN(4) {
+		id, port := 1+c.rng.IntN(5), c.rng.IntN(500)
+		u := entity.Update{Kind: entity.InsertObject, Object: &entity.ObjectUpdate{Count: 1,
+			ID:    entity.ObjectID{Scope: entity.Scope{Kind: entity.MulticastGroup}, ID: uint32(id)},
+			Value: &entity.Replication{Replicas: []entity.Replica{{Port: entity.Port{Number: uint32(port), Form: entity.PortBytes}, Instance: 1}}}}}
+		switch _, there := after.groups[id]; {
+		case there && c.rng.IntN(2) == 0:
+			u.Kind, u.Object.Value = entity.DeleteObject, nil
+			delete(after.groups, id)
+		case there:
+			u.Kind = entity.ModifyObject
+			after.groups[id] = port
+		default:
+			after.groups[id] = port
+		}
+		us = append(us, u)
+	}
+	_, err := c.s.Apply(Batch{Pipeline: c.s.Pipeline(), Updates: us})
+	c.result(err, after)
+}
+
 func (c *crasher) election() {
 	after := c.now.clone()
 	after.role++
@@ -491,7 +520,7 @@ func (c *crasher) set() {
 	mode := Reconcile
 	if c.rng.IntN(2) == 0 {
 		mode = Commit
-		after.exact, after.def = state{}, 0
+		after.exact, after.def, after.groups = state{}, 0, state{}
 	}
 	if c.armed == fpSetUndone || c.rng.IntN(8) == 0 {
 		c.plane.FailCommit = errors.New("injected")
@@ -517,7 +546,7 @@ func (c *crasher) set() {
 		c.result(err, after)
 		if err != nil && mode == Commit {
 			w := c.now.clone()
-			w.exact, w.def = state{}, 0
+			w.exact, w.def, w.groups = state{}, 0, state{}
 			c.unsure = append(c.unsure, w)
 		}
 	}
@@ -526,7 +555,7 @@ func (c *crasher) set() {
 // found reads the store.
 func (c *crasher) found() world {
 	v := c.s.Snapshot(nil)
-	w := world{exact: state{}, routes: state{}}
+	w := world{exact: state{}, routes: state{}, groups: state{}}
 	if e, ok := c.s.Election("role"); ok {
 		w.role = e.Low
 	}
@@ -539,6 +568,9 @@ func (c *crasher) found() world {
 	}
 	for e := range v.Entries(storetest.Routes) {
 		w.routes[int(e.Key[3])] = number(e.Args)
+	}
+	for id, g := range v.Objects(entity.Scope{Kind: entity.MulticastGroup}) {
+		w.groups[int(id)] = int(g.(*entity.Replication).Replicas[0].Port.Number)
 	}
 	if d := v.Default(storetest.Exact); d.Action == 1 {
 		w.def = number(d.Args)
@@ -604,6 +636,14 @@ func (c *crasher) restart(p failPoint) (hit bool) {
 func (c *crasher) samePlane() {
 	r := &rig{t: c.t, s: c.s, plane: c.plane}
 	r.samePlane()
+	var want []string
+	for id, port := range c.now.groups {
+		want = append(want, fmt.Sprintf("multicast %d: [{%d 1}]", id, port))
+	}
+	slices.Sort(want)
+	if got := c.plane.Objects(); !slices.Equal(got, want) {
+		c.t.Errorf("D6: the dataplane has groups %v, want %v", got, want)
+	}
 }
 
 func (c *crasher) packets(a int) uint64 {
@@ -669,7 +709,7 @@ func TestCrashes(t *testing.T) {
 	for life := uint64(0); total < *crashPoints && !t.Failed(); life++ {
 		rng := rand.New(rand.NewPCG(*crashSeed, life))
 		c := &crasher{t: t, rng: rng, folder: newMemFolder(), plane: storetest.NewPlane(), power: life%2 == 0, sums: map[int]uint64{},
-			now: world{exact: state{}, routes: state{}}}
+			now: world{exact: state{}, routes: state{}, groups: state{}}}
 		c.begin(crashKinds, 1)
 		c.open()
 		c.s.SetOwner(routeOwner{c})

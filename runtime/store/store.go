@@ -7,7 +7,10 @@
 // Must not import: protobuf, adapters, engines.
 //
 // The files: apply.go is the applier and group commit; plan.go validates and
-// reserves; table.go holds one table's entries and handles; set.go and
+// reserves; table.go holds one table's entries and handles; objects.go holds what
+// is no table entry (groups, members, meters, ...), planobject.go, performobject.go
+// and carryobject.go are the parts of the above for it; whole.go takes back batches
+// that are done as a whole or not at all; set.go and
 // reconcile.go change pipelines (D1); owner.go is who writes tables in the place
 // of P4Runtime; snapshot.go reads; journal.go, record.go
 // and replay.go are the journal, image.go and compact.go rewrite it, files.go is
