@@ -55,7 +55,7 @@ func (op Op) effects() bool {
 	case OpRand, OpCountHit, OpCounterInc, OpRegRead, OpRegWrite, OpCellAdd,
 		OpLearned, OpLearnedCount, OpLearn, OpTimer, OpFlowID,
 		OpMeter, OpDigest, OpTouch,
-		OpStore, OpScratch, OpScratchCopy, OpScratchBits, OpSplice, OpTrim,
+		OpStore, OpScratch, OpScratchCopy, OpScratchMove, OpScratchBits, OpSplice, OpTrim,
 		OpJob, OpJobStore, OpReplicate:
 		return true
 	}
@@ -70,7 +70,7 @@ func (v *Value) HasEffect() bool { return v.Op.effects() }
 // HasResult tells whether v defines a value that others may use.
 func (v *Value) HasResult() bool {
 	switch v.Op {
-	case OpCountHit, OpCounterInc, OpRegWrite, OpCellAdd, OpLearnedCount, OpTimer, OpStore, OpScratch, OpScratchCopy, OpScratchBits, OpJobStore, OpDigest, OpTouch:
+	case OpCountHit, OpCounterInc, OpRegWrite, OpCellAdd, OpLearnedCount, OpTimer, OpStore, OpScratch, OpScratchCopy, OpScratchMove, OpScratchBits, OpJobStore, OpDigest, OpTouch:
 		return false
 	}
 	return true

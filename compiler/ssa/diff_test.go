@@ -168,7 +168,6 @@ func randomBytes(r *rand.Rand, n int) []byte {
 // reference interpreter and on SSA.
 func TestAgainstReference(t *testing.T) {
 	refused := map[string]string{ // cases that cannot be lowered, with the reason
-		"exec/parser.txtar": "whole bytes",
 	}
 	type test struct {
 		name    string

@@ -28,6 +28,7 @@ type gen struct {
 	labels  []string
 	blk     *ir.Block // control whose body is made
 	parsing bool
+	odd     bool // headers need not be whole bytes
 	loops   int
 	depth   int
 	n       int
@@ -66,7 +67,7 @@ func (g *gen) header() *ir.Header {
 		bits += ir.Width(t)
 		h.Fields = append(h.Fields, ir.Field{Name: g.name("f"), Type: t})
 	}
-	if bits%8 != 0 {
+	if bits%8 != 0 && !g.odd {
 		h.Fields = append(h.Fields, ir.Field{Name: g.name("pad"), Type: &ir.Bit{W: 8 - bits%8}})
 	}
 	if g.r.IntN(3) == 0 {
@@ -82,6 +83,7 @@ func (g *gen) header() *ir.Header {
 func genProgram(r *rand.Rand) *ir.Program {
 	g := &gen{r: r, p: &ir.Program{Level: ir.Core, Arch: "v1model", Name: "random",
 		Errors: []string{"NoError", "PacketTooShort", "NoMatch", "StackOutOfBounds", "HeaderTooShort", "ParserTimeout", "ParserInvalidArgument"}}}
+	g.odd = r.IntN(6) == 0
 	g.algo = &ir.Enum{Name: "HashAlgorithm"}
 	for i, n := range []string{"crc32", "crc32_custom", "crc16", "crc16_custom", "random", "identity", "csum16", "xor16"} {
 		g.algo.Members = append(g.algo.Members, ir.EnumMember{Name: n, Value: big.NewInt(int64(i))})
@@ -279,8 +281,17 @@ func (g *gen) parserStmt(hdr *ir.Var) ir.Stmt {
 		l := g.lvalue()
 		return &ir.Lookahead{Dst: l}
 	case 5:
-		if g.r.IntN(2) == 0 {
+		switch g.r.IntN(4) {
+		case 0:
 			return &ir.Extract{SkipBits: 8 * g.r.IntN(4)}
+		case 1:
+			x := g.expr(&ir.Bit{W: 32}, 1)
+			if !g.odd {
+				x = &ir.Binary{Meta: ir.Meta{T: x.Type()}, Op: ir.Shl, X: x, Y: konst(&ir.Bit{W: 8}, 3)}
+			} else if g.r.IntN(2) == 0 {
+				x = konst(&ir.Bit{W: 32}, int64(g.r.IntN(20)))
+			}
+			return &ir.Advance{Bits: x}
 		}
 		return &ir.Verify{Cond: g.expr(&ir.Bool{}, 2), Err: &ir.Const{Meta: ir.Meta{T: &ir.ErrorType{}}, Val: big.NewInt(int64(1 + g.r.IntN(6)))}}
 	}

@@ -353,7 +353,7 @@ func (r *run) eval(v *Value) error {
 		}
 	case OpInSet:
 		res = r.inSet(v)
-	case OpLoadBits, OpSliceEq, OpSliceSum, OpSliceCRC, OpScratchCopy, OpScratchBits:
+	case OpLoadBits, OpSliceEq, OpSliceSum, OpSliceCRC, OpScratchCopy, OpScratchMove, OpScratchBits:
 		var err error
 		if res, err = r.evalSlice(v); err != nil {
 			return err

@@ -141,7 +141,7 @@ func (c *checker) jobs() error {
 			gone := false   // it was replicated
 			for _, v := range b.Instrs {
 				switch v.Op {
-				case OpStore, OpScratch, OpScratchCopy, OpScratchBits, OpSplice, OpTrim:
+				case OpStore, OpScratch, OpScratchCopy, OpScratchMove, OpScratchBits, OpSplice, OpTrim:
 					if s |= changed; s&made != 0 && c.f == c.whole {
 						return c.errorf(b, "the packet is changed after a job was made: %s", v)
 					}

@@ -90,8 +90,10 @@ func (l *lowerer) setPos(p ir.Pos) {
 // otherwise, optimised. Errors are *Unsupported.
 func Lower(p *ir.Program, opt Options) (*Func, error) {
 	f, err := lowerProgram(p, opt, &stageSet{})
-	if err == errNotFused {
-		f, err = lowerProgram(p, opt, &stageSet{apart: true})
+	for set := (stageSet{}); err == errNotFused && !set.apart || err == errBitGranular && !set.bits; {
+		set = stageSet{apart: set.apart || err == errNotFused, bits: set.bits || err == errBitGranular}
+		try := set
+		f, err = lowerProgram(p, opt, &try)
 	}
 	if err != nil {
 		return nil, err
@@ -159,6 +161,8 @@ func lowerOnce(p *ir.Program, name string, opt Options, set *stageSet, r *retry,
 				r.tries++
 			case notFused:
 				f, err = nil, errNotFused
+			case bitGranular:
+				f, err = nil, errBitGranular
 			default:
 				panic(x)
 			}

@@ -10,6 +10,13 @@ import (
 // digestChain computes a hash of parts one by one: of slices of the packet, whose
 // size run time tells, and of any number of headers that may be absent.
 func (l *lowerer) digestChain(algo string, data []part, pos ir.Pos) *Value {
+	if l.stages.bits {
+		for _, p := range data {
+			if p.slice != nil {
+				l.refuse(pos, "hash or checksum over a varbit field or the payload", "the parser moves by parts of bytes")
+			}
+		}
+	}
 	switch a := strings.ToLower(algo); a {
 	case "csum16", "ones_complement16":
 		return l.op(OpNot, 16, l.sumChain(data, false))
@@ -27,7 +34,10 @@ func (l *lowerer) digestChain(algo string, data []part, pos ir.Pos) *Value {
 
 // payload is the slice of what the parser has not consumed.
 func (l *lowerer) payload() part {
-	at := l.bits(l.get(l.parser.cursor))
+	at := l.get(l.parser.cursor)
+	if !l.stages.bits {
+		at = l.bits(at)
+	}
 	return part{slice: []*Value{l.op(OpSub, 32, l.bits(l.op(OpPktLen, 32)), at), at}}
 }
 

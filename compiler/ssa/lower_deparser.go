@@ -99,12 +99,7 @@ func (l *lowerer) emitStmt(s *ir.Emit) {
 	p := l.place(s.X)
 	v := l.read(p)
 	p.node.headers(0, func(h *node, rel int) {
-		if h.bits%8 != 0 {
-			l.refuse(s.P, "emit of header "+h.name, "headers are whole bytes")
-		}
-		if v, _, before := h.varbit(); v != nil && before%8 != 0 {
-			l.refuse(s.P, "emit of header "+h.name, "its varbit field does not begin at a whole byte")
-		}
+		l.bitwise(oddHeader(h))
 		e := &emission{node: h, name: h.name, parsed: -1}
 		e.base = l.leaves(h, "emit."+h.name)
 		for i := range h.n {
@@ -121,6 +116,11 @@ func (l *lowerer) emitStmt(s *ir.Emit) {
 // deparse writes the emitted headers: in place where the packet keeps its
 // layout, else through an image that replaces the parsed headers.
 func (l *lowerer) deparse() {
+	if l.stages.bits {
+		l.f.HeaderImage += maxBitPayload + 8
+		l.deparseBits()
+		return
+	}
 	same := l.sameLayout()
 	fast, slow := l.branch(same, +1)
 	if l.resume(fast, "inplace"); l.cur != nil {

@@ -247,6 +247,9 @@ func (l *lowerer) binary(e *ir.Binary) []*Value {
 	case ir.Eq, ir.Ne:
 		eq := l.equal
 		if isVarbit(e.X.Type()) {
+			if l.stages.bits {
+				l.refuse(e.P, "comparison of varbit fields", "the parser moves by parts of bytes")
+			}
 			eq = func(x, y []*Value) *Value { return l.equalSlices(e.X.Type(), x, y) }
 		}
 		if e.Op == ir.Ne {

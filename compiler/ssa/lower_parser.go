@@ -417,8 +417,12 @@ func (l *lowerer) extract(s *ir.Extract) {
 		l.refuse(s.P, "extract of "+p.node.typ.String(), "it is no header")
 	}
 	h := p.node
-	if h.bits%8 != 0 {
-		l.refuse(s.P, fmt.Sprintf("extract of a header of %d bits", h.bits), "headers are whole bytes")
+	if l.bitwise(oddHeader(h)) {
+		l.extractBits(s, p)
+		if next >= 0 && l.cur != nil {
+			l.set(next, l.op(OpAdd, 32, l.get(next), l.constant(32, 1)))
+		}
+		return
 	}
 	if l.extractEmitted(h, p, s.X) {
 		if next >= 0 {
@@ -598,8 +602,10 @@ func (l *lowerer) skip(bits uint64, pos ir.Pos) {
 	if bits == 0 {
 		return
 	}
-	if bits%8 != 0 {
-		l.refuse(pos, fmt.Sprintf("advance by %d bits", bits), "the parser moves by whole bytes")
+	if l.bitwise(bits%8 != 0) {
+		l.parser.packed = false
+		l.skipBits(l.constant(32, bits))
+		return
 	}
 	if bits/8 < 1<<16 && l.skipEmitted(int(bits)) {
 		return
@@ -623,10 +629,11 @@ func (l *lowerer) advance(s *ir.Advance) {
 		l.skip(v.Aux, s.P)
 		return
 	}
-	if zeroBits(v, 0) < 3 {
-		l.refuse(s.P, "advance by a variable number of bits", "it is not a multiple of 8 for certain, and the parser moves by whole bytes")
-	}
 	ps.packed = false
+	if l.bitwise(zeroBits(v, 0) < 3) {
+		l.skipBits(v)
+		return
+	}
 	to := l.op(OpAdd, 32, l.get(ps.cursor), l.op(OpShr, 32, v, l.constant(8, 3)))
 	bad, good := l.branch(l.op(OpUlt, 1, l.op(OpPktLen, 32), to), -1)
 	l.reject("PacketTooShort", bad)
@@ -663,6 +670,15 @@ func zeroBits(v *Value, depth int) int {
 	return 0
 }
 
+// blank is a value of zeros with valid headers.
+func (l *lowerer) blank(n *node) []*Value {
+	out := make([]*Value, n.n)
+	i := 0
+	n.leaves("", func(t Type, _ string) { out[i] = l.constant(t, 0); i++ })
+	n.headers(0, func(_ *node, rel int) { out[rel+leafValid] = l.constant(1, 1) })
+	return out
+}
+
 // lookahead reads without moving the cursor.
 func (l *lowerer) lookahead(s *ir.Lookahead) {
 	n := l.shape(s.Dst.Type(), "", "lookahead", s.P)
@@ -673,15 +689,24 @@ func (l *lowerer) lookahead(s *ir.Lookahead) {
 	if !slice { // a place beyond a stack comes before a packet that is too short
 		dst = l.place(s.Dst)
 	}
+	if l.stages.bits {
+		out := l.blank(n)
+		if l.peekBits(n, size, func(rel int, v *Value) { out[rel] = v }); l.cur == nil {
+			return
+		}
+		if slice {
+			l.assignTo(s.Dst, out)
+		} else {
+			l.write(dst, out)
+		}
+		return
+	}
 	pieces, emitted := l.peekEmitted(size)
 	var ptr *Value
 	if !emitted {
 		ptr = l.need(l.get(l.parser.cursor), (size+7)/8, nil)
 	}
-	out := make([]*Value, n.n)
-	i := 0
-	n.leaves("", func(t Type, _ string) { out[i] = l.constant(t, 0); i++ })
-	n.headers(0, func(_ *node, rel int) { out[rel+leafValid] = l.constant(1, 1) })
+	out := l.blank(n)
 	if ptr != nil {
 		l.loadFields(n, ptr, func(rel int, v *Value) { out[rel] = v })
 	}

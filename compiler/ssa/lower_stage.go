@@ -7,6 +7,7 @@ import "errors"
 type stageSet struct {
 	names  []string
 	builds []func(l *lowerer)
+	bits   bool // parsers count bits, see lower_bits.go
 	// apart: what one deparser makes and another parser reads is a real packet.
 	apart bool
 }

@@ -37,6 +37,9 @@ const maxVirtual = 64
 
 // newVirtual is what l.emitted and the rest of the packet make, for a parser.
 func (l *lowerer) newVirtual(parser *ir.Block) *virtual {
+	if l.stages.bits {
+		panic(notFused{})
+	}
 	v := &virtual{emitted: l.emitted, before: l.parser, at: l.wordLeaf("$emission"), cursor: l.wordLeaf("$before")}
 	l.emitted = nil
 	for _, e := range v.emitted {

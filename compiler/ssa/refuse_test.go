@@ -15,8 +15,6 @@ func TestRefusals(t *testing.T) {
 	}{
 		{name: "digest", meta: "h_t[2] st;", body: "#8:1 extern digest(32w1, {meta});", construct: "extern digest", reason: "cannot be sent", line: 8},
 		{name: "unknown extern", body: "#8:1 extern frobnicate(32w1);", construct: "extern frobnicate", reason: "cannot be lowered", line: 8},
-		{name: "odd advance", state: "advance(meta.n); goto accept;", construct: "advance by a variable number", reason: "whole bytes"},
-		{name: "odd header", hdr: "bit<3> x;", state: "extract(hdr.h); goto accept;", construct: "header of 11 bits", reason: "whole bytes"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 //	               slice, as OpCRC16 (Type 16) and OpCRC32 (Type 32)
 //	OpScratchCopy  Args: bit offset in the image, offset, bits: copies the slice.
 //	               N = bytes that it has at most; all are multiples of 8. Effect
+//	OpScratchMove  the same for any bits. Effect
 //	OpScratchBits  Args: bit offset in the image, value: writes the value; the rest
 //	               of the last byte becomes 0, what is before stays. Effect
 //
@@ -31,7 +32,7 @@ import (
 func (c *checker) slice(v *Value) error {
 	want := map[Op][]Type{
 		OpLoadBits: {32}, OpSliceEq: {32, 32, 32}, OpSliceSum: {32, 32}, OpSliceCRC: {v.Type, 32, 32},
-		OpScratchCopy: {32, 32, 32}, OpScratchBits: {32, 0},
+		OpScratchCopy: {32, 32, 32}, OpScratchMove: {32, 32, 32}, OpScratchBits: {32, 0},
 	}[v.Op]
 	if len(v.Args) != len(want) {
 		return fmt.Errorf("%d operands, not %d", len(v.Args), len(want))
@@ -98,7 +99,10 @@ func (r *run) evalSlice(v *Value) (uint64, error) {
 			return uint64(crc16On(uint16(a(0)), b)), nil
 		}
 		return uint64(crc32On(uint32(a(0)), b)), nil
-	case OpScratchCopy:
+	case OpScratchCopy, OpScratchMove:
+		if v.Op == OpScratchCopy && (a(0)|a(1)|a(2))&7 != 0 {
+			return 0, errors.New("a copy of parts of bytes")
+		}
 		if a(2) > 8*uint64(v.N) {
 			return 0, fmt.Errorf("copy of %d bits, at most %d bytes", a(2), v.N)
 		}

@@ -122,6 +122,7 @@ const (
 	OpSliceSum
 	OpSliceCRC
 	OpScratchCopy
+	OpScratchMove
 	OpScratchBits
 
 	// Deparser effects. After the first Store, Splice or Trim no OpLoad and no

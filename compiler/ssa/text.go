@@ -24,7 +24,7 @@ var opNames = [...]string{
 	OpMember: "member", OpBucket: "bucket", OpMeter: "meter", OpDigest: "digest", OpTouch: "touch",
 	OpCRC16: "crc16", OpCRC32: "crc32",
 	OpInSet: "inset", OpLoadBits: "loadbits", OpSliceEq: "sliceeq", OpSliceSum: "slicesum", OpSliceCRC: "slicecrc",
-	OpScratchCopy: "scratchcopy", OpScratchBits: "scratchbits",
+	OpScratchCopy: "scratchcopy", OpScratchMove: "scratchmove", OpScratchBits: "scratchbits",
 	OpStore: "store", OpScratch: "scratch", OpSplice: "splice", OpTrim: "trim",
 	OpJob: "job", OpJobStore: "jobstore", OpReplicate: "replicate", OpFrame: "frame",
 }

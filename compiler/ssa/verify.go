@@ -338,7 +338,7 @@ func (c *checker) value(v *Value) error {
 		return want(v.Op == OpCRC16 && v.Type == 16 || v.Op == OpCRC32 && v.Type == 32)
 	case OpInSet:
 		return c.inSet(v)
-	case OpLoadBits, OpSliceEq, OpSliceSum, OpSliceCRC, OpScratchCopy, OpScratchBits:
+	case OpLoadBits, OpSliceEq, OpSliceSum, OpSliceCRC, OpScratchCopy, OpScratchMove, OpScratchBits:
 		return c.slice(v)
 	case OpStore, OpScratch:
 		if err := count(2); err != nil {
@@ -448,7 +448,7 @@ func (c *checker) reads() error {
 			s := state[b]
 			for _, v := range b.Instrs {
 				switch v.Op {
-				case OpLoad, OpPktLen, OpLoadBits, OpSliceEq, OpSliceSum, OpSliceCRC, OpScratchCopy:
+				case OpLoad, OpPktLen, OpLoadBits, OpSliceEq, OpSliceSum, OpSliceCRC, OpScratchCopy, OpScratchMove:
 					if s != 0 {
 						return c.errorf(b, "the packet is read after it was changed: %s", v)
 					}

@@ -287,7 +287,7 @@ func (g *gen) scan() {
 				g.scanState(v)
 			case ssa.OpInSet:
 				g.scanSet(v)
-			case ssa.OpLoadBits, ssa.OpSliceEq, ssa.OpSliceSum, ssa.OpSliceCRC, ssa.OpScratchCopy, ssa.OpScratchBits:
+			case ssa.OpLoadBits, ssa.OpSliceEq, ssa.OpSliceSum, ssa.OpSliceCRC, ssa.OpScratchCopy, ssa.OpScratchMove, ssa.OpScratchBits:
 				g.scanSlice(v)
 			case ssa.OpLookup:
 				if t := g.tableOf(v); t != nil {
@@ -609,6 +609,8 @@ func (g *gen) value(v *ssa.Value) {
 		g.scratchCopy(v)
 	case ssa.OpScratchBits:
 		g.scratchBits(v)
+	case ssa.OpScratchMove:
+		g.scratchMove(v)
 	case ssa.OpScratch:
 		g.scratchStore(v)
 	case ssa.OpSplice:

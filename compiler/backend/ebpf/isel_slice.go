@@ -34,6 +34,9 @@ func (g *gen) scanSlice(v *ssa.Value) {
 	case ssa.OpScratchBits:
 		n.scratch = true
 		n.maxScratchAux = max(n.maxScratchAux, 8)
+	case ssa.OpScratchMove:
+		n.scratch, n.chunks, n.pktLen = true, true, true
+		n.maxScratchAux = max(n.maxScratchAux, 8)
 	case ssa.OpScratchCopy:
 		n.scratch = true
 		n.maxScratchAux = max(n.maxScratchAux, powerOver(v.N))
@@ -106,7 +109,7 @@ func (g *gen) loadBits(v *ssa.Value) {
 	g.branchImm(asm.JLT, n, int64(most), part)
 	g.movImm(n, int64(most))
 	g.place(part)
-	g.readPacket(g.o.Hook, g.ctx, off, argKey(0), argReg(g.bounded(n, 16)), g.abortBlk)
+	g.readPacket(g.o.Hook, g.ctx, off, argKey(0), argReg(g.bounded(g.launder(n), 16)), g.abortBlk)
 	sh, lo := g.scalar(), g.scalar()
 	g.mov(sh, at)
 	g.aluImm(asm.And, sh, 7)
@@ -131,7 +134,7 @@ func (g *gen) loadBits(v *ssa.Value) {
 // imageAt is the address of a byte of the image, whose offset is known to be in it.
 func (g *gen) imageAt(bits vreg) vreg {
 	p := g.ptr()
-	g.mov(p, bits)
+	g.mov(p, g.launder(bits))
 	g.aluImm(asm.RSh, p, 3)
 	g.aluImm(asm.And, p, int64(g.imageMask))
 	t := g.ptr()
@@ -298,10 +301,15 @@ func (g *gen) sliceFunction(kind string) string {
 	chunk := newSubprog(name("chunk"), contextType(g.o.Hook))
 	chunk.what = "a checksum over a part of the packet"
 	g.useMap(MapScratch)
-	if kind == "crc16" || kind == "crc32" {
+	switch kind {
+	case "crc16", "crc32":
 		g.useMap(MapConst)
+		g.chunk(chunk, kind)
+	case "move":
+		g.chunkMove(chunk)
+	default:
+		g.chunk(chunk, kind)
 	}
-	g.chunk(chunk, kind)
 	run := newSubprog(name("run"), contextType(g.o.Hook))
 	all := newSubprog(name("all"), contextType(g.o.Hook))
 	for _, f := range [...][2]*subprog{{run, chunk}, {all, run}} {
@@ -396,4 +404,103 @@ func (b *builder) chunkCRC(kind string, state, buf, n vreg) {
 	b.freq = 1
 	b.jump(done)
 	b.place(done)
+}
+
+// scratchMove copies any bits of the packet to any bit of the image.
+func (g *gen) scratchMove(v *ssa.Value) {
+	start := int64(g.o.StartOffset)
+	to, at, n, end := g.use(v.Args[0]), g.scalar(), g.use(v.Args[2]), g.scalar()
+	g.mov(at, g.use(v.Args[1]))
+	g.mov(end, g.pktLen)
+	if start != 0 {
+		g.aluImm(asm.Add, at, 8*start)
+		g.aluImm(asm.Add, end, start)
+	}
+	g.store(g.scratch, g.sliceOff+sliceAt, at, asm.DWord)
+	g.store(g.scratch, g.sliceOff+sliceLeft, n, asm.DWord)
+	g.store(g.scratch, g.sliceOff+sliceState, to, asm.DWord)
+	g.store(g.scratch, g.sliceOff+sliceBuf, end, asm.DWord)
+	g.call2(g.sliceFunction("move"))
+}
+
+// moveBits is the number of bits that are moved at a time: with up to 7 bits before
+// them they fit into 8 bytes, here and there.
+const moveBits = 56
+
+// chunkMove writes the function that moves up to moveBits bits; 0 when none is left.
+// Behind the last ones there are zeros.
+func (g *gen) chunkMove(b *subprog) {
+	none := b.newBlock()
+	image := b.elemAt(MapScratch, 0, none)
+	area := b.plus(image, int64(g.sliceOff))
+	at, left, to, end := b.scalar(), b.scalar(), b.scalar(), b.scalar()
+	b.load(at, area, sliceAt, asm.DWord)
+	b.load(left, area, sliceLeft, asm.DWord)
+	b.load(to, area, sliceState, asm.DWord)
+	b.load(end, area, sliceBuf, asm.DWord)
+	b.branchImm(asm.JEq, left, 0, none)
+	bits, enough := b.scalar(), b.newBlock()
+	b.mov(bits, left)
+	b.branchImm(asm.JLE, bits, moveBits, enough)
+	b.movImm(bits, moveBits)
+	b.place(enough)
+	off, n, eight := b.scalar(), b.scalar(), b.newBlock()
+	b.mov(off, at)
+	b.aluImm(asm.RSh, off, 3)
+	b.branch(asm.JLE, end, off, none)
+	b.mov(n, end)
+	b.alu(asm.Sub, n, off)
+	b.branchImm(asm.JLE, n, 8, eight)
+	b.movImm(n, 8)
+	b.place(eight)
+	buf := b.plus(area, sliceBuf+8)
+	b.storeImm(buf, 0, 0, asm.DWord)
+	b.readPacket(g.o.Hook, b.arg, off, argReg(buf), argReg(b.bounded(n, 8)), none)
+	x, sh := b.scalar(), b.scalar()
+	b.load(x, buf, 0, asm.DWord)
+	b.swap(x, 64)
+	b.mov(sh, at)
+	b.aluImm(asm.And, sh, 7)
+	b.alu(asm.LSh, x, sh)
+	// Of the bits from the top on only these.
+	drop := b.scalar()
+	b.movImm(drop, 64)
+	b.alu(asm.Sub, drop, bits)
+	b.alu(asm.RSh, x, drop)
+	b.alu(asm.LSh, x, drop)
+	// Behind the bits of the image's byte that stay.
+	p := b.at(image, b.masked(b.shifted(to, 3), g.imageMask+1))
+	first, back := b.scalar(), b.scalar()
+	b.mov(sh, to)
+	b.aluImm(asm.And, sh, 7)
+	b.movImm(back, 8)
+	b.alu(asm.Sub, back, sh)
+	b.load(first, p, 0, asm.Byte)
+	b.alu(asm.RSh, first, back)
+	b.alu(asm.LSh, first, back)
+	b.aluImm(asm.LSh, first, 56)
+	b.alu(asm.RSh, x, sh)
+	b.alu(asm.Or, x, first)
+	b.swap(x, 64)
+	b.store(p, 0, x, asm.DWord)
+	b.alu(asm.Add, at, bits)
+	b.alu(asm.Add, to, bits)
+	b.alu(asm.Sub, left, bits)
+	b.store(area, sliceAt, at, asm.DWord)
+	b.store(area, sliceLeft, left, asm.DWord)
+	b.store(area, sliceState, to, asm.DWord)
+	r := b.scalar()
+	b.movImm(r, 1)
+	b.exit(r)
+	b.place(none)
+	b.movImm(r, 0)
+	b.exit(r)
+}
+
+// shifted gives x >> n.
+func (b *builder) shifted(x vreg, n int64) vreg {
+	t := b.scalar()
+	b.mov(t, x)
+	b.aluImm(asm.RSh, t, n)
+	return t
 }

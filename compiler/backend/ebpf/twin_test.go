@@ -451,6 +451,7 @@ func TestTwin(t *testing.T) {
 	progs["stacks.p4"] = compileP4(t, "testdata/stacks.p4")
 	progs["loops.p4"] = compileP4(t, "testdata/loops.p4")
 	progs["varbit.p4"] = compileP4(t, "testdata/varbit.p4")
+	progs["odd.p4"] = compileP4(t, "testdata/odd.p4")
 	names := slices.Sorted(maps.Keys(progs))
 	offs := []string{""}
 	offs = append(offs, Optimisations()...)
