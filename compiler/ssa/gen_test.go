@@ -70,7 +70,7 @@ func (g *gen) header() *ir.Header {
 	if bits%8 != 0 && !g.odd {
 		h.Fields = append(h.Fields, ir.Field{Name: g.name("pad"), Type: &ir.Bit{W: 8 - bits%8}})
 	}
-	if g.r.IntN(3) == 0 {
+	if !g.odd && g.r.IntN(3) == 0 { // of both few would be lowered
 		h.Fields = append(h.Fields, ir.Field{Name: g.name("v"), Type: &ir.Varbit{Max: 40}})
 		if g.r.IntN(2) == 0 {
 			h.Fields = append(h.Fields, ir.Field{Name: g.name("t"), Type: &ir.Bit{W: 16}})
