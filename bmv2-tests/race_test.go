@@ -58,3 +58,25 @@ func TestMeterRace(t *testing.T) {
 		})
 	}
 }
+
+// TestLostMessages: a ring without room loses messages, and counts every one.
+func TestLostMessages(t *testing.T) {
+	netnstest.NeedBPF(t)
+	p, err := Compile(filepath.Join(root, "control", "objects.p4"), nil)
+	check(t, err)
+	content, err := packetcase.ParseEntries(p.Core, "")
+	check(t, err)
+	k := open(t, Kind{Name: "tc", New: newTC}, p, content).(*kernelEngine)
+	const sent = 40_000 // of 48 bytes in the ring, which has a mebibyte
+	b := append(make([]byte, prefix), request(7, 0, 0, 0, 0)...)
+	o := ebpf.RunOptions{Data: append(b, 0, 0), DataOut: make([]byte, len(b)+512), Repeat: sent}
+	_, err = k.run.Main.Run(&o)
+	check(t, err)
+	got, err := k.Digests()
+	check(t, err)
+	var lost uint64
+	check(t, k.maps[k.l.Digests.Lost.Name].Lookup(uint32(0), &lost))
+	if lost == 0 || len(got) == 0 || uint64(len(got))+lost != sent {
+		t.Errorf("%d messages arrive and %d are lost of %d", len(got), lost, sent)
+	}
+}
