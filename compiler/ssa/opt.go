@@ -25,6 +25,7 @@ func Passes() []Pass {
 		{"thread", "edges into blocks that only pass on lead to the next block", threadPass},
 		{"merge", "a block and its only successor become one when it has no other predecessor", mergePass},
 		{"dce", "values, block parameters and blocks that nothing needs", dcePass},
+		{"fastpath", "packets too short for a header leave the way of the others", fastPathPass},
 		{"frames", "cells of jobs' frames that no stage reads, or that always hold one constant; stages that no job is for", framesPass},
 	}
 }
@@ -36,9 +37,10 @@ const maxRounds = 8
 // Optimize runs the passes that opt does not turn off until nothing changes.
 // The error is a fault of a pass: what it made does not verify.
 func Optimize(f *Func, opt Options) error {
-	for range maxRounds {
+	for round := range maxRounds {
 		for _, g := range f.funcs() {
-			if err := optimizeOne(f, g, opt); err != nil {
+			// One copy, of what every packet passes, when all else has settled.
+			if err := optimizeOne(f, g, opt, round == 0 && g == f); err != nil {
 				return err
 			}
 		}
@@ -53,18 +55,20 @@ func Optimize(f *Func, opt Options) error {
 	return nil
 }
 
-// optimizeOne runs the passes on g, which is f or one of its stages. What a round makes
+// optimizeOne runs the passes on g, which is f or one of its stages; split says
+// that fastpath may copy blocks, once. What a round makes
 // is verified: to verify after each pass would be half of the time that large programs
 // take.
-func optimizeOne(f, g *Func, opt Options) error {
+func optimizeOne(f, g *Func, opt Options, split bool) error {
 	for range maxRounds {
 		var changed []string
 		for _, p := range Passes() {
-			if opt.Off[p.Name] || p.Name == "frames" {
+			if opt.Off[p.Name] || p.Name == "frames" || p.Name == "fastpath" && (len(changed) > 0 || !split) {
 				continue
 			}
 			if p.run(g) {
 				changed = append(changed, p.Name)
+				split = split && p.Name != "fastpath"
 			}
 		}
 		if len(changed) == 0 {

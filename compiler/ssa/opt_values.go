@@ -146,9 +146,10 @@ func dcePass(f *Func) bool {
 		for _, v := range b.Instrs {
 			if live[v] {
 				out = append(out, v)
+			} else if v.Op != OpConst { // which other passes make as they look
+				changed = true
 			}
 		}
-		changed = changed || len(out) != len(b.Instrs)
 		clear(b.Instrs[len(out):])
 		b.Instrs = out
 

@@ -140,6 +140,9 @@ func (g *gen) registers(taken int) (*assignment, []*mblock, error) {
 			return nil, nil, fmt.Errorf("internal fault in backend/ebpf: a block of %s has no end", f.Name)
 		}
 	}
+	if !o.Off["straighten"] {
+		blocks = straighten(blocks)
+	}
 	removeDead(blocks, len(g.vregs), g.scratch)
 	// The frames of a function and of what it calls share the stack.
 	room := stackBytes - taken

@@ -36,7 +36,7 @@ type Options struct {
 
 // Optimisations lists the names that Options.Off knows.
 func Optimisations() []string {
-	return []string{"coalesce", "empty", "fuse", "opaque", "sink-loads", "slots"}
+	return []string{"coalesce", "empty", "fuse", "opaque", "sink-loads", "slots", "straighten"}
 }
 
 // Object is a compiled program: instructions that refer to maps by name.
