@@ -26,9 +26,12 @@ func (l *lowerer) planEmits(dep *ir.Block, param int, hdr *variable) {
 	ps.packed = true
 	out := l.declare(dep.Params[param])
 	n := 0
-	for _, s := range dep.Body {
+	ir.WalkStmts(dep.Body, func(s ir.Stmt) {
 		e, ok := s.(*ir.Emit)
-		if !ok || !constPath(e.X) {
+		if !ok || !ps.packed {
+			return
+		}
+		if !constPath(e.X) {
 			ps.packed = false
 			return
 		}
@@ -45,7 +48,7 @@ func (l *lowerer) planEmits(dep *ir.Block, param int, hdr *variable) {
 			ps.emitOrder[leaf] = n
 			n++
 		})
-	}
+	})
 }
 
 // constPath tells whether e names storage without an index to compute.

@@ -424,7 +424,7 @@ func (l *lowerer) extract(s *ir.Extract) {
 		}
 		return
 	}
-	if l.extractEmitted(h, p, s.X) {
+	if l.extractEmitted(h, p) {
 		if next >= 0 {
 			l.set(next, l.op(OpAdd, 32, l.get(next), l.constant(32, 1)))
 		}

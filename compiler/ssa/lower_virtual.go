@@ -21,6 +21,7 @@ type virtual struct {
 	left    []int        // leaf for each: it is there and was not taken
 	before  *parserState // of the first parser
 	at      int          // leaf: number of the emission that is next
+	gap     int          // leaf: one before it turned out to be absent
 	cursor  int          // leaf: where the first parser ended
 	splits  int
 	hard    []exit
@@ -40,7 +41,7 @@ func (l *lowerer) newVirtual(parser *ir.Block) *virtual {
 	if l.stages.bits {
 		panic(notFused{})
 	}
-	v := &virtual{emitted: l.emitted, before: l.parser, at: l.wordLeaf("$emission"), cursor: l.wordLeaf("$before")}
+	v := &virtual{emitted: l.emitted, before: l.parser, at: l.wordLeaf("$emission"), gap: l.flagLeaf("$gap"), cursor: l.wordLeaf("$before")}
 	l.emitted = nil
 	for _, e := range v.emitted {
 		if !plainHeader(e.node) {
@@ -58,6 +59,7 @@ func (l *lowerer) newVirtual(parser *ir.Block) *virtual {
 	}
 	l.edit(func(get func(int) *Value, set func(int, *Value)) {
 		set(v.at, l.constant(32, 0))
+		set(v.gap, l.constant(1, 0))
 		set(v.cursor, get(v.before.cursor))
 		for i, e := range v.emitted {
 			set(v.left[i], get(e.base+leafValid))
@@ -67,7 +69,7 @@ func (l *lowerer) newVirtual(parser *ir.Block) *virtual {
 }
 
 // keys are the leaves that tell instances of states apart.
-func (v *virtual) keys() []int { return append([]int{v.at}, v.left...) }
+func (v *virtual) keys() []int { return append([]int{v.at, v.gap}, v.left...) }
 
 // plainHeader tells whether all fields have a fixed size.
 func plainHeader(n *node) bool {
@@ -148,7 +150,11 @@ func (l *lowerer) settle(in *instance, push func(s *ir.State, round int, e []exi
 		there, absent := l.branch(l.get(leaf), +1)
 		for i, x := range [][]exit{absent, there} {
 			v := l.constant(1, uint64(i))
-			push(in.state, in.round, l.setOn(l.setOn(x, leaf, v), e.base+leafValid, v))
+			x = l.setOn(l.setOn(x, leaf, v), e.base+leafValid, v)
+			if i == 0 {
+				x = l.setOn(x, src.gap, l.constant(1, 1))
+			}
+			push(in.state, in.round, x)
 		}
 		return true
 	}
@@ -204,7 +210,9 @@ func (l *lowerer) take(w int) (taken, bool) {
 		t.used = append(t.used, k)
 	}
 	t.at = k
-	if t.rest%8 != 0 {
+	// Bytes of the packet in the place of a header that is not there are a frame that is
+	// too short, or hostile: not worth code of their own.
+	if t.rest%8 != 0 || t.rest > 0 && w > 0 && !l.get(src.gap).IsConst(0) {
 		panic(hardWay{})
 	}
 	return t, len(t.pieces) > 0
@@ -212,11 +220,11 @@ func (l *lowerer) take(w int) (taken, bool) {
 
 // load completes t with bits of the real packet: all that take left of w bits. The
 // parser rejects where the packet has not as many.
-func (l *lowerer) load(t *taken, x ir.Expr) {
+func (l *lowerer) load(t *taken) {
 	if t.rest == 0 {
 		return
 	}
-	ptr := l.need(l.get(l.parser.cursor), t.rest/8, x)
+	ptr := l.need(l.get(l.parser.cursor), t.rest/8, nil)
 	for lo := 0; lo < t.rest; lo += 64 {
 		t.pieces = append(t.pieces, l.loadBits(ptr, lo, min(64, t.rest-lo)))
 	}
@@ -229,39 +237,26 @@ func (l *lowerer) consume(t *taken) {
 		l.set(src.left[k], l.constant(1, 0))
 	}
 	l.set(src.at, l.constant(32, uint64(t.at)))
+	l.set(src.gap, l.constant(1, 0))
 	if t.rest > 0 {
 		cursor := l.parser.cursor
 		l.set(cursor, l.op(OpAdd, 32, l.get(cursor), l.constant(32, uint64(t.rest/8))))
 	}
 }
 
-// extractEmitted extracts header h, whose leaves are at p; false when it lies in the
-// real packet.
-func (l *lowerer) extractEmitted(h *node, p place, x ir.Expr) bool {
+// extractEmitted extracts header h, whose leaves are at p, if it is the next one that
+// was emitted; false when it lies in the real packet.
+func (l *lowerer) extractEmitted(h *node, p place) bool {
 	t, ok := l.take(h.bits)
 	if !ok {
 		return false
 	}
-	if t.inside || len(p.alts) != 1 || p.alts[0].cond != nil || !plainHeader(h) {
+	if t.whole == nil || !sameFields(t.whole.node, h) || len(p.alts) != 1 || p.alts[0].cond != nil {
 		panic(hardWay{})
 	}
 	a := p.alts[0]
-	if e := t.whole; e != nil && sameFields(e.node, h) {
-		for i := range h.n {
-			l.put(a.base+i, l.get(e.base+i))
-		}
-	} else {
-		l.load(&t, x)
-		l.put(a.base+leafValid, l.constant(1, 1))
-		l.put(a.base+leafSlot, l.constant(32, 0))
-		l.put(a.base+leafOff, l.constant(32, 0))
-		lo := h.bits
-		h.scalars(0, func(k *node, rel int) {
-			lo -= k.w
-			for i, v := range l.slice(t.pieces, lo, k.w) {
-				l.put(a.base+rel+i, v)
-			}
-		})
+	for i := range h.n {
+		l.put(a.base+i, l.get(t.whole.base+i))
 	}
 	if a.union != nil {
 		l.clearOthers(a.union, l.constant(1, 1))
@@ -308,7 +303,7 @@ func (l *lowerer) peekEmitted(w int) ([]*Value, bool) {
 	if !ok {
 		return nil, false
 	}
-	l.load(&t, nil)
+	l.load(&t)
 	return t.pieces, true
 }
 
@@ -328,44 +323,69 @@ func (l *lowerer) endVirtual(src *virtual) {
 
 // sameFused is sameLayout for the headers of the second deparser followed by what is
 // left of the first one's, where the first parser walked over its headers in order:
-// then it is enough that the ones that it parsed are there and no others. ok tells
-// whether that can be said: each emitted header, if it can be valid at all, is one
-// that was parsed, by its slot, in order.
+// then it is enough that the ones that it parsed are there, each once, and no others.
+// ok tells whether that can be said: each emitted header, if it can be valid at all, is
+// one that was parsed, by its slot, in order.
 func (l *lowerer) sameFused(src *virtual) (same *Value, ok bool) {
 	ps := src.before
 	if !ps.packed || len(ps.parsed) == 0 || l.get(src.cursor) != l.get(l.parser.cursor) {
 		return nil, false
 	}
+	// of lists the emitted headers by the parsed one that they are.
+	of := make([][]*emission, len(ps.parsed))
+	last := 0
 	same = l.constant(1, 1)
-	i := 0
-	absent := func(p int) { same = l.and(same, l.not(l.known(l.get(p)))) }
 	for _, e := range l.emitted {
 		v := l.known(l.get(e.base + leafValid))
 		if v.IsConst(0) || e.node.bits == 0 {
 			continue
 		}
 		slot := l.get(e.base + leafSlot)
-		j := i
-		for j < len(ps.parsed) && l.get(ps.parsed[j]+1) != slot {
+		j := last
+		for j < len(ps.parsed) && !l.slotOf(slot, l.get(ps.parsed[j]+1), 0) {
 			j++
 		}
 		if j == len(ps.parsed) {
-			if slot.IsConst(0) { // never parsed: another layout where it is valid
-				same = l.and(same, l.not(v))
-				continue
+			if !slot.IsConst(0) {
+				return nil, false
 			}
-			return nil, false
+			same = l.and(same, l.not(v)) // never parsed: another layout where it is valid
+			continue
 		}
-		for ; i < j; i++ {
-			absent(ps.parsed[i])
-		}
-		if p := l.get(ps.parsed[j]); p != v {
-			same = l.and(same, l.op(OpEq, 1, v, l.known(p)))
-		}
-		i = j + 1
+		last = j
+		of[j] = append(of[j], e)
 	}
-	for ; i < len(ps.parsed); i++ {
-		absent(ps.parsed[i])
+	for j, es := range of {
+		p := l.known(l.get(ps.parsed[j]))
+		any := l.constant(1, 0)
+		for _, e := range es {
+			v := l.known(l.get(e.base + leafValid))
+			same = l.and(same, l.not(l.and(any, v)))
+			any = l.or(any, v)
+			if slot := l.get(e.base + leafSlot); slot != l.get(ps.parsed[j]+1) {
+				same = l.and(same, l.or(l.not(v), l.op(OpNe, 1, slot, l.constant(32, 0))))
+			}
+		}
+		if any != p {
+			same = l.and(same, l.op(OpEq, 1, any, p))
+		}
 	}
 	return same, true
+}
+
+// slotOf tells whether v is slot, or 0, on every way.
+func (l *lowerer) slotOf(v, slot *Value, depth int) bool {
+	if v == slot {
+		return true
+	}
+	j := l.joins[v]
+	if j == nil || depth > 4 {
+		return false
+	}
+	for _, e := range j.ins {
+		if a := e.args[j.index[v]]; !a.IsConst(0) && !l.slotOf(a, slot, depth+1) {
+			return false
+		}
+	}
+	return true
 }
