@@ -317,6 +317,12 @@ b2:
 // A mirror that cuts its copies leaves what it copies whole, GSO frames too.
 func TestCutMirrorOfGSO(t *testing.T) {
 	b := newBench(t)
+	for i := range b.far {
+		// Reports of IPv6, whose checksums lie behind byte 60 and are not computed yet:
+		// the kernel does not cut those off.
+		netnstest.Check(t, b.far[i].Sysctl("net/ipv6/conf/eth0/disable_ipv6", "1"))
+		netnstest.Check(t, b.host.Sysctl(fmt.Sprintf("net/ipv6/conf/p%d/disable_ipv6", i), "1"))
+	}
 	p := b.mustOpen()
 	p.codegen = compileText(mirroring)
 	b.attach(p, "tc")
