@@ -293,6 +293,7 @@ func (g *generation) Commit() error {
 	oldGen := p.live
 	p.live = g
 	g.objects.digests.start()
+	p.watchLearned(g)
 	p.slots[g.index] = slotState{}
 	if oldGen == nil && old >= 0 && old != g.index {
 		oldGen = &generation{p: p, index: old} // of an earlier process: only slots and pins

@@ -61,16 +61,17 @@ type Plane struct {
 	// mu guards the fields below. Apply and Prepare are one goroutine at a time
 	// and hold it only to read or change them; readers of counters hold it while
 	// they read, so that the memory stays mapped.
-	mu      sync.RWMutex
-	closed  bool
-	live    *generation // nil: nothing loaded by this process
-	slots   [backend.Generations]slotState
-	ports   map[uint32]*port
-	cpu     *cpuPort // nil: not connected
-	freeing freeing
-	portsUp atomic.Pointer[map[uint32]bool] // what portDown says
-	digests digestSink
-	idle    idleWatch
+	mu       sync.RWMutex
+	closed   bool
+	live     *generation // nil: nothing loaded by this process
+	slots    [backend.Generations]slotState
+	ports    map[uint32]*port
+	cpu      *cpuPort // nil: not connected
+	freeing  freeing
+	portsUp  atomic.Pointer[map[uint32]bool] // what portDown says
+	digests  digestSink
+	idle     idleWatch
+	learning learnWatch
 }
 
 var _ dataplane.Plane = (*Plane)(nil)
@@ -253,6 +254,7 @@ func (p *Plane) Close() error {
 func (p *Plane) release() error {
 	var errs []error
 	p.SetIdle(nil)
+	p.stopLearned()
 	errs = append(errs, p.disconnectCPU())
 	p.watch.stop()
 	p.stopFreeing()

@@ -132,3 +132,6 @@ func (ll *LearnLayout) Entry(key, record []byte) (ir.Entry, error) {
 	e.IdleTimeout = nativeEndian.Uint64(record[8*LearnTimeout:])
 	return e, nil
 }
+
+// LearnWord is a word of a record.
+func LearnWord(record []byte, word int) uint64 { return nativeEndian.Uint64(record[8*word:]) }
