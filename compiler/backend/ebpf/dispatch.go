@@ -46,7 +46,7 @@ func Dispatcher(h Hook) *Object {
 		own, mark := b.newBlock(), b.scalar()
 		b.load(mark, ctx, skbTCIndex, asm.Word)
 		b.branchImm(asm.JNE, mark, hostMark, own)
-		b.storeImm(ctx, skbTCIndex, 0, asm.Word)
+		b.storeCtx(ctx, skbTCIndex, 0)
 		b.movImm(mark, tcUnspec)
 		b.exit(mark)
 		b.place(own)

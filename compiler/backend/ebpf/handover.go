@@ -172,7 +172,7 @@ func HandoverDispatcher() *Object {
 	b.store(ctx, skbCB+8, t, asm.Word)
 	b.load(t, meta, metaSeq+4, asm.Word)
 	b.store(ctx, skbCB+12, t, asm.Word)
-	b.storeImm(ctx, skbCB, handMagic, asm.Word)
+	b.storeCtx(ctx, skbCB, handMagic)
 	slots := make([]*mblock, Generations)
 	for i := range slots {
 		slots[i] = b.newBlock()

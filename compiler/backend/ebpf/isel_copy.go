@@ -293,7 +293,7 @@ func (g *gen) fork() {
 		} else {
 			g.storeImm(ctl, ctlNow, 0, asm.DWord)
 		}
-		g.storeImm(g.ctx, skbCB, 0, asm.Word)
+		g.storeCtx(g.ctx, skbCB, 0)
 		slot := g.perGeneration(func(k uint8) int64 { return int64(ProgSlot(k, StageMachine)) })
 		g.call(noReg, asm.FnTailCall, argReg(g.ctx), argMap(g.useMap(MapProgsTC)), argReg(slot))
 		g.storeImm(g.machElemAt(MapMachine, 0), ctlTail, 0, asm.Word)

@@ -218,6 +218,14 @@ func (b *builder) storeImm(base vreg, off int, v int64, size asm.Size) {
 	b.noteKey(base, off, size)
 }
 
+// storeCtx writes a constant into a field of 4 bytes of the context. It goes through
+// a register: before Linux 6.4 the verifier takes no immediate there.
+func (b *builder) storeCtx(ctx vreg, off int, v int64) {
+	t := b.scalar()
+	b.movImm(t, v)
+	b.store(ctx, off, t, asm.Word)
+}
+
 func (b *builder) noteKey(base vreg, off int, size asm.Size) {
 	if base == fp {
 		b.keyMax = max(b.keyMax, off+size.Sizeof())
