@@ -1,6 +1,8 @@
 package ebpf
 
 import (
+	"maps"
+
 	"github.com/cilium/ebpf/asm"
 
 	"github.com/p4nic/p4nic/compiler/ssa"
@@ -18,6 +20,11 @@ func (g *gen) findCounters() {
 			g.counters[b.Term.Cond] = true
 			g.need.scratch = true
 		}
+	}
+	if len(g.counters) > 0 && g.o.Off["opaque"] {
+		// Without it the rounds of a loop differ, and the verifier gives up.
+		g.o.Off = maps.Clone(g.o.Off)
+		delete(g.o.Off, "opaque")
 	}
 	for _, b := range g.f.Blocks {
 		for _, v := range b.Instrs {
