@@ -308,7 +308,7 @@ func (g *gen) fork() {
 	}
 }
 
-// forget what jobs there are, where stage 0 ends otherwise.
+// forgetJobs drops what jobs there are, where stage 0 ends otherwise.
 func (g *gen) forgetJobs() {
 	absent := g.newBlock()
 	if g.o.Hook == XDP {

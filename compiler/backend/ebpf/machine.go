@@ -225,7 +225,7 @@ func (m *machine) step(o *Options) *subprog {
 	f.nextReplica(rec, run, pop)
 
 	f.place(run)
-	// Version, not restored: it was counted as dropped.
+	// Where the version cannot be restored, the copy was counted as dropped.
 	ok := f.callFunc(fnRestore, ctx)
 	ran := f.newBlock()
 	f.branchImm(asm.JEq, ok, 0, ran)

@@ -92,7 +92,7 @@ func (k *kernel) takeOver(ingress uint32, pkt []byte) ([]ssa.Output, int) {
 	return k.outputs()
 }
 
-// replication writes groups and sessions on both sides. Row 0 is of nobody.
+// replicate writes groups and sessions on both sides. Row 0 is of nobody.
 func replicate(t testing.TB, k *kernel, in *ssa.Interp, groups map[uint32][]ir.Replica, sessions map[uint32]ir.CloneSession) {
 	t.Helper()
 	row := uint32(1)
