@@ -31,7 +31,7 @@ func (l *lowerer) planEmits(dep *ir.Block, param int, hdr *variable) {
 		if !ok || !ps.packed {
 			return
 		}
-		if !constPath(e.X) {
+		if root, _ := ir.ConstPath(e.X); !constPath(e.X) || root != dep.Params[param] { // or a variable of the deparser
 			ps.packed = false
 			return
 		}
