@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -34,6 +35,9 @@ type Config struct {
 	Access []access.Rule    `yaml:"access"`
 	Limits access.Limits    `yaml:"limits"`
 	Audit  access.Audit     `yaml:"audit"`
+
+	// ExpireTimes are by expire time profile.
+	ExpireTimes map[uint8]time.Duration `yaml:"expire-times"`
 
 	NetworkInstances []InstanceConfig `yaml:"network-instances"`
 	Routes           []RouteConfig    `yaml:"routes"`
@@ -135,6 +139,12 @@ reflection: true
 #   - {number: 1, netdev: eth1}
 #   - {number: 2, netdev: eth2, hook: tc}
 ports: []
+
+# How long entries that packets add live without use, by the number of the expire
+# time profile that the program gives them (PNA's add on miss); a profile that is
+# not here never expires.
+# expire-times: {1: 30s, 2: 2h}
+expire-times: {}
 
 # Network instances (VRFs): a name and the id that the pipeline's keys have for it,
 # 0 for DEFAULT. Naming one gives the tables that the program binds to routes
@@ -241,6 +251,11 @@ func (c *Config) complete() error {
 	}
 	if err := dataplane.CheckCPUPort(c.CPUPort); err != nil {
 		errs = append(errs, err)
+	}
+	for profile, t := range c.ExpireTimes {
+		if t <= 0 {
+			bad("expire-times: profile %d: %s is no time", profile, t)
+		}
 	}
 	if c.Audit.Dir == "" {
 		c.Audit.Dir = filepath.Join(c.StateDir, "audit")

@@ -150,9 +150,9 @@ func loadProgram(c store.Config) (*ir.Program, error) {
 
 func (d *Daemon) openPlane() (dataplane.Plane, error) {
 	if d.config.Engine == EngineSim {
-		return sim.Open(sim.Options{CPUPort: d.config.CPUPort, Logger: d.log})
+		return sim.Open(sim.Options{CPUPort: d.config.CPUPort, ExpireTimes: d.config.ExpireTimes, Logger: d.log})
 	}
-	return kernel.Open(kernel.Options{Instance: d.config.Instance, CPUPort: d.config.CPUPort, Logger: d.log})
+	return kernel.Open(kernel.Options{Instance: d.config.Instance, CPUPort: d.config.CPUPort, ExpireTimes: d.config.ExpireTimes, Logger: d.log})
 }
 
 // attachPorts connects the configured ports and gives back those that an earlier

@@ -63,6 +63,9 @@ func TestConfigDocs(t *testing.T) {
 			if f.Kind() == reflect.String && f.String() == "" {
 				def = "`\"\"`"
 			}
+			if f.Kind() == reflect.Map && f.Len() == 0 {
+				def = "`{}`"
+			}
 			if row := fmt.Sprintf("| `%s` | %s |", key, def); !strings.Contains(string(b), row) {
 				t.Errorf("docs/config.md has no row %s", row)
 			}

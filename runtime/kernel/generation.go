@@ -184,6 +184,9 @@ func (g *generation) build(c dataplane.Config) error {
 			return fmt.Errorf("table %s: %w", t.IR.Name, err)
 		}
 	}
+	if err := g.setExpireTimes(p.expire); err != nil {
+		return err
+	}
 	if err := g.openValueSets(); err != nil {
 		return err
 	}

@@ -189,12 +189,17 @@ func (p *Plane) SetExpireTimes(times map[uint8]time.Duration) error {
 	if !p.live.learns() {
 		return errors.New("the pipeline has no table that packets add entries to")
 	}
-	for _, m := range p.live.layout.Maps() {
+	return p.live.setExpireTimes(times)
+}
+
+// setExpireTimes writes the times of all profiles, where the pipeline has such.
+func (g *generation) setExpireTimes(times map[uint8]time.Duration) error {
+	for _, m := range g.layout.Maps() {
 		if m.Name != backend.MapExpire {
 			continue
 		}
 		for n := range backend.ExpireProfiles {
-			if err := p.live.mapOf(m).Put(uint32(n), uint64(times[uint8(n)])); err != nil {
+			if err := g.mapOf(m).Put(uint32(n), uint64(times[uint8(n)])); err != nil {
 				return err
 			}
 		}

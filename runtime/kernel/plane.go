@@ -29,7 +29,10 @@ type Options struct {
 	BPFFS    string // BPF file system; "" = /sys/fs/bpf; mounted when it is missing
 	CPUPort  uint32 // number of the port of controllers; 0 = 510 (D8)
 	Play     string // xdp or tc: no netdevs; programs of that hook run on the packets of Play
-	Logger   *slog.Logger
+	// ExpireTimes are those of the expire time profiles that programs give to entries
+	// that packets add; a profile that is not here never expires.
+	ExpireTimes map[uint8]time.Duration
+	Logger      *slog.Logger
 }
 
 // Plane is the datapath of one instance. See dataplane.Plane for who may call what.
@@ -41,8 +44,9 @@ type Plane struct {
 	ncpu     int
 	ns       *netns.NS // the namespace of the ports: the one Open was called in
 	grace    *grace
-	wait     func() error         // grace.wait, but in tests
-	maps     map[string]*ebpf.Map // device maps by name
+	expire   map[uint8]time.Duration // Options.ExpireTimes
+	wait     func() error            // grace.wait, but in tests
+	maps     map[string]*ebpf.Map    // device maps by name
 	cell     *mapped
 	applied  *mapped
 	hooks    [3]*hook
@@ -109,7 +113,7 @@ func Open(o Options) (*Plane, error) {
 		log: o.Logger, instance: o.Instance, bpffs: o.BPFFS,
 		root: filepath.Join(o.BPFFS, namespaceDir, o.Instance),
 		maps: map[string]*ebpf.Map{}, ports: map[uint32]*port{}, handover: map[int]*attachment{},
-		cpuPort: o.CPUPort, codegen: compileFor(o), play: o.Play, linger: freeAfter, epoch: 1, noTCX: !haveTCX(),
+		cpuPort: o.CPUPort, expire: maps.Clone(o.ExpireTimes), codegen: compileFor(o), play: o.Play, linger: freeAfter, epoch: 1, noTCX: !haveTCX(),
 	}
 	var err error
 	if p.nonce, err = newNonce(); err != nil {

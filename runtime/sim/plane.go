@@ -20,6 +20,7 @@ import (
 	"sort"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/p4nic/p4nic/compiler/ir"
 	"github.com/p4nic/p4nic/compiler/ir/exec"
@@ -29,7 +30,10 @@ import (
 // Options of Open.
 type Options struct {
 	CPUPort uint32 // number of the port of controllers; 0 = 510 (D8)
-	Logger  *slog.Logger
+	// ExpireTimes are those of the expire time profiles that programs give to entries
+	// that packets add; a profile that is not here never expires.
+	ExpireTimes map[uint8]time.Duration
+	Logger      *slog.Logger
 }
 
 // Plane is the simulator of one device.
@@ -44,6 +48,7 @@ type Plane struct {
 	cpu     atomic.Pointer[cpuPort]          // nil: not connected
 	cpuMu   sync.Mutex                       // serialises changes of cpu
 	cpuPort uint32
+	expire  exec.ExpireTimes
 }
 
 var _ dataplane.Plane = (*Plane)(nil)
@@ -59,7 +64,10 @@ func Open(o Options) (*Plane, error) {
 	if err := dataplane.CheckCPUPort(o.CPUPort); err != nil {
 		return nil, err
 	}
-	p := &Plane{log: o.Logger, cpuPort: o.CPUPort}
+	p := &Plane{log: o.Logger, cpuPort: o.CPUPort, expire: exec.ExpireTimes{}}
+	for profile, t := range o.ExpireTimes {
+		p.expire[profile] = uint64(t)
+	}
 	p.entities.machine = p.live.Load
 	p.ports.Store(&map[uint32]*port{})
 	return p, nil
@@ -99,6 +107,7 @@ func (p *Plane) Prepare(c dataplane.Config) (dataplane.Generation, error) {
 	if err != nil {
 		return nil, unsupported(err)
 	}
+	m.SetExpireTimes(p.expire)
 	if c.Fill != nil {
 		if err := c.Fill(entities{func() *exec.Machine { return m }}); err != nil {
 			return nil, err
