@@ -166,7 +166,11 @@ func handMaps(x *Program, content []packetcase.Content) (map[string]*ebpf.Map, m
 		}
 		switch e := t.Engine.(type) {
 		case backend.Packed:
-			if given["m_"+name], err = x.keyed(plain.Tables[i], content[i].Entries); err != nil {
+			kind, form := "m_", x.keyed
+			if _, rows := plain.Tables[i].Engine.(*backend.Linear); rows {
+				kind, form = "l_", x.counted
+			}
+			if given[kind+name], err = form(plain.Tables[i], content[i].Entries); err != nil {
 				return nil, nil, err
 			}
 		case backend.Keyed:
@@ -189,6 +193,18 @@ func handMaps(x *Program, content []packetcase.Content) (map[string]*ebpf.Map, m
 		given[theirs] = x.Maps[ours]
 	}
 	return given, strides, nil
+}
+
+// counted makes the control word of a plain table of rows, which is all that the
+// hand-written programs read of one: they ask only whether it is empty.
+func (x *Program) counted(t *backend.Table, entries []ir.Entry) (*ebpf.Map, error) {
+	e := t.Engine.(*backend.Linear)
+	m, err := ebpf.NewMap(e.Control.Spec())
+	if err != nil {
+		return nil, err
+	}
+	x.own = append(x.own, m)
+	return m, m.Put(uint32(0), e.ControlWord(0, len(entries)))
 }
 
 // keyed makes and fills the kernel table of a plain layout.

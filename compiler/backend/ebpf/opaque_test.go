@@ -42,7 +42,7 @@ func TestVerifierWork(t *testing.T) {
 // TestTooManyMaps: what the kernel would refuse is refused before, with the reason.
 func TestTooManyMaps(t *testing.T) {
 	var decls, applies strings.Builder
-	for i := range 40 {
+	for i := range 70 {
 		fmt.Fprintf(&decls, "action a%d(bit<9> p) { s.egress_spec = p; } table t%d { key = { h.e.a: exact; } actions = { a%d; NoAction; } }\n", i, i, i)
 		fmt.Fprintf(&applies, "t%d.apply();\n", i)
 	}

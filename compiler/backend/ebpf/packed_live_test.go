@@ -48,7 +48,7 @@ func TestPackedUnderPackets(t *testing.T) {
 						m.PrefixLen = r.IntN(8*n - 1)
 						if neighbour && n > 1 {
 							m.PrefixLen = 8*n - r.IntN(8)
-							m.Value[n-1-r.IntN(2)] ^= byte(1 << r.IntN(8))
+							m.Value[n-2] ^= byte(1 << r.IntN(8)) // which every such prefix covers
 							if m.PrefixLen == 0 {
 								m.PrefixLen = 8 * n
 							}
