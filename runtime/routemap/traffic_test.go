@@ -104,7 +104,16 @@ func (r *router) do(op *spb.AFTOperation) {
 		op.Op = spb.AFTOperation_ADD
 	}
 	netnstest.Check(r.t, r.st.Send(&spb.ModifyRequest{Operation: []*spb.AFTOperation{op}}))
-	netnstest.Check(r.t, await(r.st, 1))
+	m, err := r.st.Recv()
+	netnstest.Check(r.t, err)
+	for _, a := range m.GetResult() {
+		if a.GetId() != r.next || a.GetStatus() != spb.AFTResult_FIB_PROGRAMMED {
+			r.t.Fatalf("operation %d is answered with %v", r.next, m)
+		}
+	}
+	if len(m.GetResult()) != 1 {
+		r.t.Fatalf("operation %d is answered with %v", r.next, m)
+	}
 }
 
 // takes sends a packet and gives the group by whose port it leaves.

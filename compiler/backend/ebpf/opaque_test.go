@@ -72,7 +72,7 @@ V1Switch(P(), V(), I(), E(), C(), D()) main;
 	l, err := PlanLayout(p, 2)
 	netnstest.Check(t, err)
 	_, err = Compile(f, l, Options{})
-	want := regexp.MustCompile(`^program wide: its 40 tables, its counters and its registers need \d+ kernel maps, a program can use 64 \(merge tables, or leave out direct counters\)$`)
+	want := regexp.MustCompile(`^program wide: its 70 tables, its counters and its registers need \d+ kernel maps, a program can use 64 \(merge tables, or leave out direct counters\)$`)
 	if err == nil || !want.MatchString(err.Error()) {
 		t.Errorf("%v", err)
 	}
