@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/p4nic/p4nic/internal/clidoc"
 	"github.com/p4nic/p4nic/runtime/access"
@@ -98,6 +99,7 @@ func TestFlagsOverrideFile(t *testing.T) {
 		TLS: fromFile.TLS, Limits: fromFile.Limits, Audit: fromFile.Audit, Access: []access.Rule{},
 		Instance: "file", Engine: EngineSim, StateDir: "/file", Durability: "power", DeviceID: 7, CPUPort: 64, Listen: []string{"/file.sock"}, Insecure: true, Metrics: "/file.http",
 		Ports:            []PortConfig{{Number: 1, Netdev: "a"}, {Number: 2, Netdev: "b"}},
+		ExpireTimes:      map[uint8]time.Duration{},
 		NetworkInstances: []InstanceConfig{}, Routes: []RouteConfig{}, Preferences: Defaults().Preferences,
 	}
 	flags := map[string]func(*Config){
@@ -136,7 +138,7 @@ func TestFlagsOverrideFile(t *testing.T) {
 			}
 		})
 	}
-	fileOnly := map[string]bool{"tls": true, "access": true, "limits": true, "audit": true, "network-instances": true, "routes": true, "route-preferences": true}
+	fileOnly := map[string]bool{"tls": true, "access": true, "limits": true, "audit": true, "expire-times": true, "network-instances": true, "routes": true, "route-preferences": true}
 	for i := range reflect.TypeFor[Config]().NumField() {
 		if key := reflect.TypeFor[Config]().Field(i).Tag.Get("yaml"); !tested[key] && !fileOnly[key] {
 			t.Errorf("no flag for the key %s is tested", key)
